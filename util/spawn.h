@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Starting programs: fork and exec in one helper that runs nothing else between the two (vfork-safe
+ * code only), every descriptor closed except those named.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/pidref.h"
+
+typedef struct SpawnFd {
+    int fd;     /* ours; stays open here */
+    int target; /* number in the child */
+} SpawnFd;
+
+typedef struct Spawn {
+    const char *const *argv; /* NULL-terminated; argv[0] is an absolute path */
+    const char *const *envp; /* NULL: a minimal one (PATH, LC_ALL=C, HOME) */
+    const char *cwd;         /* NULL: "/" */
+    int in, out, err;        /* -1: /dev/null */
+    const SpawnFd *fds;
+    unsigned n_fds;
+    bool new_session; /* setsid() */
+    int64_t memlock;  /* RLIMIT_MEMLOCK in bytes, -1: leave; EPERM is ignored */
+} Spawn;
+
+/* Starts it; the caller reaps (or leaves that to the loop's SIGCHLD source). */
+bool spawn_start(const Spawn *s, PidRef *ret, GError **err);
+/* Starts, waits up to usec, kills at the deadline. Output is cut at max_out bytes each.
+ * False when it could not run, timed out, or ended with another status than 0; the error carries
+ * the end of its stderr. */
+bool spawn_run(const Spawn *s, uint64_t usec, size_t max_out, char **ret_out, char **ret_err, GError **err);
