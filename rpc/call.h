@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A Call as a driver's handler sees it. The dispatcher has done every check before a handler runs.
+ * A handler runs on a worker (lane normal, priority) or on the loop thread (lane inline, where it
+ * may not block). A Call belongs to the thread that runs its handler.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "protocols/proc.h"
+
+uint64_t call_id(const Call *c);
+const ProcInfo *call_proc(const Call *c);
+bool call_readonly(const Call *c);
+/* Absolute monotonic time in microseconds, UINT64_MAX without deadline. */
+uint64_t call_deadline(const Call *c);
+/* True once the client is gone or an administrator cancelled it. */
+bool call_cancelled(const Call *c);
+/* uid of whom the client acts for, -1 when not known. */
+int64_t call_uid(const Call *c);
+/* What the call waits for, shown in the call table; a static string, NULL: nothing. */
+void call_set_waiting(Call *c, const char *what);
+
+/* Fd i that came with the call; ownership moves to the caller; -1 when there is none. */
+int call_take_fd(Call *c, unsigned i);
+/* Sends fd (ownership moves) with the reply. */
+bool call_add_reply_fd(Call *c, int fd, GError **err);
+
+/* Does the caller have the permission on this object? For list filters and documents whose content
+ * depends on rights. */
+typedef struct AclObject {
+    ObjectKind kind;
+    const char *name; /* may be NULL */
+    const uint8_t *uuid;
+} AclObject;
+bool call_allows(Call *c, const AclObject *o, const char *perm);
+
+/* A stable identity of the client's connection, to tie things to it (autodestroy). The callback
+ * runs on the loop thread when the connection ends; it may be removed before. */
+uint64_t call_client_id(const Call *c);
+bool call_watch_close(Call *c, void (*fn)(uint64_t client_id, void *data), void *data);
+void call_unwatch_close(uint64_t client_id, void (*fn)(uint64_t client_id, void *data), void *data);

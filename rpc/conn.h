@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A connected socket that carries Messages: framing, fd passing, output queue, back-pressure.
+ * Used by server clients, by the proxy's upstreams and by libclient. Reads exactly what is due
+ * (28 bytes, then the rest, then the fds), so fds stay attached to their message.
+ * Loop thread, except conn_send(), which any thread may call.
+ *
+ * Back-pressure: conn_pause()/conn_resume() stop and start reading (nestable count). When the
+ * output queue grows past 'high', ops->congested(true) is called; below 'low' congested(false).
+ */
+#pragma once
+
+#include "rpc/message.h"
+#include "util/account.h"
+#include "util/loop.h"
+
+typedef struct Conn Conn;
+
+typedef struct ConnOps {
+    void (*message)(Conn *c, Message *m, void *data);       /* borrowed; ref to keep */
+    void (*congested)(Conn *c, bool congested, void *data); /* may be NULL */
+    void (*closed)(Conn *c, const GError *why, void *data); /* once; why NULL: peer hung up */
+} ConnOps;
+
+/* Takes fd (a connected stream socket). user: who pays for what the peer makes us keep, may be NULL.
+ * Reading starts at once. The Conn is reference counted; after 'closed' it sends nothing more. */
+Conn *conn_new(Loop *loop, int fd, User *user, const ConnOps *ops, void *data, GError **err);
+Conn *conn_ref(Conn *c);
+Conn *conn_unref(Conn *c);
+/* Queues (takes a reference of its own) and, on the loop thread, writes at once what the socket
+ * takes. Other threads: handed to the loop. Silently dropped when closed. Any thread. */
+void conn_send(Conn *c, Message *m);
+/* An item whose head and first 4 body bytes are the sender's own and whose remaining payload is a
+ * shared body (events: one body for many subscribers; prefix_len 0 or 4). Loop thread. False when the quota 'event_quota' of queued
+ * event bytes is exceeded: the caller closes the connection. */
+bool conn_send_shared(Conn *c, const MsgHeader *h, const uint8_t *prefix, unsigned prefix_len,
+                      GBytes *body, size_t event_quota);
+/* Closes when the queue is written (flush) or at once; 'closed' is called from the loop, later. */
+void conn_close(Conn *c, bool flush);
+bool conn_is_closed(const Conn *c);
+void conn_pause(Conn *c);
+void conn_resume(Conn *c);
+void conn_set_frame_max(Conn *c, uint32_t max);
+void conn_set_marks(Conn *c, size_t low, size_t high);
+size_t conn_queued_bytes(const Conn *c);
+int conn_fd(const Conn *c);
+/* True for unix sockets, which can carry fds. */
+bool conn_can_fds(const Conn *c);
+uint64_t conn_bytes_in(const Conn *c);
+uint64_t conn_bytes_out(const Conn *c);
+/* Keepalive of this connection: a peer silent for interval*count is closed. interval 0: off.
+ * Pings are always answered, by the Conn itself; keepalive frames never reach ops->message. */
+void conn_set_keepalive(Conn *c, unsigned interval_sec, unsigned count);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Conn, conn_unref)

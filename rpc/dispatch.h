@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From bytes to a handler that cannot be reached unchecked (docs/architecture.md, "Dispatch").
+ * One Dispatcher per process; a Service binds programs and their handler tables to a Server.
+ */
+#pragma once
+
+#include "protocols/proc.h"
+#include "rpc/driver.h"
+#include "rpc/server.h"
+#include "util/pool.h"
+
+typedef struct Dispatcher Dispatcher;
+
+typedef struct ProgramBinding {
+    const ProgramInfo *info;
+    const void *handlers;      /* the driver's table; may be NULL */
+    const void *core_handlers; /* answers for slots that the driver leaves empty; may be NULL */
+} ProgramBinding;
+
+Dispatcher *dispatcher_new(Loop *loop, Pool *pool, const Driver *driver, GError **err);
+/* Refuses new calls and waits (on the loop) until those in flight are done or usec passed. */
+void dispatcher_drain(Dispatcher *d, uint64_t usec);
+Dispatcher *dispatcher_free(Dispatcher *d);
+
+/* Makes a server whose clients may call these programs. preauthenticated: peers on unix sockets need
+ * no authentication (auth "none"). */
+Server *dispatcher_serve(Dispatcher *d, const char *name, const ServerLimits *limits, UserRegistry *users,
+                         const ProgramBinding *programs, unsigned n_programs);
+
+/* For forward.c: the same entry points as its ServerOps, for messages that the proxy answers itself. */
+bool dispatch_client_opened(Client *c, void *dispatcher);
+void dispatch_message(Client *c, Message *m, void *dispatcher);
+void dispatch_client_closed(Client *c, void *dispatcher);
+
+unsigned dispatcher_calls_in_flight(const Dispatcher *d);
+
+/* The call table: one row per call in flight. Loop thread. */
+typedef struct CallRow {
+    uint64_t id, client_id;
+    const char *program, *procedure, *server;
+    const char *waiting; /* "turn", "monitor", …; NULL: running */
+    char object[37];     /* uuid or empty */
+    uint64_t age_usec;
+} CallRow;
+GArray *dispatcher_calls(Dispatcher *d); /* of CallRow */
+bool dispatcher_cancel(Dispatcher *d, uint64_t call_id);
+
+/* Client and Server of a call, for admin handlers and the core's own (never for drivers). */
+Client *call_client(const Call *c);
+Dispatcher *call_dispatcher(const Call *c);

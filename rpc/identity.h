@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who a client is: the peer of its socket, or whom the proxy says it acts for. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct Identity {
+    gatomicrefcount refs; /* immutable once published */
+    bool has_unix;
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;            /* 0: unknown */
+    uint64_t start_time;  /* of pid, clock ticks since boot */
+    char *user_name, *group_name, *selinux_context, *sasl_user, *x509_dname;
+} Identity;
+
+Identity *identity_new(void);
+Identity *identity_ref(const Identity *id);
+Identity *identity_unref(Identity *id);
+/* From SO_PEERCRED (and SO_PEERSEC) of a unix socket. */
+Identity *identity_from_socket(int fd, GError **err);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Identity, identity_unref)

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A Server: listening sockets of one service ("virtqemud", "admin"), its clients and their limits.
+ * It accepts, authenticates the peer's credentials, counts, and hands messages to its ServerOps
+ * (dispatch.c in a daemon, forward.c in the proxy). Loop thread, unless said otherwise.
+ */
+#pragma once
+
+#include "rpc/conn.h"
+#include "rpc/identity.h"
+
+typedef struct Server Server;
+typedef struct Client Client;
+typedef struct Daemon Daemon;
+
+typedef struct ServerLimits {
+    unsigned max_clients;           /* 5000 */
+    unsigned max_queued_clients;    /* listen backlog, 1000 */
+    unsigned max_anonymous_clients; /* not yet authenticated, 20 */
+    unsigned max_client_requests;   /* in flight per client, 5 */
+    unsigned keepalive_interval, keepalive_count;
+} ServerLimits;
+
+typedef struct ServerOps {
+    bool (*opened)(Client *c, void *data);             /* false: refuse */
+    void (*message)(Client *c, Message *m, void *data);/* borrowed */
+    void (*congested)(Client *c, bool on, void *data); /* may be NULL */
+    void (*closed)(Client *c, void *data);             /* last word about this client */
+} ServerOps;
+
+/* Fields are the loop thread's; id, server, readonly and transport never change. */
+struct Client {
+    gatomicrefcount refs;
+    Server *server;
+    Conn *conn;
+    uint64_t id;
+    int64_t connected_at; /* seconds since the epoch */
+    bool readonly;        /* accepted on a read-only socket */
+    bool authenticated;
+    bool closing;
+    Identity *peer;       /* of the socket */
+    Identity *identity;   /* whom it acts for; == peer until CONNECT_SET_IDENTITY */
+    User *user;
+    void *data;           /* of ServerOps' owner: ClientState of dispatch.c, Session of forward.c */
+    GList link;
+};
+
+Server *server_new(Loop *loop, const char *name, const ServerLimits *limits, UserRegistry *users,
+                   const ServerOps *ops, void *data);
+Server *server_free(Server *s); /* closes listeners and clients */
+/* Listens on a path (made with mode and group; -1: leave the group) or adopts a listening fd. */
+bool server_listen_unix(Server *s, const char *path, unsigned mode, gid_t group, bool readonly, GError **err);
+bool server_listen_fd(Server *s, int fd, bool readonly, GError **err);
+/* Two-phase idle exit: stop accepting, later go on again or stay stopped. */
+void server_set_accepting(Server *s, bool on);
+/* True when a connection waits in a listener's backlog. */
+bool server_has_pending(Server *s);
+
+const char *server_name(const Server *s);
+Loop *server_loop(const Server *s);
+ServerLimits *server_limits(Server *s); /* change, then server_apply_limits() */
+void server_apply_limits(Server *s);
+unsigned server_n_clients(const Server *s);
+unsigned server_n_anonymous(const Server *s);
+Client *server_find_client(Server *s, uint64_t id);
+void server_foreach_client(Server *s, void (*fn)(Client *c, void *data), void *data);
+void server_set_on_count(Server *s, void (*fn)(void *data), void *data); /* number of clients changed */
+
+Client *client_ref(Client *c);
+Client *client_unref(Client *c); /* any thread; freed on the loop thread */
+void client_send(Client *c, Message *m); /* any thread */
+void client_close(Client *c, bool flush);
+void client_set_authenticated(Client *c); /* lifts the frame bound, leaves the anonymous count */
