@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * QemuCaps as a file: the probe cache, and recorded emulators in tests. The reader skips what it does
+ * not know (a newer daemon may have written it) and refuses only what is not this format; the writer
+ * never depends on what was there. Both are pure functions, any thread.
+ */
+#include <fcntl.h>
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <string.h>
+
+#include "drivers/qemu/caps.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+#define CAPS_FILE_MAX (4 * 1024 * 1024)
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
+
+static bool is_element(const xmlNode *n, const char *name)
+{
+    return n->type == XML_ELEMENT_NODE && strcmp((const char *)n->name, name) == 0;
+}
+
+static char *attr(xmlNode *n, const char *name)
+{
+    xmlChar *v = xmlGetNoNsProp(n, (const xmlChar *)name);
+    char *r = v ? g_strdup((const char *)v) : NULL;
+
+    xmlFree(v);
+    return r;
+}
+
+static bool attr_is(xmlNode *n, const char *name, const char *value)
+{
+    g_autofree char *v = attr(n, name);
+
+    return g_strcmp0(v, value) == 0;
+}
+
+static uint64_t attr_number(xmlNode *n, const char *name)
+{
+    g_autofree char *v = attr(n, name);
+
+    return v ? g_ascii_strtoull(v, NULL, 10) : 0;
+}
+
+static char *content(xmlNode *n)
+{
+    xmlChar *v = xmlNodeGetContent(n);
+    char *r = g_strdup(v ? (const char *)v : "");
+
+    xmlFree(v);
+    return r;
+}
+
+static uint64_t content_number(xmlNode *n)
+{
+    g_autofree char *v = content(n);
+
+    return g_ascii_strtoull(v, NULL, 10);
+}
+
+static QemuUsable attr_usable(xmlNode *n, const char *name)
+{
+    return attr_is(n, name, "yes") ? QEMU_USABLE_YES
+           : attr_is(n, name, "no") ? QEMU_USABLE_NO
+                                    : QEMU_USABLE_UNKNOWN;
+}
+
+static QemuAccel attr_accel(xmlNode *n)
+{
+    g_autofree char *type = attr(n, "type");
+
+    return type ? qemu_accel_from_name(type) : QEMU_ACCEL_N_;
+}
+
+/* The "name" attributes of n's children of one kind; NULL when there are none. */
+static char **child_names(xmlNode *n, const char *element)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    for (xmlNode *e = n->children; e; e = e->next) {
+        char *name = is_element(e, element) ? attr(e, "name") : NULL;
+        if (name)
+            g_ptr_array_add(names, name);
+    }
+    if (names->len == 0)
+        return NULL;
+    g_ptr_array_add(names, NULL);
+    return (char **)g_ptr_array_steal(names, NULL);
+}
+
+static void read_machine(QemuCaps *c, xmlNode *n)
+{
+    QemuAccel a = attr_accel(n);
+    g_autofree char *name = attr(n, "name");
+    if (a == QEMU_ACCEL_N_ || !name)
+        return;
+
+    QemuMachine *m = qemu_caps_add_machine(c, a, name);
+    m->alias = attr(n, "alias");
+    m->default_cpu = attr(n, "defaultCPU");
+    m->default_ram_id = attr(n, "defaultRAMid");
+    m->max_cpus = attr_number(n, "maxCpus");
+    m->hotplug_cpus = attr_is(n, "hotplugCpus", "yes");
+    m->is_default = attr_is(n, "default", "yes");
+    m->numa_mem = attr_is(n, "numaMemSupported", "yes");
+    m->deprecated = attr_is(n, "deprecated", "yes");
+}
+
+static void read_cpu(QemuCaps *c, xmlNode *n)
+{
+    QemuAccel a = attr_accel(n);
+    g_autofree char *name = attr(n, "name");
+    if (a == QEMU_ACCEL_N_ || !name)
+        return;
+
+    QemuCpuModel *m = qemu_caps_add_cpu(c, a, name);
+    m->type_name = attr(n, "typename");
+    m->usable = attr_usable(n, "usable");
+    m->deprecated = attr_is(n, "deprecated", "yes");
+
+    m->blockers = child_names(n, "blocker");
+}
+
+static void read_host_cpu(QemuCaps *c, xmlNode *n)
+{
+    QemuAccel a = attr_accel(n);
+    if (a == QEMU_ACCEL_N_ || c->accel[a].host_cpu.model)
+        return;
+
+    c->accel[a].host_cpu.model = attr(n, "model");
+    c->accel[a].host_cpu.migratability = attr_is(n, "migratability", "yes");
+    for (xmlNode *p = n->children; p; p = p->next) {
+        g_autofree char *name = is_element(p, "property") ? attr(p, "name") : NULL;
+        if (!name)
+            continue;
+
+        QemuCpuProp *prop = qemu_caps_add_host_cpu_prop(c, a, name);
+        g_autofree char *value = attr(p, "value");
+        prop->migratable = attr_usable(p, "migratable");
+        if (attr_is(p, "type", "boolean")) {
+            prop->type = QEMU_PROP_BOOL;
+            prop->boolean = g_strcmp0(value, "true") == 0;
+        } else if (attr_is(p, "type", "number")) {
+            prop->type = QEMU_PROP_NUMBER;
+            prop->number = value ? g_ascii_strtoll(value, NULL, 10) : 0;
+        } else {
+            prop->type = QEMU_PROP_STRING;
+            prop->string = g_steal_pointer(&value);
+        }
+    }
+}
+
+static void read_sev(QemuCaps *c, xmlNode *n)
+{
+    if (c->sev)
+        return;
+    c->sev = g_new0(QemuSev, 1);
+    for (xmlNode *e = n->children; e; e = e->next) {
+        if (is_element(e, "cbitpos"))
+            c->sev->cbitpos = content_number(e);
+        else if (is_element(e, "reducedPhysBits"))
+            c->sev->reduced_phys_bits = content_number(e);
+        else if (is_element(e, "maxGuests"))
+            c->sev->max_guests = content_number(e);
+        else if (is_element(e, "maxESGuests"))
+            c->sev->max_es_guests = content_number(e);
+        else if (is_element(e, "pdh") && !c->sev->pdh)
+            c->sev->pdh = content(e);
+        else if (is_element(e, "certChain") && !c->sev->cert_chain)
+            c->sev->cert_chain = content(e);
+        else if (is_element(e, "cpu0Id") && !c->sev->cpu0_id)
+            c->sev->cpu0_id = content(e);
+    }
+}
+
+static void read_sgx(QemuCaps *c, xmlNode *n)
+{
+    if (c->sgx || !attr_is(n, "supported", "yes"))
+        return;
+    c->sgx = g_new0(QemuSgx, 1);
+    c->sgx->sections = g_array_new(false, true, sizeof(QemuSgxSection));
+    for (xmlNode *e = n->children; e; e = e->next) {
+        g_autofree char *text = e->type == XML_ELEMENT_NODE ? content(e) : NULL;
+
+        if (is_element(e, "flc"))
+            c->sgx->flc = g_str_equal(text, "yes");
+        else if (is_element(e, "sgx1"))
+            c->sgx->sgx1 = g_str_equal(text, "yes");
+        else if (is_element(e, "sgx2"))
+            c->sgx->sgx2 = g_str_equal(text, "yes");
+        else if (is_element(e, "section_size"))
+            c->sgx->section_kib = content_number(e);
+        else if (is_element(e, "sections"))
+            for (xmlNode *s = e->children; s; s = s->next)
+                if (is_element(s, "section")) {
+                    QemuSgxSection sec = { attr_number(s, "node"), attr_number(s, "size") };
+                    g_array_append_val(c->sgx->sections, sec);
+                }
+    }
+}
+
+static void read_hyperv(QemuCaps *c, xmlNode *n)
+{
+    if (!c->hyperv && attr_is(n, "supported", "yes"))
+        c->hyperv = child_names(n, "cap");
+}
+
+static void read_element(QemuCaps *c, xmlNode *n)
+{
+    if (is_element(n, "flag")) {
+        g_autofree char *name = attr(n, "name");
+        if (name)
+            qemu_caps_set(c, qemu_cap_from_name(name));
+    } else if (is_element(n, "emulator") && !c->binary) {
+        c->binary = content(n);
+    } else if (is_element(n, "version")) {
+        c->version = content_number(n);
+    } else if (is_element(n, "package") && !c->package) {
+        c->package = content(n);
+    } else if (is_element(n, "arch") && !c->arch) {
+        c->arch = content(n);
+    } else if (is_element(n, "machine")) {
+        read_machine(c, n);
+    } else if (is_element(n, "cpu")) {
+        read_cpu(c, n);
+    } else if (is_element(n, "hostCPU")) {
+        read_host_cpu(c, n);
+    } else if (is_element(n, "gic")) {
+        QemuGic g = { attr_number(n, "version"), attr_is(n, "kernel", "yes"), attr_is(n, "emulated", "yes") };
+        g_array_append_val(c->gic, g);
+    } else if (is_element(n, "sev")) {
+        read_sev(c, n);
+    } else if (is_element(n, "sgx")) {
+        read_sgx(c, n);
+    } else if (is_element(n, "hypervCapabilities")) {
+        read_hyperv(c, n);
+    } else if (is_element(n, "cacheKey")) {
+        c->binary_mtime = (int64_t)attr_number(n, "mtime");
+        c->binary_size = attr_number(n, "size");
+        g_free(c->host_key);
+        c->host_key = attr(n, "host");
+    }
+}
+
+QemuCaps *qemu_caps_parse_xml(const char *what, const char *text, size_t len, GError **err)
+{
+    if (len > CAPS_FILE_MAX) {
+        error_set(err, VIR_ERR_PARSE_FAILED, "%s is larger than %d bytes", what, CAPS_FILE_MAX);
+        return NULL;
+    }
+
+    g_autoptr(xmlDoc) doc = xmlReadMemory(text, (int)len, what, NULL,
+                                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    if (!root || !is_element(root, "qemuCaps")) {
+        error_set(err, VIR_ERR_PARSE_FAILED, "%s does not hold emulator capabilities", what);
+        return NULL;
+    }
+
+    g_autoptr(QemuCaps) c = qemu_caps_new(NULL, NULL);
+    for (xmlNode *n = root->children; n; n = n->next)
+        if (n->type == XML_ELEMENT_NODE)
+            read_element(c, n);
+    if (!c->binary || !c->arch || c->version == 0) {
+        error_set(err, VIR_ERR_PARSE_FAILED, "%s lacks the emulator's path, architecture or version", what);
+        return NULL;
+    }
+    return g_steal_pointer(&c);
+}
+
+QemuCaps *qemu_caps_load_xml(const char *path, GError **err)
+{
+    g_autofree char *text = NULL;
+    size_t len;
+
+    if (!fd_read_file(AT_FDCWD, path, CAPS_FILE_MAX, &text, &len, err))
+        return NULL;
+    return qemu_caps_parse_xml(path, text, len, err);
+}
+
+/* Writer. */
+
+static void put_attr(GString *s, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    g_autofree char *v = g_markup_escape_text(value, -1);
+    g_string_append_printf(s, " %s='%s'", name, v);
+}
+
+static void put_flag(GString *s, const char *name, bool value)
+{
+    if (value)
+        put_attr(s, name, "yes");
+}
+
+static void put_text(GString *s, const char *indent, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    g_autofree char *v = g_markup_escape_text(value, -1);
+    g_string_append_printf(s, "%s<%s>%s</%s>\n", indent, name, v, name);
+}
+
+static void put_usable(GString *s, const char *name, QemuUsable u)
+{
+    if (u != QEMU_USABLE_UNKNOWN)
+        put_attr(s, name, u == QEMU_USABLE_YES ? "yes" : "no");
+}
+
+static void put_host_cpu(GString *s, QemuAccel a, const QemuHostCpu *h)
+{
+    if (!h->model)
+        return;
+    g_string_append(s, "  <hostCPU");
+    put_attr(s, "type", qemu_accel_name(a));
+    put_attr(s, "model", h->model);
+    put_attr(s, "migratability", h->migratability ? "yes" : "no");
+    g_string_append(s, ">\n");
+    for (unsigned i = 0; i < h->props->len; i++) {
+        const QemuCpuProp *p = h->props->pdata[i];
+
+        g_string_append(s, "    <property");
+        put_attr(s, "name", p->name);
+        switch (p->type) {
+        case QEMU_PROP_BOOL:
+            put_attr(s, "type", "boolean");
+            put_attr(s, "value", p->boolean ? "true" : "false");
+            break;
+        case QEMU_PROP_STRING:
+            put_attr(s, "type", "string");
+            put_attr(s, "value", p->string ? p->string : "");
+            break;
+        case QEMU_PROP_NUMBER:
+            put_attr(s, "type", "number");
+            g_string_append_printf(s, " value='%" G_GINT64_FORMAT "'", p->number);
+            break;
+        }
+        put_usable(s, "migratable", p->migratable);
+        g_string_append(s, "/>\n");
+    }
+    g_string_append(s, "  </hostCPU>\n");
+}
+
+static void put_cpu(GString *s, QemuAccel a, const QemuCpuModel *m)
+{
+    g_string_append(s, "  <cpu");
+    put_attr(s, "type", qemu_accel_name(a));
+    put_attr(s, "name", m->name);
+    put_attr(s, "typename", m->type_name);
+    put_usable(s, "usable", m->usable);
+    put_flag(s, "deprecated", m->deprecated);
+    if (!m->blockers) {
+        g_string_append(s, "/>\n");
+        return;
+    }
+    g_string_append(s, ">\n");
+    for (char **b = m->blockers; *b; b++) {
+        g_string_append(s, "    <blocker");
+        put_attr(s, "name", *b);
+        g_string_append(s, "/>\n");
+    }
+    g_string_append(s, "  </cpu>\n");
+}
+
+static void put_machine(GString *s, QemuAccel a, const QemuMachine *m)
+{
+    g_string_append(s, "  <machine");
+    put_attr(s, "type", qemu_accel_name(a));
+    put_attr(s, "name", m->name);
+    put_attr(s, "alias", m->alias);
+    put_flag(s, "hotplugCpus", m->hotplug_cpus);
+    g_string_append_printf(s, " maxCpus='%u'", m->max_cpus);
+    put_flag(s, "default", m->is_default);
+    put_attr(s, "defaultCPU", m->default_cpu);
+    put_flag(s, "numaMemSupported", m->numa_mem);
+    put_attr(s, "defaultRAMid", m->default_ram_id);
+    put_flag(s, "deprecated", m->deprecated);
+    g_string_append(s, "/>\n");
+}
+
+static void put_sev(GString *s, const QemuSev *sev)
+{
+    g_string_append_printf(s,
+                           "  <sev>\n    <cbitpos>%u</cbitpos>\n"
+                           "    <reducedPhysBits>%u</reducedPhysBits>\n",
+                           sev->cbitpos, sev->reduced_phys_bits);
+    put_text(s, "    ", "pdh", sev->pdh);
+    put_text(s, "    ", "certChain", sev->cert_chain);
+    put_text(s, "    ", "cpu0Id", sev->cpu0_id);
+    g_string_append(s, "  </sev>\n");
+}
+
+static void put_sgx(GString *s, const QemuSgx *x)
+{
+    g_string_append_printf(s,
+                           "  <sgx supported='yes'>\n    <flc>%s</flc>\n    <sgx1>%s</sgx1>\n"
+                           "    <sgx2>%s</sgx2>\n    <section_size unit='KiB'>%" G_GUINT64_FORMAT
+                           "</section_size>\n",
+                           x->flc ? "yes" : "no", x->sgx1 ? "yes" : "no", x->sgx2 ? "yes" : "no",
+                           x->section_kib);
+    if (x->sections->len) {
+        g_string_append(s, "    <sections>\n");
+        for (unsigned i = 0; i < x->sections->len; i++) {
+            const QemuSgxSection *e = &g_array_index(x->sections, QemuSgxSection, i);
+            g_string_append_printf(s, "      <section node='%u' size='%" G_GUINT64_FORMAT "' unit='KiB'/>\n",
+                                   e->node, e->kib);
+        }
+        g_string_append(s, "    </sections>\n");
+    }
+    g_string_append(s, "  </sgx>\n");
+}
+
+char *qemu_caps_format_xml(const QemuCaps *c)
+{
+    GString *s = g_string_new("<qemuCaps>\n");
+
+    put_text(s, "  ", "emulator", c->binary);
+    g_string_append_printf(s, "  <cacheKey mtime='%" G_GINT64_FORMAT "' size='%" G_GUINT64_FORMAT "'",
+                           c->binary_mtime, c->binary_size);
+    put_attr(s, "host", c->host_key);
+    g_string_append(s, "/>\n");
+    for (unsigned f = 0; f < QEMU_CAP_N_; f++)
+        if (qemu_caps_has(c, f))
+            g_string_append_printf(s, "  <flag name='%s'/>\n", qemu_cap_name(f));
+    g_string_append_printf(s, "  <version>%u</version>\n", c->version);
+    put_text(s, "  ", "package", c->package);
+    put_text(s, "  ", "arch", c->arch);
+    if (c->hyperv) {
+        g_string_append(s, "  <hypervCapabilities supported='yes'>\n");
+        for (char **h = c->hyperv; *h; h++) {
+            g_string_append(s, "    <cap");
+            put_attr(s, "name", *h);
+            g_string_append(s, "/>\n");
+        }
+        g_string_append(s, "  </hypervCapabilities>\n");
+    }
+    for (unsigned a = 0; a < QEMU_ACCEL_N_; a++) {
+        put_host_cpu(s, a, &c->accel[a].host_cpu);
+        for (unsigned i = 0; i < c->accel[a].cpus->len; i++)
+            put_cpu(s, a, c->accel[a].cpus->pdata[i]);
+        for (unsigned i = 0; i < c->accel[a].machines->len; i++)
+            put_machine(s, a, c->accel[a].machines->pdata[i]);
+    }
+    for (unsigned i = 0; i < c->gic->len; i++) {
+        const QemuGic *g = &g_array_index(c->gic, QemuGic, i);
+        g_string_append_printf(s, "  <gic version='%u' kernel='%s' emulated='%s'/>\n", g->version,
+                               g->kernel ? "yes" : "no", g->emulated ? "yes" : "no");
+    }
+    if (c->sev)
+        put_sev(s, c->sev);
+    if (c->sgx)
+        put_sgx(s, c->sgx);
+    g_string_append(s, "</qemuCaps>\n");
+    return g_string_free(s, false);
+}
