@@ -39,8 +39,7 @@ typedef struct AclObject {
 } AclObject;
 bool call_allows(Call *c, const AclObject *o, const char *perm);
 
-/* A stable identity of the client's connection, to tie things to it (autodestroy). The callback
- * runs on the loop thread when the connection ends; it may be removed before. */
+/* The client's connection, to tie things to it (autodestroy). The callback runs on the loop thread
+ * when the connection ends; false when it has ended already. Whoever no longer cares ignores it. */
 uint64_t call_client_id(const Call *c);
 bool call_watch_close(Call *c, void (*fn)(uint64_t client_id, void *data), void *data);
-void call_unwatch_close(uint64_t client_id, void (*fn)(uint64_t client_id, void *data), void *data);

@@ -2,8 +2,7 @@
 /*
  * The job queue: who may work on an object, in which order. One per object. Waiting holds neither
  * thread nor lock: a waiter is told by its callback when its turn has come.
- * FIFO; queries are shared, everything else is exclusive. DESTROY enters at the front. While an
- * operation runs, 'op_allows' of its kind says what may run beside it.
+ * FIFO; queries are shared, everything else is exclusive. DESTROY enters at the front.
  * Any thread; 'granted' is called without locks held, on the thread that left or entered.
  */
 #pragma once
@@ -30,7 +29,6 @@ typedef struct TurnWaiter {
 typedef struct TurnQueue {
     Lock lock;
     GQueue waiting, holders; /* of TurnWaiter.link */
-    bool closed;
 } TurnQueue;
 
 void turnqueue_init(TurnQueue *q);

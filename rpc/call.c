@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What drivers may ask of a Call. Thread that runs the handler, unless said otherwise. */
+#include "rpc/dispatch-internal.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+uint64_t call_id(const Call *c) { return c->id; }
+const ProcInfo *call_proc(const Call *c) { return c->proc; }
+bool call_readonly(const Call *c) { return c->cs->client->readonly || c->cs->open_readonly; }
+uint64_t call_deadline(const Call *c) { return c->deadline; }
+bool call_cancelled(const Call *c) { return atomic_load(&c->cancelled); }
+int64_t call_uid(const Call *c) { return c->identity && c->identity->has_unix ? (int64_t)c->identity->uid : -1; }
+void call_set_waiting(Call *c, const char *what) { atomic_store(&c->waiting, what); }
+Client *call_client(const Call *c) { return c->cs->client; }
+Dispatcher *call_dispatcher(const Call *c) { return c->d; }
+uint64_t call_client_id(const Call *c) { return c->cs->client->id; }
+
+int call_take_fd(Call *c, unsigned i)
+{
+    return message_take_fd(c->msg, i);
+}
+
+bool call_add_reply_fd(Call *c, int fd, GError **err)
+{
+    auto_fd own = fd;
+
+    if (!conn_can_fds(c->cs->client->conn)) {
+        error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED, "file descriptors pass over unix sockets only");
+        return false;
+    }
+    if (c->n_reply_fds == MESSAGE_FDS_MAX) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "more than %d file descriptors in one reply", MESSAGE_FDS_MAX);
+        return false;
+    }
+    c->reply_fds[c->n_reply_fds++] = fd_take(&own);
+    return true;
+}
+
+bool call_attach_stream(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *data, GError **err)
+{
+    g_assert(c->proc->bits & (PROC_STREAM_IN | PROC_STREAM_OUT));
+    g_assert(!c->stream);
+    c->stream = stream_new(c, fd, dir, ops, data, err);
+    return c->stream != NULL;
+}
+
+bool call_watch_close(Call *c, void (*fn)(uint64_t client_id, void *data), void *data)
+{
+    ClientState *cs = c->cs;
+    LOCK_SCOPE(&cs->lock);
+
+    if (cs->closed)
+        return false;
+    if (!cs->watches)
+        cs->watches = g_array_new(false, false, sizeof(CloseWatch));
+    CloseWatch w = { fn, data };
+    g_array_append_val(cs->watches, w);
+    return true;
+}

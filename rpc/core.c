@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Answers that every daemon gives alike: authentication list, open and close, features, identity,
+ * event subscriptions. A driver that fills one of these slots itself takes precedence. All of them
+ * are lane inline: loop thread, nothing that waits.
+ */
+#define LOG_SOURCE "rpc.core"
+#include <string.h>
+#include <unistd.h>
+
+#include "protocols/qemu_handlers.h"
+#include "protocols/remote_handlers.h"
+#include "rpc/dispatch-internal.h"
+#include "util/error.h"
+#include "util/log.h"
+
+/* Features that clients ask for by number (CONNECT_SUPPORTS_FEATURE). The numbers are part of the
+ * protocol; those that concern migration belong to the driver. */
+enum {
+    FEATURE_FD_PASSING = 8,
+    FEATURE_TYPED_PARAM_STRING = 9,
+    FEATURE_KEEPALIVE = 10,
+    FEATURE_EVENT_CALLBACK = 14,
+    FEATURE_CLOSE_CALLBACK = 15,
+    FEATURE_NETWORK_UPDATE_ORDER = 16,
+};
+
+static bool core_auth_list(Call *c, remote_auth_list_ret *r, GError **err)
+{
+    (void)err;
+    r->types.types_val = g_new0(remote_auth_type, 1);
+    r->types.types_len = 1;
+    r->types.types_val[0] = REMOTE_AUTH_NONE;
+    client_set_authenticated(c->cs->client);
+    return true;
+}
+
+static bool no_auth(const char *kind, GError **err)
+{
+    error_set(err, VIR_ERR_AUTH_FAILED, "this socket asks for no authentication; %s was tried", kind);
+    return false;
+}
+
+static bool core_auth_polkit(Call *c, remote_auth_polkit_ret *r, GError **err)
+{
+    (void)c;
+    (void)r;
+    return no_auth("polkit", err);
+}
+
+static bool core_auth_sasl_init(Call *c, remote_auth_sasl_init_ret *r, GError **err)
+{
+    (void)c;
+    (void)r;
+    return no_auth("SASL", err);
+}
+
+static bool core_auth_sasl_start(Call *c, const remote_auth_sasl_start_args *a, remote_auth_sasl_start_ret *r,
+                                 GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)r;
+    return no_auth("SASL", err);
+}
+
+static bool core_auth_sasl_step(Call *c, const remote_auth_sasl_step_args *a, remote_auth_sasl_step_ret *r,
+                                GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)r;
+    return no_auth("SASL", err);
+}
+
+/* The part before "+", ":" or the end. */
+static bool scheme_served(const Driver *d, const char *uri)
+{
+    size_t n = strcspn(uri, "+:");
+
+    for (const char *const *s = d->schemes; *s; s++)
+        if (strlen(*s) == n && strncmp(uri, *s, n) == 0)
+            return true;
+    return false;
+}
+
+static bool core_connect_open(Call *c, const remote_connect_open_args *a, GError **err)
+{
+    ClientState *cs = c->cs;
+    const Driver *d = c->driver;
+    const char *name = a->name ? *a->name : NULL;
+
+    if (cs->opened) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "the connection is open already");
+        return false;
+    }
+    if (!d) {
+        error_set(err, VIR_ERR_NO_CONNECT, "this daemon has no driver");
+        return false;
+    }
+    if (name && !*name)
+        name = NULL;
+    if (name && !scheme_served(d, name)) {
+        g_autofree char *schemes = g_strjoinv(", ", (char **)d->schemes);
+        error_set(err, VIR_ERR_NO_CONNECT, "no connection driver available for %s; this daemon serves %s", name,
+                  schemes);
+        return false;
+    }
+    bool ro = a->flags & VIR_CONNECT_RO;
+    char *uri = NULL;
+    if (d->open && !d->open(c, name, ro || cs->client->readonly, &uri, err))
+        return false;
+    cs->uri = uri;
+    cs->open_readonly = ro;
+    cs->opened = true;
+    return true;
+}
+
+static bool core_connect_close(Call *c, GError **err)
+{
+    (void)err;
+    /* The client drops its socket next; what it holds ends with that. */
+    c->cs->opened = false;
+    return true;
+}
+
+static bool core_connect_get_type(Call *c, remote_connect_get_type_ret *r, GError **err)
+{
+    (void)err;
+    r->type = g_strdup(c->driver->name);
+    return true;
+}
+
+static bool core_connect_get_uri(Call *c, remote_connect_get_uri_ret *r, GError **err)
+{
+    (void)err;
+    r->uri = g_strdup(c->cs->uri ? c->cs->uri : "");
+    return true;
+}
+
+static bool core_connect_get_lib_version(Call *c, remote_connect_get_lib_version_ret *r, GError **err)
+{
+    (void)c;
+    (void)err;
+    r->lib_ver = LIBVIR_VERSION_NUMBER;
+    return true;
+}
+
+static bool core_connect_get_hostname(Call *c, remote_connect_get_hostname_ret *r, GError **err)
+{
+    char name[256] = "";
+    (void)c;
+
+    if (gethostname(name, sizeof(name) - 1) < 0) {
+        error_set_errno(err, errno, "cannot get the host's name");
+        return false;
+    }
+    r->hostname = g_strdup(name);
+    return true;
+}
+
+static bool core_connect_supports_feature(Call *c, const remote_connect_supports_feature_args *a,
+                                          remote_connect_supports_feature_ret *r, GError **err)
+{
+    (void)err;
+    switch (a->feature) {
+    case FEATURE_FD_PASSING:
+        r->supported = conn_can_fds(c->cs->client->conn);
+        break;
+    case FEATURE_TYPED_PARAM_STRING:
+    case FEATURE_KEEPALIVE:
+    case FEATURE_EVENT_CALLBACK:
+    case FEATURE_CLOSE_CALLBACK:
+    case FEATURE_NETWORK_UPDATE_ORDER:
+        r->supported = 1;
+        break;
+    default:
+        r->supported = c->driver && c->driver->supports_feature ? c->driver->supports_feature(a->feature) : 0;
+    }
+    return true;
+}
+
+/* Who the client acts for. Believed only from a peer that is root or runs as ourselves. */
+static bool core_connect_set_identity(Call *c, const remote_connect_set_identity_args *a, GError **err)
+{
+    Client *client = c->cs->client;
+
+    if (!client->peer || !client->peer->has_unix || (client->peer->uid != 0 && client->peer->uid != geteuid())) {
+        error_set(err, VIR_ERR_ACCESS_DENIED, "only root or the daemon's own user may act for another identity");
+        return false;
+    }
+    g_autoptr(Identity) id = identity_new();
+    for (unsigned i = 0; i < a->params.params_len; i++) {
+        const remote_typed_param *p = &a->params.params_val[i];
+        const remote_typed_param_value *v = &p->value;
+        bool number = v->type == VIR_TYPED_PARAM_ULLONG || v->type == VIR_TYPED_PARAM_LLONG;
+        bool string = v->type == VIR_TYPED_PARAM_STRING;
+        uint64_t n = number ? (uint64_t)v->remote_typed_param_value_u.ul : 0;
+        const char *s = string ? v->remote_typed_param_value_u.s : NULL;
+
+        if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_UNIX_USER_ID) && number) {
+            id->uid = (uid_t)n;
+            id->has_unix = true;
+        } else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_UNIX_GROUP_ID) && number)
+            id->gid = (gid_t)n;
+        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_PROCESS_ID) && number)
+            id->pid = (pid_t)n;
+        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_PROCESS_TIME) && number)
+            id->start_time = n;
+        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_USER_NAME) && string)
+            id->user_name = g_strdup(s);
+        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_GROUP_NAME) && string)
+            id->group_name = g_strdup(s);
+        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_SELINUX_CONTEXT) && string)
+            id->selinux_context = g_strdup(s);
+        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_SASL_USER_NAME) && string)
+            id->sasl_user = g_strdup(s);
+        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_X509_DISTINGUISHED_NAME) && string)
+            id->x509_dname = g_strdup(s);
+        else {
+            error_set(err, VIR_ERR_INVALID_ARG, "unknown identity parameter '%s' of type %d", p->field, v->type);
+            return false;
+        }
+    }
+    identity_unref(client->identity);
+    client->identity = g_steal_pointer(&id);
+    return true;
+}
+
+static bool core_connect_register_close_callback(Call *c, GError **err)
+{
+    (void)c;
+    (void)err;
+    return true; /* only a driver whose own connection can break has something to tell */
+}
+
+static bool core_connect_unregister_close_callback(Call *c, GError **err)
+{
+    (void)c;
+    (void)err;
+    return true;
+}
+
+/* Events ------------------------------------------------------------------------------------- */
+
+static bool core_connect_domain_event_register(Call *c, remote_connect_domain_event_register_ret *r, GError **err)
+{
+    int id;
+    SubscribeRequest q = { .kind = OBJECT_DOMAIN, .event_id = VIR_DOMAIN_EVENT_ID_LIFECYCLE, .legacy = true };
+
+    if (!event_subscribe(c, &q, &id, err))
+        return false;
+    r->cb_registered = 1;
+    return true;
+}
+
+static bool core_connect_domain_event_deregister(Call *c, remote_connect_domain_event_deregister_ret *r, GError **err)
+{
+    if (!event_unsubscribe_legacy(c, OBJECT_DOMAIN, VIR_DOMAIN_EVENT_ID_LIFECYCLE, err))
+        return false;
+    r->cb_registered = 0;
+    return true;
+}
+
+static bool core_connect_domain_event_register_any(Call *c, const remote_connect_domain_event_register_any_args *a,
+                                                   GError **err)
+{
+    int id;
+    SubscribeRequest q = { .kind = OBJECT_DOMAIN, .event_id = a->eventID, .legacy = true };
+
+    return event_subscribe(c, &q, &id, err);
+}
+
+static bool core_connect_domain_event_deregister_any(Call *c, const remote_connect_domain_event_deregister_any_args *a,
+                                                     GError **err)
+{
+    return event_unsubscribe_legacy(c, OBJECT_DOMAIN, a->eventID, err);
+}
+
+/* The modern families differ in their types only: one row each. */
+#define EVENT_FAMILY(KIND, reg, dereg, member, uuid_of, key_of)                                                        \
+    static bool core_##reg(Call *c, const remote_##reg##_args *a, remote_##reg##_ret *r, GError **err)                 \
+    {                                                                                                                  \
+        SubscribeRequest q = { .kind = KIND, .event_id = a->eventID };                                                 \
+        if (a->member) {                                                                                               \
+            q.uuid = uuid_of;                                                                                          \
+            q.key = key_of;                                                                                            \
+        }                                                                                                              \
+        return event_subscribe(c, &q, &r->callbackID, err);                                                            \
+    }                                                                                                                  \
+    static bool core_##dereg(Call *c, const remote_##dereg##_args *a, GError **err)                                    \
+    {                                                                                                                  \
+        return event_unsubscribe(c, KIND, false, a->callbackID, err);                                                  \
+    }
+
+#define UUID_OF(member) ((const uint8_t *)(*a->member).uuid)
+/* clang-format off */
+EVENT_FAMILY(OBJECT_DOMAIN, connect_domain_event_callback_register_any, connect_domain_event_callback_deregister_any,
+             dom, UUID_OF(dom), NULL)
+EVENT_FAMILY(OBJECT_NETWORK, connect_network_event_register_any, connect_network_event_deregister_any,
+             net, UUID_OF(net), NULL)
+EVENT_FAMILY(OBJECT_STORAGE_POOL, connect_storage_pool_event_register_any, connect_storage_pool_event_deregister_any,
+             pool, UUID_OF(pool), NULL)
+EVENT_FAMILY(OBJECT_NODE_DEVICE, connect_node_device_event_register_any, connect_node_device_event_deregister_any,
+             dev, NULL, (*a->dev).name)
+EVENT_FAMILY(OBJECT_SECRET, connect_secret_event_register_any, connect_secret_event_deregister_any,
+             secret, UUID_OF(secret), NULL)
+/* clang-format on */
+
+static bool core_monitor_event_register(Call *c, const qemu_connect_domain_monitor_event_register_args *a,
+                                        qemu_connect_domain_monitor_event_register_ret *r, GError **err)
+{
+    SubscribeRequest q = { .kind = OBJECT_DOMAIN,
+                           .qemu = true,
+                           .uuid = a->dom ? (const uint8_t *)a->dom->uuid : NULL,
+                           .qemu_event = a->event ? *a->event : NULL,
+                           .qemu_flags = a->flags };
+
+    return event_subscribe(c, &q, &r->callbackID, err);
+}
+
+static bool core_monitor_event_deregister(Call *c, const qemu_connect_domain_monitor_event_deregister_args *a,
+                                          GError **err)
+{
+    return event_unsubscribe(c, OBJECT_DOMAIN, true, a->callbackID, err);
+}
+
+/* clang-format off */
+const RemoteHandlers core_remote_handlers = {
+    .auth_list = { core_auth_list },
+    .auth_polkit = { core_auth_polkit },
+    .auth_sasl_init = { core_auth_sasl_init },
+    .auth_sasl_start = { core_auth_sasl_start },
+    .auth_sasl_step = { core_auth_sasl_step },
+    .connect_open = { core_connect_open, VIR_CONNECT_RO | VIR_CONNECT_NO_ALIASES },
+    .connect_close = { core_connect_close },
+    .connect_get_type = { core_connect_get_type },
+    .connect_get_uri = { core_connect_get_uri },
+    .connect_get_lib_version = { core_connect_get_lib_version },
+    .connect_get_hostname = { core_connect_get_hostname },
+    .connect_supports_feature = { core_connect_supports_feature },
+    .connect_set_identity = { core_connect_set_identity },
+    .connect_register_close_callback = { core_connect_register_close_callback },
+    .connect_unregister_close_callback = { core_connect_unregister_close_callback },
+    .connect_domain_event_register = { core_connect_domain_event_register },
+    .connect_domain_event_deregister = { core_connect_domain_event_deregister },
+    .connect_domain_event_register_any = { core_connect_domain_event_register_any },
+    .connect_domain_event_deregister_any = { core_connect_domain_event_deregister_any },
+    .connect_domain_event_callback_register_any = { core_connect_domain_event_callback_register_any },
+    .connect_domain_event_callback_deregister_any = { core_connect_domain_event_callback_deregister_any },
+    .connect_network_event_register_any = { core_connect_network_event_register_any },
+    .connect_network_event_deregister_any = { core_connect_network_event_deregister_any },
+    .connect_storage_pool_event_register_any = { core_connect_storage_pool_event_register_any },
+    .connect_storage_pool_event_deregister_any = { core_connect_storage_pool_event_deregister_any },
+    .connect_node_device_event_register_any = { core_connect_node_device_event_register_any },
+    .connect_node_device_event_deregister_any = { core_connect_node_device_event_deregister_any },
+    .connect_secret_event_register_any = { core_connect_secret_event_register_any },
+    .connect_secret_event_deregister_any = { core_connect_secret_event_deregister_any },
+};
+
+const QemuHandlers core_qemu_handlers = {
+    .connect_domain_monitor_event_register = { core_monitor_event_register,
+        VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX | VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_NOCASE },
+    .connect_domain_monitor_event_deregister = { core_monitor_event_deregister },
+};
+/* clang-format on */

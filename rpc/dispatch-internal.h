@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Shared by dispatch.c, call.c, stream.c, event.c, acl.c and core.c only: what a call, a client's
+ * state and the dispatcher are made of.
+ *
+ * Ownership of a Call: it moves. The loop makes it, a worker (or the loop, lane inline) runs it, a
+ * turn queue keeps it while it waits, the loop finishes and frees it. At any time one of them has it;
+ * what others may touch meanwhile is atomic or marked.
+ */
+#pragma once
+
+#include "rpc/dispatch.h"
+#include "rpc/event.h"
+#include "rpc/stream.h"
+#include "rpc/turnqueue.h"
+
+enum {
+    BACKLOG_BYTES_MAX = 64 << 20, /* calls of one client waiting for a slot; then reading pauses */
+    STREAM_IN_HIGH = 4 << 20,     /* bytes a slow sink may hold back; then reading pauses */
+    OUT_LOW = 128 << 10, OUT_HIGH = 512 << 10, /* output queue marks: streams pause in between */
+    EVENT_QUOTA = 16 << 20,       /* queued event bytes of a client that does not read */
+};
+
+typedef struct Stream Stream;
+typedef struct ClientState ClientState;
+
+typedef struct CloseWatch {
+    void (*fn)(uint64_t client_id, void *data);
+    void *data;
+} CloseWatch;
+
+/* One per client; lives until the client is closed and its last call is finished. Loop thread,
+ * except 'watches' and 'closed' under the lock. */
+struct ClientState {
+    unsigned refs;
+    Dispatcher *d;
+    Client *client;
+    const struct Service *service;
+    bool opened, open_readonly;
+    char *uri;
+    unsigned running;    /* calls of the normal lane that count against max_client_requests */
+    GQueue backlog;      /* Message, waiting for a slot */
+    size_t backlog_bytes;
+    bool paused;         /* reading is paused because of the backlog */
+    bool congested;      /* the client does not take what we send */
+    GQueue calls;        /* Call.client_link */
+    GQueue streams;      /* Stream */
+    GQueue subscriptions;/* of event.c */
+    int next_callback_id;
+
+    Lock lock;
+    bool closed;
+    GArray *watches; /* CloseWatch */
+};
+
+typedef struct Service {
+    Dispatcher *d;
+    Server *server;
+    ProgramBinding *programs;
+    unsigned n_programs;
+    ServerLimits *limits;
+} Service;
+
+struct Dispatcher {
+    Loop *loop;
+    Pool *pool;
+    const Driver *driver;
+    uint64_t next_call_id;
+    GQueue calls; /* Call.link; loop thread */
+    sd_event_source *deadline_timer;
+    GPtrArray *services;
+    bool draining;
+    bool access_control; /* some ACL backend is configured */
+};
+
+struct Call {
+    Dispatcher *d;
+    ClientState *cs;
+    Identity *identity;
+    Message *msg;
+    const ProgramBinding *binding;
+    const ProcInfo *proc;
+    const HandlerSlot *slot;
+    const Driver *driver;
+    uint64_t id, started, deadline;
+    bool counts; /* against max_client_requests */
+    GList link, client_link;
+
+    void *args, *ret;
+    const ObjectClass *oc;
+    void *object;
+    TurnWaiter waiter;
+    bool in_queue; /* loop may cancel the waiter; guarded by queue_lock */
+    Lock queue_lock;
+    atomic_bool cancelled;
+    _Atomic(const char *) waiting;
+    char object_uuid[37]; /* written before the call waits or runs; read by the call table */
+
+    int reply_fds[MESSAGE_FDS_MAX];
+    unsigned n_reply_fds;
+    Stream *stream;  /* attached by the handler */
+    Message *reply;  /* made where the handler ran, sent by the loop */
+    bool failed;
+    bool suppress_reply;
+};
+
+static inline ClientState *client_state(const Client *c) { return c->data; }
+
+/* acl.c */
+bool acl_check_rules(Call *c, const AclRule *rules, const AclObject *o, GError **err);
+
+/* stream.c; loop thread */
+Stream *stream_new(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *data, GError **err);
+void stream_start(Stream *s);   /* the reply has been sent */
+void stream_discard(Stream *s); /* never started, or the client is gone */
+void stream_incoming(ClientState *cs, Message *m);
+void stream_congestion(ClientState *cs, bool on);
+void stream_close_all(ClientState *cs);
+
+/* event.c; loop thread */
+void event_hub_init(Dispatcher *d);
+void event_hub_done(void);
+void event_client_closed(ClientState *cs);
+typedef struct SubscribeRequest {
+    ObjectKind kind;
+    int event_id;
+    bool legacy;
+    const uint8_t *uuid;     /* filter, NULL: all */
+    const char *key;         /* filter by name for kinds without uuid */
+    const char *qemu_event;  /* qemu monitor events: pattern, NULL: all */
+    unsigned qemu_flags;
+    bool qemu;
+} SubscribeRequest;
+bool event_subscribe(Call *c, const SubscribeRequest *r, int *ret_callback_id, GError **err);
+bool event_unsubscribe(Call *c, ObjectKind kind, bool qemu, int callback_id, GError **err);
+bool event_unsubscribe_legacy(Call *c, ObjectKind kind, int event_id, GError **err);
+
+/* core.c: answers that every daemon shares */
+extern const struct RemoteHandlers core_remote_handlers;
+extern const struct QemuHandlers core_qemu_handlers;

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The event hub. One per process, owned by the loop thread. An event is encoded once; subscribers
+ * differ only in the frame's head and the callback id, which is the first word of the body (messages
+ * of the older family have none: they are the same body without that word). Delivery order is the
+ * order of event_publish(), because publishing posts to the loop, which keeps order.
+ *
+ * A client that does not read cannot be paused (others would starve or the driver would have to
+ * wait), so past its quota of queued event bytes it is closed, with one line in the log.
+ */
+#define LOG_SOURCE "rpc.event"
+#include "rpc/event.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "protocols/qemu_procs.h"
+#include "protocols/remote_procs.h"
+#include "protocols/xdr_buf.h"
+#include "rpc/dispatch-internal.h"
+#include "util/error.h"
+#include "util/log.h"
+
+enum { CALLBACK_WORD = 4, EVENTS_MAX = 256, SUBSCRIPTIONS_MAX = 16384 };
+
+struct Event {
+    gatomicrefcount refs;
+    const EventInfo *info; /* NULL: qemu monitor event */
+    ObjectKind kind;
+    bool has_uuid;
+    uint8_t uuid[16];
+    char *name, *qemu_event;
+    uint32_t prog;
+    int32_t proc;
+    GBytes *body; /* behind the callback id */
+};
+
+typedef struct Subscription {
+    GList hub_link, client_link;
+    ClientState *cs;
+    const EventInfo *info; /* NULL: qemu monitor event */
+    GQueue *list;          /* of the hub, which it is in */
+    int callback_id;
+    bool legacy, has_uuid;
+    uint8_t uuid[16];
+    char *key;
+    GRegex *pattern;
+} Subscription;
+
+static struct {
+    Dispatcher *d;
+    GQueue by_event[EVENTS_MAX]; /* index of EventInfo → Subscription */
+    GQueue qemu;
+    atomic_uint wanted[EVENTS_MAX];
+} hub;
+
+static const EventInfo *info_by_proc(int32_t proc)
+{
+    for (unsigned i = 0; i < n_remote_events; i++)
+        if (remote_events[i].callback_proc == proc || remote_events[i].legacy_proc == proc)
+            return &remote_events[i];
+    return NULL;
+}
+
+static const EventInfo *info_by_id(ObjectKind kind, int id)
+{
+    for (unsigned i = 0; i < n_remote_events; i++)
+        if (remote_events[i].object == kind && remote_events[i].event_id == id)
+            return &remote_events[i];
+    return NULL;
+}
+
+static unsigned index_of(const EventInfo *e)
+{
+    return (unsigned)(e - remote_events);
+}
+
+/* Making and publishing: any thread ---------------------------------------------------------- */
+
+static Event *event_encode(ObjectKind kind, uint32_t prog, int32_t proc, const uint8_t *uuid, const char *name,
+                           xdrproc_t xdr, const void *msg)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    if (!proc_encode("event", xdr, msg, bytes, &error) || bytes->len < CALLBACK_WORD) {
+        log_error("cannot encode event %d: %s", proc, error ? error->message : "no callback id");
+        return NULL;
+    }
+    Event *e = g_new0(Event, 1);
+    g_atomic_ref_count_init(&e->refs);
+    e->kind = kind;
+    e->prog = prog;
+    e->proc = proc;
+    e->name = g_strdup(name);
+    if (uuid) {
+        e->has_uuid = true;
+        memcpy(e->uuid, uuid, sizeof(e->uuid));
+    }
+    e->body = g_bytes_new(bytes->data + CALLBACK_WORD, bytes->len - CALLBACK_WORD);
+    return e;
+}
+
+Event *event_new(ObjectKind kind, int32_t proc, const uint8_t *uuid, const char *name, xdrproc_t xdr, const void *msg)
+{
+    Event *e = event_encode(kind, remote_program.number, proc, uuid, name, xdr, msg);
+
+    if (e)
+        e->info = info_by_proc(proc);
+    return e;
+}
+
+Event *event_new_qemu_monitor(const uint8_t *uuid, const char *dom_name, const char *event, xdrproc_t xdr,
+                              const void *msg)
+{
+    Event *e = event_encode(OBJECT_DOMAIN, qemu_program.number, QEMU_PROC_DOMAIN_MONITOR_EVENT, uuid, dom_name, xdr,
+                            msg);
+
+    if (e)
+        e->qemu_event = g_strdup(event);
+    return e;
+}
+
+Event *event_ref(Event *e)
+{
+    g_atomic_ref_count_inc(&e->refs);
+    return e;
+}
+
+Event *event_unref(Event *e)
+{
+    if (e && g_atomic_ref_count_dec(&e->refs)) {
+        g_free(e->name);
+        g_free(e->qemu_event);
+        g_bytes_unref(e->body);
+        g_free(e);
+    }
+    return NULL;
+}
+
+bool event_wanted(int32_t proc)
+{
+    const EventInfo *i = info_by_proc(proc);
+    return i && atomic_load(&hub.wanted[index_of(i)]) > 0;
+}
+
+/* Delivery: loop thread ---------------------------------------------------------------------- */
+
+static bool subscription_matches(const Subscription *s, const Event *e)
+{
+    if (s->has_uuid && (!e->has_uuid || memcmp(s->uuid, e->uuid, sizeof(s->uuid)) != 0))
+        return false;
+    if (s->key && g_strcmp0(s->key, e->name) != 0)
+        return false;
+    if (s->pattern && !g_regex_match(s->pattern, e->qemu_event ? e->qemu_event : "", 0, NULL))
+        return false;
+    return true;
+}
+
+static void deliver_one(Subscription *s, const Event *e)
+{
+    MsgHeader h = { .prog = e->prog, .vers = 1, .type = MSG_EVENT, .status = MSG_OK };
+    Client *client = s->cs->client;
+    uint8_t id[CALLBACK_WORD] = { (uint8_t)(s->callback_id >> 24), (uint8_t)(s->callback_id >> 16),
+                                  (uint8_t)(s->callback_id >> 8), (uint8_t)s->callback_id };
+
+    h.proc = !e->info ? e->proc : s->legacy ? e->info->legacy_proc : e->info->callback_proc;
+    if (!h.proc || client->closing)
+        return;
+    if (!conn_send_shared(client->conn, &h, id, s->legacy ? 0 : CALLBACK_WORD, e->body, EVENT_QUOTA)) {
+        log_warn("client %llu does not read its events: more than %d MiB are queued; closing it",
+                 (unsigned long long)client->id, EVENT_QUOTA >> 20);
+        client_close(client, false);
+    }
+}
+
+static void deliver(void *data)
+{
+    g_autoptr(Event) e = data;
+    GQueue *list = e->info ? &hub.by_event[index_of(e->info)] : e->qemu_event ? &hub.qemu : NULL;
+
+    for (GList *l = list ? list->head : NULL, *next; l; l = next) {
+        next = l->next;
+        if (subscription_matches(l->data, e))
+            deliver_one(l->data, e);
+    }
+}
+
+void event_publish(Event *e)
+{
+    if (!e)
+        return;
+    if (!hub.d) {
+        event_unref(e);
+        return;
+    }
+    loop_post(hub.d->loop, deliver, e);
+}
+
+/* Subscriptions: loop thread ----------------------------------------------------------------- */
+
+static void subscription_free(Subscription *s)
+{
+    g_queue_unlink(s->list, &s->hub_link);
+    g_queue_unlink(&s->cs->subscriptions, &s->client_link);
+    if (s->info)
+        atomic_fetch_sub(&hub.wanted[index_of(s->info)], 1);
+    g_clear_pointer(&s->pattern, g_regex_unref);
+    g_free(s->key);
+    g_free(s);
+}
+
+static GRegex *compile_pattern(const SubscribeRequest *r, GError **err)
+{
+    bool regex = r->qemu_flags & VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX;
+    bool nocase = r->qemu_flags & VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_NOCASE;
+    g_autofree char *escaped = regex ? g_strdup(r->qemu_event) : g_regex_escape_string(r->qemu_event, -1);
+    g_autofree char *whole = regex ? g_strdup(escaped) : g_strdup_printf("^%s$", escaped);
+    g_autoptr(GError) error = NULL;
+
+    GRegex *re = g_regex_new(whole, nocase ? G_REGEX_CASELESS : 0, 0, &error);
+    if (!re)
+        error_set(err, VIR_ERR_INVALID_ARG, "event pattern '%s': %s", r->qemu_event, error->message);
+    return re;
+}
+
+bool event_subscribe(Call *c, const SubscribeRequest *r, int *ret_callback_id, GError **err)
+{
+    ClientState *cs = c->cs;
+    const EventInfo *info = NULL;
+    g_autoptr(GRegex) pattern = NULL;
+
+    if (!r->qemu) {
+        info = info_by_id(r->kind, r->event_id);
+        if (!info || !(r->legacy ? info->legacy_proc : info->callback_proc)) {
+            error_set(err, VIR_ERR_INVALID_ARG, "unsupported event id %d", r->event_id);
+            return false;
+        }
+    } else if (r->qemu_event && !(pattern = compile_pattern(r, err))) {
+        return false;
+    }
+    if (cs->subscriptions.length >= SUBSCRIPTIONS_MAX) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "this connection has %d event subscriptions already",
+                  SUBSCRIPTIONS_MAX);
+        return false;
+    }
+    for (GList *l = cs->subscriptions.head; l && r->legacy; l = l->next) {
+        const Subscription *o = l->data;
+        if (o->legacy && o->info == info) {
+            error_set(err, VIR_ERR_INTERNAL_ERROR, "%s events are registered already", info->name);
+            return false;
+        }
+    }
+
+    Subscription *s = g_new0(Subscription, 1);
+    s->hub_link.data = s;
+    s->client_link.data = s;
+    s->cs = cs;
+    s->info = info;
+    s->legacy = r->legacy;
+    s->callback_id = cs->next_callback_id++;
+    s->key = g_strdup(r->key);
+    s->pattern = g_steal_pointer(&pattern);
+    if (r->uuid) {
+        s->has_uuid = true;
+        memcpy(s->uuid, r->uuid, sizeof(s->uuid));
+    }
+    s->list = info ? &hub.by_event[index_of(info)] : &hub.qemu;
+    g_queue_push_tail_link(s->list, &s->hub_link);
+    g_queue_push_tail_link(&cs->subscriptions, &s->client_link);
+    if (info)
+        atomic_fetch_add(&hub.wanted[index_of(info)], 1);
+    *ret_callback_id = s->callback_id;
+    return true;
+}
+
+bool event_unsubscribe(Call *c, ObjectKind kind, bool qemu, int callback_id, GError **err)
+{
+    for (GList *l = c->cs->subscriptions.head; l; l = l->next) {
+        Subscription *s = l->data;
+        if (s->legacy || s->callback_id != callback_id)
+            continue;
+        if (qemu ? s->info != NULL : !s->info || s->info->object != kind)
+            continue;
+        subscription_free(s);
+        return true;
+    }
+    error_set(err, VIR_ERR_INVALID_ARG, "event callback %d is not registered", callback_id);
+    return false;
+}
+
+bool event_unsubscribe_legacy(Call *c, ObjectKind kind, int event_id, GError **err)
+{
+    for (GList *l = c->cs->subscriptions.head; l; l = l->next) {
+        Subscription *s = l->data;
+        if (s->legacy && s->info && s->info->object == kind && s->info->event_id == event_id) {
+            subscription_free(s);
+            return true;
+        }
+    }
+    error_set(err, VIR_ERR_INVALID_ARG, "event %d is not registered", event_id);
+    return false;
+}
+
+void event_client_closed(ClientState *cs)
+{
+    while (cs->subscriptions.head)
+        subscription_free(cs->subscriptions.head->data);
+}
+
+void event_hub_init(Dispatcher *d)
+{
+    g_assert(!hub.d && n_remote_events <= EVENTS_MAX);
+    hub.d = d;
+}
+
+void event_hub_done(void)
+{
+    hub.d = NULL;
+}
