@@ -14,13 +14,16 @@ typedef struct ErrorExtra {
     int errnum;
 } ErrorExtra;
 
-static void error_extra_init(ErrorExtra *e) { *e = (ErrorExtra){ 0, 0 }; }
-static void error_extra_copy(const ErrorExtra *s, ErrorExtra *d) { *d = *s; }
-static void error_extra_clear(ErrorExtra *e) { (void)e; }
+static void error_extra_private_init(ErrorExtra *e) { *e = (ErrorExtra){ 0, 0 }; }
+static void error_extra_private_copy(const ErrorExtra *s, ErrorExtra *d) { *d = *s; }
+static void error_extra_private_clear(ErrorExtra *e) { (void)e; }
+static GQuark error_extra_quark(void);
 
-/* G_DEFINE_EXTENDED_ERROR derives the accessor names from these two. */
+/* G_DEFINE_EXTENDED_ERROR derives the names it calls and defines from these. */
 #define ErrorExtraPrivate ErrorExtra
+/* clang-format off */
 G_DEFINE_EXTENDED_ERROR(ErrorExtra, error_extra)
+/* clang-format on */
 
 GQuark error_quark(void)
 {

@@ -22,6 +22,8 @@ void loop_exit(Loop *l, int code);
 /* Any thread: run fn(data) on the loop thread, in order of posting. Never runs fn at once. */
 void loop_post(Loop *l, void (*fn)(void *data), void *data);
 bool loop_is_current(const Loop *l);
+/* Runs what is posted, until nothing is: when the loop has ended and the workers are joined. */
+void loop_drain(Loop *l);
 /* Monotonic time in microseconds. */
 uint64_t now_usec(void);
 /* One-shot timer, usec from now; *s is replaced (unref'd) when set. Loop thread. */

@@ -25,11 +25,16 @@ typedef struct Spawn {
     unsigned n_fds;
     bool new_session; /* setsid() */
     int64_t memlock;  /* RLIMIT_MEMLOCK in bytes, -1: leave; EPERM is ignored */
+    bool keep_zombie; /* the caller reaps with waitid(); otherwise spawn_reap() does */
 } Spawn;
 
-/* Starts it; the caller reaps (or leaves that to the loop's SIGCHLD source). */
+/* Starts it. When it ends, spawn_reap() collects it, unless keep_zombie says that the caller does.
+ * Any thread. */
 bool spawn_start(const Spawn *s, PidRef *ret, GError **err);
 /* Starts, waits up to usec, kills at the deadline. Output is cut at max_out bytes each.
  * False when it could not run, timed out, or ended with another status than 0; the error carries
  * the end of its stderr. */
 bool spawn_run(const Spawn *s, uint64_t usec, size_t max_out, char **ret_out, char **ret_err, GError **err);
+/* Collects ended children of spawn_start(); nobody else's. Called by the daemon at SIGCHLD. Any
+ * thread. Returns how many ended. */
+unsigned spawn_reap(void);
