@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Address assignment: PCI slots, USB ports, virtio-serial ports, drive units and the rest, with the
+ * bridges and root ports that they need. A pure function of the definition: the same document
+ * gets the same addresses on every host. Any thread.
+ */
+#pragma once
+
+#include "conf/domain.h"
+#include "drivers/qemu/caps.h"
+
+/* caps may be NULL: what depends on them is left for later. */
+bool qemu_assign_addresses(DomainDef *d, const QemuCaps *caps, GError **err);
+/* For one device about to be plugged into a running guest; d does not hold it yet. */
+bool qemu_assign_device_address(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From a definition to the argument vector of the emulator. Pure: nothing is opened or created
+ * here; what exists only at start time (descriptors, ports that were chosen, image chains that were
+ * probed) is in the definition or comes from the QemuCmdlineContext. The same definition, caps and
+ * context always give the same text, in the order that today's tools read.
+ *
+ * The definition must have been through defaults and address assignment, and qemu_assign_aliases()
+ * and qemu_assign_nodes() must have been called on it (alias.h). Any thread.
+ */
+#pragma once
+
+#include "conf/domain.h"
+#include "drivers/qemu/caps.h"
+
+/* Descriptors that the emulator inherits. The number given back is the one in the child. */
+typedef enum QemuFdRole {
+    QEMU_FD_MONITOR,      /* listening unix socket of the QMP monitor; dev NULL */
+    QEMU_FD_CHR_LISTEN,   /* listening unix socket of a character device */
+    QEMU_FD_CHR_FILE,     /* output file of a character device, write-only */
+    QEMU_FD_CHR_LOG,      /* log file of a character device, write-only */
+    QEMU_FD_TAP,          /* tap or macvtap, one per queue */
+    QEMU_FD_VHOST_NET,    /* /dev/vhost-net, one per queue */
+    QEMU_FD_VHOST_VSOCK,  /* /dev/vhost-vsock with the CID set */
+    QEMU_FD_VHOST_SCSI,   /* /dev/vhost-scsi */
+    QEMU_FD_VDPA,         /* vhost-vdpa device node */
+    QEMU_FD_TPM,          /* passthrough: the TPM device */
+    QEMU_FD_TPM_CANCEL,   /* passthrough: its cancel file */
+    QEMU_FD_SLIRP,        /* passt, slirp-helper: stream socket to the helper */
+    QEMU_FD_VIRTIOFS,     /* unused by the command line when a socket path is known */
+    QEMU_FD_GPU,          /* vhost-user-gpu: connected socket */
+    _QEMU_FD_ROLE_N,
+} QemuFdRole;
+
+typedef struct QemuCmdlineContext {
+    int id;                       /* the domain's id, part of directory names by the caller */
+    const char *emulator;         /* NULL: def->emulator */
+    const char *lib_dir;          /* private directory of this run: master key, HOME, sockets */
+    const char *master_key_path;  /* NULL: lib_dir "/master-key.aes" */
+    const char *monitor_path;     /* used only when fd() is NULL: path=…,server=on,wait=off */
+    const char *sandbox_path;     /* not NULL: seccomp sandbox is on (any text) */
+    const char *memory_backing_dir; /* parent of file-backed RAM, "/var/lib/libvirt/qemu/ram" */
+    const char *slirp_state_dir;
+    const char *vnc_listen, *spice_listen; /* when the document leaves the address open */
+    const char *vnc_tls_dir, *spice_tls_dir, *vnc_sasl_dir, *spice_sasl_dir;
+    const char *chardev_tls_dir, *chardev_tls_secret; /* secret: its uuid, the key is encrypted */
+    const char *nbd_tls_dir, *vxhs_tls_dir;
+    bool vnc_tls, vnc_tls_verify, vnc_sasl, vnc_password_always;
+    bool spice_tls, spice_sasl, spice_password;
+    bool chardev_tls, chardev_tls_verify;
+    bool no_sandbox;
+    bool set_process_name, dump_guest_core, log_timestamp;
+    bool incoming;                /* -incoming defer */
+    const char *incoming_uri;     /* NULL: "defer" */
+    const char *const *hugepage_dirs; /* "2048:/dev/hugepages" = KiB:mount, NULL-terminated */
+    uint64_t default_hugepage_kib;
+    /* The number a descriptor will have in the child: index counts queues. dev is the device (its
+     * alias is info.alias). -1 with *err when there is none. */
+    int (*fd)(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err);
+    /* Base64 of a secret encrypted with the master key (AES-256-CBC), and its base64 IV.
+     * NULL: documents with secrets are refused. */
+    bool (*secret)(void *opaque, const SecretRef *ref, const char *alias, char **ret_data,
+                   char **ret_iv, GError **err);
+    /* Expands host-model and custom models to what the emulator is given; NULL: models go as they
+     * are. See cpu section of the driver. */
+    void *opaque;
+} QemuCmdlineContext;
+
+/*
+ * argv: owned strings, argv[0] the emulator, NULL-terminated. env: "NAME=value" strings likewise.
+ * VIR_ERR_CONFIG_UNSUPPORTED names the element when the document asks for what this emulator, or
+ * this version of the driver, cannot do.
+ */
+bool qemu_cmdline_build(const DomainDef *def, const QemuCaps *caps, const QemuCmdlineContext *ctx,
+                        GPtrArray **ret_argv, GPtrArray **ret_env, GError **err);
