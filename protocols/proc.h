@@ -76,6 +76,8 @@ enum { /* ProcInfo.bits */
     PROC_PREOPEN = 1 << 10,  /* allowed between authentication and CONNECT_OPEN */
 };
 
+enum { ACL_CONNECT = 255 }; /* AclRule.object: the connection itself */
+
 /* One permission; the rule applies when all its conditions hold. Perms are bit numbers of the
  * object's permission names, see acl_perm_name(). */
 typedef struct AclRule {
