@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum ConfFileType { CONFFILE_BOOL, CONFFILE_INT, CONFFILE_UINT, CONFFILE_STRING, CONFFILE_STRING_LIST } ConfFileType;
 
