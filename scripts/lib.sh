@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the scripts of this folder share. Sourced, not run; needs bash.
+# Nothing here knows a host, a mirror or a user: packages come from whatever apt is set up to use.
+
+SOURCE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# The only list of packages: what the build and the daemons need, then what the tests need on top.
+PACKAGES_BUILD=(
+    build-essential meson ninja-build pkg-config python3
+    libglib2.0-dev libxml2-dev libtirpc-dev libgnutls28-dev libsystemd-dev libjson-c-dev
+)
+PACKAGES_RUN=(
+    busybox-static ca-certificates cpio
+    libvirt-clients qemu-system-x86 qemu-utils
+)
+PACKAGES_TEST=(
+    clang clang-format libclang-rt-dev libsys-virt-perl procps python3-libvirt systemd
+)
+
+say()
+{
+    printf '%s\n' "$*" >&2
+}
+
+die()
+{
+    say "${0##*/}: $*"
+    exit 1
+}
+
+# A build directory that is set up; further arguments are meson options.
+setup_build()
+{
+    local dir=$1
+
+    shift
+    if [ -e "$dir/build.ninja" ]; then
+        meson configure "$dir" "$@" >/dev/null
+    else
+        meson setup "$dir" "$SOURCE_ROOT" "$@"
+    fi
+}
