@@ -37,7 +37,7 @@ const char *xml_attr_get(const xmlNode *n, const char *name);
 char *xml_text_dup(const xmlNode *n);
 /* "domain/devices/disk[2]/source": the index only where siblings have the same name. */
 char *xml_path(const xmlNode *n);
-/* The subtree as text, with the layout of XmlWriter unless keep_layout. No newline at the end. */
+/* The subtree as text, as libxml2 writes it from that indent level on. No newline at the end. */
 char *xml_dump(xmlNode *n, int indent);
 
 typedef struct XmlWriter {
@@ -60,6 +60,6 @@ void xml_close(XmlWriter *w);
 void xml_empty(XmlWriter *w, const char *name);                         /* <name/> */
 void xml_element(XmlWriter *w, const char *name, const char *text);     /* NULL: nothing */
 void xml_elementf(XmlWriter *w, const char *name, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
-/* A piece of XML as it is, indented line by line to the present depth. */
+/* A piece of XML as it is, its first line indented to the present depth. */
 void xml_raw(XmlWriter *w, const char *xml);
 void xml_escape(GString *out, const char *text);
