@@ -88,7 +88,7 @@ static bool core_connect_open(Call *c, const remote_connect_open_args *a, GError
 {
     ClientState *cs = c->cs;
     const Driver *d = c->driver;
-    const char *name = a->name ? *a->name : NULL;
+    const char *name = a->name;
 
     if (cs->opened) {
         error_set(err, VIR_ERR_OPERATION_FAILED, "the connection is open already");
@@ -195,8 +195,8 @@ static bool core_connect_set_identity(Call *c, const remote_connect_set_identity
         const remote_typed_param_value *v = &p->value;
         bool number = v->type == VIR_TYPED_PARAM_ULLONG || v->type == VIR_TYPED_PARAM_LLONG;
         bool string = v->type == VIR_TYPED_PARAM_STRING;
-        uint64_t n = number ? (uint64_t)v->remote_typed_param_value_u.ul : 0;
-        const char *s = string ? v->remote_typed_param_value_u.s : NULL;
+        uint64_t n = number ? (uint64_t)v->u.ul : 0;
+        const char *s = string ? v->u.s : NULL;
 
         if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_UNIX_USER_ID) && number) {
             id->uid = (uid_t)n;
@@ -293,7 +293,7 @@ static bool core_connect_domain_event_deregister_any(Call *c, const remote_conne
         return event_unsubscribe(c, KIND, false, a->callbackID, err);                                                  \
     }
 
-#define UUID_OF(member) ((const uint8_t *)(*a->member).uuid)
+#define UUID_OF(member) (a->member->uuid)
 /* clang-format off */
 EVENT_FAMILY(OBJECT_DOMAIN, connect_domain_event_callback_register_any, connect_domain_event_callback_deregister_any,
              dom, UUID_OF(dom), NULL)
@@ -302,7 +302,7 @@ EVENT_FAMILY(OBJECT_NETWORK, connect_network_event_register_any, connect_network
 EVENT_FAMILY(OBJECT_STORAGE_POOL, connect_storage_pool_event_register_any, connect_storage_pool_event_deregister_any,
              pool, UUID_OF(pool), NULL)
 EVENT_FAMILY(OBJECT_NODE_DEVICE, connect_node_device_event_register_any, connect_node_device_event_deregister_any,
-             dev, NULL, (*a->dev).name)
+             dev, NULL, a->dev->name)
 EVENT_FAMILY(OBJECT_SECRET, connect_secret_event_register_any, connect_secret_event_deregister_any,
              secret, UUID_OF(secret), NULL)
 /* clang-format on */
@@ -312,8 +312,8 @@ static bool core_monitor_event_register(Call *c, const qemu_connect_domain_monit
 {
     SubscribeRequest q = { .kind = OBJECT_DOMAIN,
                            .qemu = true,
-                           .uuid = a->dom ? (const uint8_t *)a->dom->uuid : NULL,
-                           .qemu_event = a->event ? *a->event : NULL,
+                           .uuid = a->dom ? a->dom->uuid : NULL,
+                           .qemu_event = a->event,
                            .qemu_flags = a->flags };
 
     return event_subscribe(c, &q, &r->callbackID, err);

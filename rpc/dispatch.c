@@ -116,11 +116,11 @@ static void dispatch_congested(Client *c, bool on, void *service)
 static void call_free(Call *c)
 {
     if (c->args) {
-        proc_free(c->proc->args_xdr, c->args, c->proc->args_size);
+        proc_free(c->proc->args_xdr, c->args);
         g_free(c->args);
     }
     if (c->ret) {
-        proc_free(c->proc->ret_xdr, c->ret, c->proc->ret_size);
+        proc_free(c->proc->ret_xdr, c->ret);
         g_free(c->ret);
     }
     for (unsigned i = 0; i < c->n_reply_fds; i++)

@@ -32,7 +32,8 @@ struct Event {
     char *name, *qemu_event;
     uint32_t prog;
     int32_t proc;
-    GBytes *body; /* behind the callback id */
+    GBytes *body;        /* behind the callback id */
+    GBytes *legacy_body; /* where the older message leaves out more than the id; else NULL */
 };
 
 typedef struct Subscription {
@@ -56,7 +57,7 @@ static struct {
 
 static const EventInfo *info_by_proc(int32_t proc)
 {
-    for (unsigned i = 0; i < n_remote_events; i++)
+    for (unsigned i = 0; i < remote_n_events; i++)
         if (remote_events[i].callback_proc == proc || remote_events[i].legacy_proc == proc)
             return &remote_events[i];
     return NULL;
@@ -64,7 +65,7 @@ static const EventInfo *info_by_proc(int32_t proc)
 
 static const EventInfo *info_by_id(ObjectKind kind, int id)
 {
-    for (unsigned i = 0; i < n_remote_events; i++)
+    for (unsigned i = 0; i < remote_n_events; i++)
         if (remote_events[i].object == kind && remote_events[i].event_id == id)
             return &remote_events[i];
     return NULL;
@@ -83,7 +84,7 @@ static Event *event_encode(ObjectKind kind, uint32_t prog, int32_t proc, const u
     g_autoptr(GError) error = NULL;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    if (!proc_encode("event", xdr, msg, bytes, &error) || bytes->len < CALLBACK_WORD) {
+    if (!proc_encode("event", xdr, msg, bytes, MESSAGE_MAX - MESSAGE_HEAD, &error) || bytes->len < CALLBACK_WORD) {
         log_error("cannot encode event %d: %s", proc, error ? error->message : "no callback id");
         return NULL;
     }
@@ -105,8 +106,15 @@ Event *event_new(ObjectKind kind, int32_t proc, const uint8_t *uuid, const char 
 {
     Event *e = event_encode(kind, remote_program.number, proc, uuid, name, xdr, msg);
 
-    if (e)
-        e->info = info_by_proc(proc);
+    if (!e)
+        return NULL;
+    e->info = info_by_proc(proc);
+    /* The power management messages of the callback family have a reason word that the older ones
+     * lack. */
+    if (kind == OBJECT_DOMAIN &&
+        (proc == REMOTE_PROC_DOMAIN_EVENT_CALLBACK_PMWAKEUP || proc == REMOTE_PROC_DOMAIN_EVENT_CALLBACK_PMSUSPEND ||
+         proc == REMOTE_PROC_DOMAIN_EVENT_CALLBACK_PMSUSPEND_DISK))
+        e->legacy_body = g_bytes_new_from_bytes(e->body, 4, g_bytes_get_size(e->body) - 4);
     return e;
 }
 
@@ -133,6 +141,7 @@ Event *event_unref(Event *e)
         g_free(e->name);
         g_free(e->qemu_event);
         g_bytes_unref(e->body);
+        g_clear_pointer(&e->legacy_body, g_bytes_unref);
         g_free(e);
     }
     return NULL;
@@ -167,7 +176,8 @@ static void deliver_one(Subscription *s, const Event *e)
     h.proc = !e->info ? e->proc : s->legacy ? e->info->legacy_proc : e->info->callback_proc;
     if (!h.proc || client->closing)
         return;
-    if (!conn_send_shared(client->conn, &h, id, s->legacy ? 0 : CALLBACK_WORD, e->body, EVENT_QUOTA)) {
+    GBytes *body = s->legacy && e->legacy_body ? e->legacy_body : e->body;
+    if (!conn_send_shared(client->conn, &h, id, s->legacy ? 0 : CALLBACK_WORD, body, EVENT_QUOTA)) {
         log_warn("client %llu does not read its events: more than %d MiB are queued; closing it",
                  (unsigned long long)client->id, EVENT_QUOTA >> 20);
         client_close(client, false);
@@ -310,7 +320,7 @@ void event_client_closed(ClientState *cs)
 
 void event_hub_init(Dispatcher *d)
 {
-    g_assert(!hub.d && n_remote_events <= EVENTS_MAX);
+    g_assert(!hub.d && remote_n_events <= EVENTS_MAX);
     hub.d = d;
 }
 

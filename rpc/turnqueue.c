@@ -23,7 +23,7 @@ void turnqueue_done(TurnQueue *q)
     lock_done(&q->lock);
 }
 
-static bool may_go_locked(const TurnQueue *q, const TurnWaiter *w)
+static bool may_go_locked(TurnQueue *q, const TurnWaiter *w)
 {
     if (g_queue_is_empty(&q->holders))
         return true;

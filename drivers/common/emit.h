@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Domain events as clients know them: each function makes the message and adds it to the turn. */
+#pragma once
+
+#include "drivers/common/turn.h"
+
+void emit_lifecycle(DomainTurn *t, int event, int detail);
+void emit_reboot(DomainTurn *t);
+void emit_rtc_change(DomainTurn *t, int64_t offset);
+void emit_watchdog(DomainTurn *t, int action);
+/* Both the plain and the reason variant. */
+void emit_io_error(DomainTurn *t, const char *path, const char *alias, int action, const char *reason);
+typedef struct GraphicsPeer {
+    int family; /* VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_* */
+    const char *node, *service;
+} GraphicsPeer;
+void emit_graphics(DomainTurn *t, int phase, const GraphicsPeer *local, const GraphicsPeer *remote,
+                   const char *auth_scheme, const char *x509_dname, const char *sasl_username);
+void emit_balloon_change(DomainTurn *t, uint64_t actual_kib);
+void emit_tray_change(DomainTurn *t, const char *alias, int reason);
+void emit_pm_wakeup(DomainTurn *t);
+void emit_pm_suspend(DomainTurn *t);
+void emit_pm_suspend_disk(DomainTurn *t);
+void emit_device_removed(DomainTurn *t, const char *alias);
+void emit_agent_lifecycle(DomainTurn *t, int state, int reason);
+/* qemu program: every event of the monitor; published at once, whatever becomes of a turn. */
+void emit_qemu_monitor(const DomainView *v, const char *event, int64_t seconds, uint32_t micros, const char *details);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Shared by registry.c, turn.c and store.c only. */
+#pragma once
+
+#include "drivers/common/domain.h"
+#include "drivers/common/registry.h"
+#include "drivers/common/turn.h"
+#include "rpc/turnqueue.h"
+#include "util/lock.h"
+
+struct Domain {
+    gatomicrefcount refs;
+    Uuid uuid;
+    char *reserved_name; /* what the registry knows it by until the first commit */
+    Lock lock;           /* of view */
+    DomainView *view;
+    TurnQueue queue;
+    void *driver;
+    atomic_uint_least64_t unresponsive;
+    /* Guarded by the registry's lock: */
+    bool registered;
+    char *index_name;
+    int index_id;
+};
+
+struct DomainTurn {
+    Domain *domain;
+    Call *call;
+    DomainView *base, *next; /* base NULL: new domain */
+    bool own_config, own_live; /* next's definitions are private to this turn */
+    bool config_dirty, autostart_dirty, status_dirty, remove;
+    GPtrArray *events;
+};
+
+/* registry.c */
+Domain *registry_find_or_reserve(const char *name, const uint8_t *uuid, bool creates, GError **err);
+/* After a reservation was dropped while others waited: take the place again. */
+bool registry_reserve_again(Domain *d, GError **err);
+void registry_drop(Domain *d);
+/* Gives a reference back; a reservation that nobody else waits for goes with it. */
+void registry_release(Domain *d);
+/* Swaps the published view and keeps the indexes right; takes 'next' (NULL: removed). */
+void registry_publish(Domain *d, DomainView *next);
+bool registry_name_free(const char *name, const Domain *except);
+
+/* store.c: the files of one driver */
+bool store_init(const char *subdir, GError **err);
+void store_done(void);
+bool store_write_config(const DomainView *v, const char *old_name, GError **err);
+bool store_remove_config(const char *name, GError **err);
+bool store_set_autostart(const char *name, bool on, GError **err);
+bool store_write_status(const DomainView *v, GError **err);
+bool store_remove_status(const char *name, GError **err);

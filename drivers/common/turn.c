@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Turns and the object class of domains. Only this file makes a DomainTurn; on the request path only
+ * the dispatcher asks for it, after its checks and when the queue has granted it. Commit order:
+ * definition file, autostart link, status file, publish, events; the dispatcher sends the reply
+ * after that. What a client was told is therefore on disk.
+ */
+#define LOG_SOURCE "drivers.turn"
+#include "drivers/common/turn.h"
+
+#include <string.h>
+
+#include "drivers/common/internal.h"
+#include "util/error.h"
+#include "util/log.h"
+
+#include "protocols/remote_types.h"
+
+/* The turn itself ---------------------------------------------------------------------------- */
+
+static DomainView *view_clone(const DomainView *v)
+{
+    DomainView *n = g_memdup2(v, sizeof(*v));
+
+    g_atomic_ref_count_init(&n->refs);
+    n->name = g_strdup(v->name);
+    shared_def_ref(n->config);
+    shared_def_ref(n->live);
+    driver_status_ref(n->status);
+    return n;
+}
+
+static DomainTurn *turn_new(Domain *d, Call *c)
+{
+    DomainTurn *t = g_new0(DomainTurn, 1);
+
+    t->domain = d;
+    t->call = c;
+    t->base = domain_view(d);
+    if (t->base) {
+        t->next = view_clone(t->base);
+    } else {
+        t->next = g_new0(DomainView, 1);
+        g_atomic_ref_count_init(&t->next->refs);
+        t->next->domain = d;
+        memcpy(t->next->uuid, d->uuid, sizeof(d->uuid));
+        t->next->name = g_strdup(d->reserved_name);
+        t->next->id = -1;
+        t->next->state = VIR_DOMAIN_SHUTOFF;
+        t->next->reason = VIR_DOMAIN_SHUTOFF_UNKNOWN;
+    }
+    t->events = g_ptr_array_new();
+    return t;
+}
+
+static void turn_free(DomainTurn *t)
+{
+    for (unsigned i = 0; i < t->events->len; i++)
+        event_unref(t->events->pdata[i]);
+    g_ptr_array_unref(t->events);
+    domain_view_unref(t->base);
+    domain_view_unref(t->next);
+    g_free(t);
+}
+
+Domain *turn_domain(const DomainTurn *t) { return t->domain; }
+Call *turn_call(const DomainTurn *t) { return t->call; }
+void *turn_driver_data(const DomainTurn *t) { return t->domain->driver; }
+const DomainView *turn_view(const DomainTurn *t) { return t->next; }
+bool turn_is_new(const DomainTurn *t) { return !t->base; }
+
+DomainDef *turn_edit_config(DomainTurn *t)
+{
+    if (!t->next->config)
+        return NULL;
+    if (!t->own_config) {
+        SharedDef *mine = shared_def_new(domain_copy(t->next->config->def));
+        shared_def_unref(t->next->config);
+        t->next->config = mine;
+        t->own_config = true;
+    }
+    t->config_dirty = true;
+    return t->next->config->def;
+}
+
+DomainDef *turn_edit_live(DomainTurn *t)
+{
+    if (!t->next->live)
+        return NULL;
+    if (!t->own_live) {
+        SharedDef *mine = shared_def_new(domain_copy(t->next->live->def));
+        shared_def_unref(t->next->live);
+        t->next->live = mine;
+        t->own_live = true;
+    }
+    t->status_dirty = true;
+    return t->next->live->def;
+}
+
+void turn_set_config(DomainTurn *t, DomainDef *take)
+{
+    shared_def_unref(t->next->config);
+    t->next->config = take ? shared_def_new(take) : NULL;
+    t->own_config = true;
+    t->config_dirty = true;
+    if (take && g_strcmp0(take->name, t->next->name) != 0) {
+        g_free(t->next->name);
+        t->next->name = g_strdup(take->name);
+    }
+}
+
+void turn_set_live(DomainTurn *t, DomainDef *take)
+{
+    shared_def_unref(t->next->live);
+    t->next->live = take ? shared_def_new(take) : NULL;
+    t->own_live = true;
+    t->status_dirty = true;
+}
+
+void turn_set_id(DomainTurn *t, int id)
+{
+    t->next->id = id;
+    t->status_dirty = true;
+}
+
+void turn_set_state(DomainTurn *t, int state, int reason)
+{
+    t->next->state = state;
+    t->next->reason = reason;
+    t->status_dirty = true;
+}
+
+void turn_set_persistent(DomainTurn *t, bool on)
+{
+    if (t->next->persistent != on)
+        t->config_dirty = true;
+    t->next->persistent = on;
+    t->status_dirty = true;
+}
+
+void turn_set_autostart(DomainTurn *t, bool on, bool once)
+{
+    t->autostart_dirty |= t->next->autostart != on;
+    t->next->autostart = on;
+    t->next->autostart_once = once;
+}
+
+void turn_set_autodestroy(DomainTurn *t, bool on)
+{
+    t->next->autodestroy = on;
+    t->status_dirty = true;
+}
+
+void turn_set_status(DomainTurn *t, DriverStatus *take)
+{
+    driver_status_unref(t->next->status);
+    t->next->status = take;
+    t->status_dirty = true;
+}
+
+void turn_remove(DomainTurn *t)
+{
+    t->remove = true;
+}
+
+void turn_emit(DomainTurn *t, Event *e)
+{
+    if (e)
+        g_ptr_array_add(t->events, e);
+}
+
+/* Files of the committed state. Returns false when the call must fail: then nothing that a later
+ * start would find contradicts what clients are told. */
+static bool write_files(DomainTurn *t, GError **err)
+{
+    DomainView *v = t->next;
+    const char *old_name = t->base ? t->base->name : NULL;
+    bool was_persistent = t->base && t->base->persistent;
+
+    if (t->remove || !v->persistent) {
+        if (was_persistent) {
+            if (t->base->autostart && !store_set_autostart(old_name, false, err))
+                return false;
+            if (!store_remove_config(old_name, err))
+                return false;
+            v->autostart = false;
+        }
+    } else {
+        if (t->config_dirty && !store_write_config(v, old_name, err))
+            return false;
+        if (t->autostart_dirty && !store_set_autostart(v->name, v->autostart, err))
+            return false;
+    }
+
+    g_autoptr(GError) error = NULL;
+    bool active = !t->remove && view_active(v);
+    bool was_active = t->base && view_active(t->base);
+    if (active && t->status_dirty) {
+        if (!store_write_status(v, &error))
+            log_error("cannot write the status of domain '%s': %s; it will be tried again at its next change",
+                      v->name, error->message);
+    } else if (was_active && !active) {
+        if (!store_remove_status(old_name, &error))
+            log_error("cannot remove the status of domain '%s': %s", old_name, error->message);
+    }
+    return true;
+}
+
+static bool turn_commit(DomainTurn *t, GError **err)
+{
+    bool changed = t->config_dirty || t->autostart_dirty || t->status_dirty || t->remove || !t->base;
+
+    if (changed) {
+        /* A transient domain without a running guest has no reason to exist. */
+        if (!t->next->persistent && !view_active(t->next))
+            t->remove = true;
+        if (!write_files(t, err))
+            return false;
+        DomainView *publish = t->remove ? NULL : domain_view_ref(t->next);
+        registry_publish(t->domain, publish);
+    }
+    for (unsigned i = 0; i < t->events->len; i++)
+        event_publish(t->events->pdata[i]);
+    g_ptr_array_set_size(t->events, 0);
+    return true;
+}
+
+bool turn_checkpoint(DomainTurn *t, GError **err)
+{
+    if (!turn_commit(t, err))
+        return false;
+    domain_view_unref(t->base);
+    t->base = t->next;
+    t->next = view_clone(t->base);
+    t->own_config = t->own_live = false;
+    t->config_dirty = t->autostart_dirty = t->status_dirty = false;
+    return true;
+}
+
+/* False only when a successful turn could not be committed. */
+static bool turn_end(DomainTurn *t, bool success, GError **err)
+{
+    bool ok = true;
+
+    if (success)
+        ok = turn_commit(t, err);
+    if ((!success || !ok) && !t->base)
+        registry_drop(t->domain);
+    turn_free(t);
+    return ok;
+}
+
+/* Internal turns ----------------------------------------------------------------------------- */
+
+typedef struct InternalTurn {
+    TurnWaiter waiter;
+    Domain *domain;
+    DomainTurnFn fn;
+    void *data;
+} InternalTurn;
+
+static void internal_run(void *data)
+{
+    InternalTurn *it = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(DomainView) v = domain_view(it->domain);
+
+    if (v) {
+        DomainTurn *t = turn_new(it->domain, NULL);
+        it->fn(t, it->data);
+        if (!turn_end(t, true, &error))
+            log_error("cannot save the state of domain '%s': %s", v->name, error->message);
+    } else {
+        it->fn(NULL, it->data);
+    }
+    turnqueue_leave(&it->domain->queue, &it->waiter);
+    domain_unref(it->domain);
+    g_free(it);
+}
+
+static void internal_granted(TurnWaiter *w)
+{
+    registry_context()->run_on_worker(internal_run, w); /* the waiter is the first member */
+}
+
+void domain_run_turn(Domain *d, const char *what, bool first, DomainTurnFn fn, void *data)
+{
+    InternalTurn *it = g_new0(InternalTurn, 1);
+
+    it->waiter = (TurnWaiter){ .mode = TURN_MODIFY, .granted = internal_granted, .what = what };
+    it->domain = domain_ref(d);
+    it->fn = fn;
+    it->data = data;
+    bool now = first ? turnqueue_enter_first(&d->queue, &it->waiter) : turnqueue_enter(&d->queue, &it->waiter);
+    if (now)
+        internal_granted(&it->waiter);
+}
+
+/* Object class ------------------------------------------------------------------------------- */
+
+static void *class_find(Call *c, const void *wire, GError **err)
+{
+    const remote_nonnull_domain *w = wire;
+    char text[37];
+    (void)c;
+
+    Domain *d = registry_find_uuid((const uint8_t *)w->uuid);
+    if (!d) {
+        uuid_format((const uint8_t *)w->uuid, text);
+        error_set(err, VIR_ERR_NO_DOMAIN, "no domain with matching uuid '%s' (%s)", text, w->name);
+    }
+    return d;
+}
+
+static void *class_find_xml(Call *c, const char *xml, bool creates, GError **err)
+{
+    g_autofree char *name = NULL;
+    Uuid uuid;
+    bool has_uuid = false;
+    (void)c;
+
+    if (!domain_peek_identity(xml, strlen(xml), &name, uuid, &has_uuid, err))
+        return NULL;
+    return registry_find_or_reserve(name, has_uuid ? uuid : NULL, creates, err);
+}
+
+static void class_unref(void *object)
+{
+    registry_release(object);
+}
+
+static void class_describe(void *object, AclObject *ret)
+{
+    Domain *d = object;
+
+    /* The uuid never changes. The name may (rename), but this string lives as long as the domain;
+     * rules by name apply to the name under which the domain came to be. */
+    *ret = (AclObject){ OBJECT_DOMAIN, d->reserved_name, d->uuid };
+}
+
+static struct TurnQueue *class_queue(void *object)
+{
+    return &((Domain *)object)->queue;
+}
+
+static bool need_active(const DomainView *v, bool require, GError **err)
+{
+    if (!require || view_active(v))
+        return true;
+    error_set(err, VIR_ERR_OPERATION_INVALID, "domain is not running");
+    return false;
+}
+
+static void *class_begin(void *object, Call *c, JobKind job, bool require_active, GError **err)
+{
+    Domain *d = object;
+    bool creates = call_proc(c)->bits & PROC_CREATES;
+    g_autoptr(DomainView) v = domain_view(d);
+
+    if (!v && !creates) {
+        error_set(err, VIR_ERR_NO_DOMAIN, "domain '%s' has vanished", d->reserved_name);
+        return NULL;
+    }
+    if (!v && !registry_reserve_again(d, err))
+        return NULL;
+    if (v && !need_active(v, require_active, err))
+        return NULL;
+
+    switch (job) {
+    case JOB_NONE:
+        return g_steal_pointer(&v);
+    case JOB_QUERY: {
+        DomainQuery *q = g_new0(DomainQuery, 1);
+        *q = (DomainQuery){ d, g_steal_pointer(&v), c };
+        return q;
+    }
+    case JOB_ABORT: {
+        DomainAbort *a = g_new0(DomainAbort, 1);
+        *a = (DomainAbort){ d, g_steal_pointer(&v), c };
+        return a;
+    }
+    case JOB_MODIFY:
+    case JOB_OP:
+    case JOB_DESTROY:
+        return turn_new(d, c);
+    case _JOB_N:
+        break;
+    }
+    g_assert_not_reached();
+}
+
+static bool class_end(void *object, void *cap, JobKind job, bool success, GError **err)
+{
+    (void)object;
+    switch (job) {
+    case JOB_NONE:
+        domain_view_unref(cap);
+        return true;
+    case JOB_QUERY:
+        domain_view_unref(((DomainQuery *)cap)->view);
+        g_free(cap);
+        return true;
+    case JOB_ABORT:
+        domain_view_unref(((DomainAbort *)cap)->view);
+        g_free(cap);
+        return true;
+    case JOB_MODIFY:
+    case JOB_OP:
+    case JOB_DESTROY:
+        return turn_end(cap, success, err);
+    case _JOB_N:
+        break;
+    }
+    g_assert_not_reached();
+}
+
+static void class_interrupt(void *object, Call *c, JobKind job)
+{
+    (void)c;
+    if (registry_driver()->interrupt)
+        registry_driver()->interrupt(object, job == JOB_DESTROY);
+}
+
+static uint64_t class_unresponsive_since(void *object)
+{
+    return domain_unresponsive_since(object);
+}
+
+const ObjectClass domain_object_class = {
+    .find = class_find,
+    .find_xml = class_find_xml,
+    .unref = class_unref,
+    .describe = class_describe,
+    .queue = class_queue,
+    .begin = class_begin,
+    .end = class_end,
+    .interrupt = class_interrupt,
+    .unresponsive_since = class_unresponsive_since,
+};

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A turn: the right to change one domain, with a private copy of its view. Commit writes the state
+ * files, publishes the copy, emits the events, in this order and before the reply; abort drops the
+ * copy. A handler gets its turn from the dispatcher; internal work (a guest that went away) asks for
+ * one with domain_run_turn(). Worker threads.
+ */
+#pragma once
+
+#include "drivers/common/domain.h"
+#include "rpc/event.h"
+
+Domain *turn_domain(const DomainTurn *t);
+Call *turn_call(const DomainTurn *t); /* NULL: internal */
+void *turn_driver_data(const DomainTurn *t);
+/* The copy as it stands. */
+const DomainView *turn_view(const DomainTurn *t);
+/* True when nobody has seen this domain yet (define or create of a new one). */
+bool turn_is_new(const DomainTurn *t);
+
+/* Private, changeable copies of the definitions (made at first touch); NULL when there is none. */
+DomainDef *turn_edit_config(DomainTurn *t);
+DomainDef *turn_edit_live(DomainTurn *t);
+/* Replace a whole definition; takes it; NULL removes it. */
+void turn_set_config(DomainTurn *t, DomainDef *take);
+void turn_set_live(DomainTurn *t, DomainDef *take);
+/* id -1 makes the domain inactive. */
+void turn_set_id(DomainTurn *t, int id);
+void turn_set_state(DomainTurn *t, int state, int reason);
+void turn_set_persistent(DomainTurn *t, bool on);
+void turn_set_autostart(DomainTurn *t, bool on, bool once);
+void turn_set_autodestroy(DomainTurn *t, bool on);
+void turn_set_status(DomainTurn *t, DriverStatus *take);
+/* The domain vanishes at commit (undefine of an inactive one, end of a transient one). */
+void turn_remove(DomainTurn *t);
+/* Takes the event; it leaves at commit. */
+void turn_emit(DomainTurn *t, Event *e);
+/* Commits what there is so far and goes on; after the guest was changed irreversibly. */
+bool turn_checkpoint(DomainTurn *t, GError **err);
+
+typedef void (*DomainTurnFn)(DomainTurn *t, void *data);
+/* Queues fn for a turn of its own; it runs on a worker and is committed when it returns. first: ahead
+ * of all who wait (reconnect, guest gone). 'what' is static text for messages. Any thread. When the
+ * domain has vanished meanwhile fn is called with NULL, to free data. */
+void domain_run_turn(Domain *d, const char *what, bool first, DomainTurnFn fn, void *data);
+
+/* The object class of domains, for Driver.objects[OBJECT_DOMAIN]. */
+extern const ObjectClass domain_object_class;
