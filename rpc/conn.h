@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A connected socket that carries Messages: framing, fd passing, output queue, back-pressure.
- * Used by server clients, by the proxy's upstreams and by libclient. Reads exactly what is due
- * (28 bytes, then the rest, then the fds), so fds stay attached to their message.
- * Loop thread, except conn_send(), which any thread may call.
+ * Used by server clients, by the proxy's upstreams and by libclient.
+ * Loop thread, except conn_send() and conn_ref(), which any thread may call. The last reference is
+ * dropped on the loop thread.
  *
- * Back-pressure: conn_pause()/conn_resume() stop and start reading (nestable count). When the
- * output queue grows past 'high', ops->congested(true) is called; below 'low' congested(false).
+ * Back-pressure: conn_pause()/conn_resume() stop and start the delivery of messages (nestable
+ * count). A paused connection still reads some way ahead, so that it can answer the pings of a peer
+ * that is waiting (conn.c says how far). When the output queue grows past 'high',
+ * ops->congested(true) is called; below 'low' congested(false).
  */
 #pragma once
 
@@ -35,8 +37,15 @@ void conn_send(Conn *c, Message *m);
  * event bytes is exceeded: the caller closes the connection. */
 bool conn_send_shared(Conn *c, const MsgHeader *h, const uint8_t *prefix, unsigned prefix_len,
                       GBytes *body, size_t event_quota);
-/* Closes when the queue is written (flush) or at once; 'closed' is called from the loop, later. */
+/* Closes when the queue is written (flush) or at once; 'closed' is called from the loop, later.
+ * With flush, input is ignored from now on; a peer that takes nothing for 10 s is dropped. */
 void conn_close(Conn *c, bool flush);
+/* For an owner that goes away: closes at once, and no callback is called any more. */
+void conn_abandon(Conn *c);
+/* Between begin and end (nestable, same thread) output is collected and leaves with few system
+ * calls; use it around work that sends many messages. Input callbacks run inside a batch. */
+void conn_batch_begin(void);
+void conn_batch_end(void);
 bool conn_is_closed(const Conn *c);
 void conn_pause(Conn *c);
 void conn_resume(Conn *c);

@@ -13,7 +13,7 @@ typedef struct Identity {
     uid_t uid;
     gid_t gid;
     pid_t pid;            /* 0: unknown */
-    uint64_t start_time;  /* of pid, clock ticks since boot */
+    uint64_t start_time;  /* of pid, clock ticks since boot; 0: see identity_start_time() */
     char *user_name, *group_name, *selinux_context, *sasl_user, *x509_dname;
 } Identity;
 
@@ -22,4 +22,7 @@ Identity *identity_ref(const Identity *id);
 Identity *identity_unref(Identity *id);
 /* From SO_PEERCRED (and SO_PEERSEC) of a unix socket. */
 Identity *identity_from_socket(int fd, GError **err);
+/* Start time of pid, read from /proc when the identity does not hold it (that costs more than
+ * accepting a connection, and few clients need it); 0: not known. */
+uint64_t identity_start_time(const Identity *id);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Identity, identity_unref)

@@ -22,21 +22,24 @@ typedef struct ServerLimits {
 } ServerLimits;
 
 typedef struct ServerOps {
-    bool (*opened)(Client *c, void *data);             /* false: refuse */
+    bool (*opened)(Client *c, void *data);             /* false: refuse; closed is not called */
     void (*message)(Client *c, Message *m, void *data);/* borrowed */
-    void (*congested)(Client *c, bool on, void *data); /* may be NULL */
+    /* May be NULL. The client's input is paused meanwhile by the server itself. */
+    void (*congested)(Client *c, bool on, void *data);
     void (*closed)(Client *c, void *data);             /* last word about this client */
 } ServerOps;
 
-/* Fields are the loop thread's; id, server, readonly and transport never change. */
+/* Fields are the loop thread's; id, loop, conn, peer and readonly never change. */
 struct Client {
     gatomicrefcount refs;
-    Server *server;
+    Loop *loop;
+    Server *server;       /* NULL once closed */
     Conn *conn;
     uint64_t id;
     int64_t connected_at; /* seconds since the epoch */
     bool readonly;        /* accepted on a read-only socket */
     bool authenticated;
+    bool opened;          /* the owner took it, and will hear of its end */
     bool closing;
     Identity *peer;       /* of the socket */
     Identity *identity;   /* whom it acts for; == peer until CONNECT_SET_IDENTITY */
@@ -47,12 +50,15 @@ struct Client {
 
 Server *server_new(Loop *loop, const char *name, const ServerLimits *limits, UserRegistry *users,
                    const ServerOps *ops, void *data);
-Server *server_free(Server *s); /* closes listeners and clients */
+Server *server_free(Server *s); /* closes listeners and clients; ops->closed is called for each */
 /* Listens on a path (made with mode and group; -1: leave the group) or adopts a listening fd. */
 bool server_listen_unix(Server *s, const char *path, unsigned mode, gid_t group, bool readonly, GError **err);
 bool server_listen_fd(Server *s, int fd, bool readonly, GError **err);
 /* Two-phase idle exit: stop accepting, later go on again or stay stopped. */
 void server_set_accepting(Server *s, bool on);
+/* Only root and our own uid may connect, whatever the sockets' modes say: administration, and
+ * daemons of a user's session. */
+void server_set_owner_only(Server *s, bool on);
 /* True when a connection waits in a listener's backlog. */
 bool server_has_pending(Server *s);
 

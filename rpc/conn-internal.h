@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a Conn is made of; for conn.c and keepalive.c only. */
+#pragma once
+
+#include "rpc/conn.h"
+#include "rpc/frame.h"
+#include "rpc/keepalive.h"
+
+enum { CONN_LOW = 128 << 10, CONN_HIGH = 512 << 10 };
+
+/* Something to write: a Message, or a head of our own in front of a shared body. */
+typedef struct OutItem {
+    struct OutItem *next;
+    Message *m;
+    GBytes *body;
+    uint32_t pos; /* bytes written */
+    uint8_t fds_sent;
+    uint8_t head_len;
+    uint8_t head[MESSAGE_HEAD + 4];
+} OutItem;
+
+struct Conn {
+    atomic_int refs;
+    Loop *loop;
+    int fd;
+    bool can_fds;
+    bool closed, flushing;
+    bool eof;        /* the input has ended; eof_why: by an error */
+    bool drained;    /* the last read took all there was */
+    bool in_blocked; /* we do not read */
+    int io_enabled;
+    uint32_t events;
+    sd_event_source *io, *more, *flush_timer;
+    User *user;
+    const ConnOps *ops; /* NULL once nothing may be called any more */
+    void *data;
+    GError *why, *eof_why;
+
+    FrameReader reader;
+    GQueue backlog; /* of Message */
+    size_t backlog_bytes;
+    unsigned pauses, delivered;
+    uint64_t bytes_in, bytes_out;
+
+    size_t low, high;
+    struct {
+        OutItem *first, *last;
+        size_t bytes;       /* not written yet */
+        size_t event_bytes; /* of shared bodies, whole items */
+        bool blocked;       /* the socket is full: EPOLLOUT goes on */
+        bool congested, dead, dirty;
+        Conn *next_dirty;
+    } out;
+    Keepalive keepalive;
+};
+
+/* Closes now, 'closed' is called from the loop. why (may be NULL) is taken. */
+void conn_lost(Conn *c, GError *why);
+/* The owner's callback is called in the next turn of the loop with what has been read. */
+void conn_want_more(Conn *c);

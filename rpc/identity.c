@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Identities. What the kernel says about the peer of a unix socket is the truth about who opened
+ * the connection; whom a proxy acts for comes later, by CONNECT_SET_IDENTITY. An Identity is filled
+ * by one function and immutable once published; any thread may ref and unref it.
+ * Names of users and groups are not looked up here: that may block on a name service.
+ */
+#include "rpc/identity.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "util/error.h"
+#include "util/pidref.h"
+
+enum { SELINUX_CONTEXT_MAX = 4096 };
+
+Identity *identity_new(void)
+{
+    Identity *id = g_new0(Identity, 1);
+
+    g_atomic_ref_count_init(&id->refs);
+    return id;
+}
+
+Identity *identity_ref(const Identity *id)
+{
+    if (id)
+        g_atomic_ref_count_inc((gatomicrefcount *)&id->refs);
+    return (Identity *)id;
+}
+
+Identity *identity_unref(Identity *id)
+{
+    if (id && g_atomic_ref_count_dec(&id->refs)) {
+        g_free(id->user_name);
+        g_free(id->group_name);
+        g_free(id->selinux_context);
+        g_free(id->sasl_user);
+        g_free(id->x509_dname);
+        g_free(id);
+    }
+    return NULL;
+}
+
+Identity *identity_from_socket(int fd, GError **err)
+{
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
+        error_set_errno(err, errno, "cannot learn the credentials of the peer");
+        return NULL;
+    }
+
+    Identity *id = identity_new();
+
+    id->has_unix = true;
+    id->uid = cred.uid;
+    id->gid = cred.gid;
+    id->pid = cred.pid;
+
+    char context[SELINUX_CONTEXT_MAX + 1];
+
+    len = SELINUX_CONTEXT_MAX;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, context, &len) == 0 && len > 0) {
+        context[len] = '\0';
+        if (context[0])
+            id->selinux_context = g_strdup(context);
+    }
+    return id;
+}
+
+uint64_t identity_start_time(const Identity *id)
+{
+    PidRef p = PIDREF_NONE;
+
+    if (id->start_time || !id->pid)
+        return id->start_time;
+    if (!pidref_from_pid(id->pid, &p, NULL))
+        return 0; /* it is gone; the rest of the identity still holds */
+    pidref_done(&p);
+    return p.start_time;
+}

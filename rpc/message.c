@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Messages. One is made by whoever fills it (the frame reader, or a sender that encodes), and is
+ * not changed afterwards, save for descriptors, which the one who handles the message may take.
+ * So it is shared by reference: between threads, and between input and output in the proxy.
+ *
+ * Invariant: data holds exactly the bytes of the wire, length word first, and h agrees with them.
+ * Any thread may ref and unref; a message under construction belongs to its maker.
+ */
+#include "rpc/message.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "protocols/net_types.h"
+#include "protocols/xdr_buf.h"
+#include "rpc/message-internal.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+enum { INLINE_MAX = 512 };
+
+Message *message_alloc(uint32_t len, uint32_t cap)
+{
+    bool small = cap <= INLINE_MAX;
+    Message *m = g_malloc(sizeof(*m) + (small ? cap : 0));
+
+    *m = (Message){ .len = len, .body = MESSAGE_HEAD };
+    atomic_init(&m->refs, 1);
+    m->data = small ? (uint8_t *)(m + 1) : g_malloc(cap);
+    return m;
+}
+
+bool message_resize(Message *m, uint32_t cap)
+{
+    uint8_t *d = g_try_realloc(message_is_inline(m) ? NULL : m->data, cap);
+
+    if (!d)
+        return false;
+    if (message_is_inline(m))
+        memcpy(d, m->data, MIN(m->filled, cap));
+    m->data = d;
+    return true;
+}
+
+Message *message_ref(Message *m)
+{
+    if (m)
+        atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+Message *message_unref(Message *m)
+{
+    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+        return NULL;
+
+    for (unsigned i = 0; i < m->n_fds; i++)
+        fd_close(&m->fds[i]);
+    g_free(m->fds);
+    charge_release(&m->bytes_charge);
+    charge_release(&m->fds_charge);
+    if (!message_is_inline(m))
+        g_free(m->data);
+    g_free(m);
+    return NULL;
+}
+
+bool msg_len_check(uint32_t len, uint32_t max, GError **err)
+{
+    if (len < MESSAGE_HEAD || len > max) {
+        error_set(err, VIR_ERR_RPC, "message of %u bytes, expected %d to %u", len, MESSAGE_HEAD, max);
+        return false;
+    }
+    return true;
+}
+
+bool msg_header_decode(const uint8_t head[MESSAGE_HEAD], uint32_t max, uint32_t *ret_len, MsgHeader *ret, GError **err)
+{
+    uint32_t len = be32_get(head);
+    uint32_t type = be32_get(head + 16);
+
+    if (!msg_len_check(len, max, err))
+        return false;
+    if (type >= _MSG_N) {
+        error_set(err, VIR_ERR_RPC, "message of unknown type %u, expected 0 to %d", type, _MSG_N - 1);
+        return false;
+    }
+    *ret_len = len;
+    *ret = (MsgHeader){
+        .prog = be32_get(head + 4),
+        .vers = be32_get(head + 8),
+        .proc = (int32_t)be32_get(head + 12),
+        .type = type,
+        .serial = be32_get(head + 20),
+        .status = be32_get(head + 24),
+    };
+    return true;
+}
+
+void msg_header_encode(const MsgHeader *h, uint32_t len, uint8_t head[MESSAGE_HEAD])
+{
+    be32_put(head, len);
+    be32_put(head + 4, h->prog);
+    be32_put(head + 8, h->vers);
+    be32_put(head + 12, (uint32_t)h->proc);
+    be32_put(head + 16, h->type);
+    be32_put(head + 20, h->serial);
+    be32_put(head + 24, h->status);
+}
+
+Message *message_new_bytes(const MsgHeader *h, const void *bytes, size_t n)
+{
+    g_assert(n <= MESSAGE_MAX - MESSAGE_HEAD);
+
+    Message *m = message_alloc(MESSAGE_HEAD + n, MESSAGE_HEAD + n);
+
+    m->h = *h;
+    m->filled = m->len;
+    msg_header_encode(h, m->len, m->data);
+    if (n)
+        memcpy(m->data + MESSAGE_HEAD, bytes, n);
+    return m;
+}
+
+bool message_add_fd(Message *m, int fd, GError **err)
+{
+    auto_fd own = fd;
+
+    if (m->n_fds == MESSAGE_FDS_MAX) {
+        error_set(err, VIR_ERR_RPC, "more than %d file descriptors in one message", MESSAGE_FDS_MAX);
+        return false;
+    }
+    if (!msg_has_fds(m->h.type)) {
+        if (m->h.type != MSG_CALL && m->h.type != MSG_REPLY) {
+            error_set(err, VIR_ERR_INTERNAL_ERROR, "message type %u cannot carry file descriptors", m->h.type);
+            return false;
+        }
+        if (m->len > MESSAGE_MAX - 4 || !message_resize(m, m->len + 4)) {
+            error_set(err, VIR_ERR_RPC, "message of %u bytes has no room for file descriptors", m->len);
+            return false;
+        }
+        /* The count goes between header and payload. */
+        memmove(m->data + MESSAGE_HEAD + 4, m->data + MESSAGE_HEAD, m->len - MESSAGE_HEAD);
+        m->len += 4;
+        m->filled = m->len;
+        m->body = MESSAGE_HEAD + 4;
+        m->h.type = m->h.type == MSG_CALL ? MSG_CALL_FDS : MSG_REPLY_FDS;
+        msg_header_encode(&m->h, m->len, m->data);
+        m->fds = g_new(int, MESSAGE_FDS_MAX);
+    }
+    m->fds[m->n_fds++] = fd_take(&own);
+    m->want_fds = m->n_fds;
+    be32_put(m->data + MESSAGE_HEAD, m->n_fds);
+    return true;
+}
+
+int message_take_fd(Message *m, unsigned i)
+{
+    return i < m->n_fds ? fd_take(&m->fds[i]) : -1;
+}
+
+Message *message_new(const MsgHeader *h, xdrproc_t xdr, const void *payload, GError **err)
+{
+    if (!xdr)
+        return message_new_bytes(h, NULL, 0);
+
+    GByteArray *bytes = g_byte_array_sized_new(256);
+
+    g_byte_array_set_size(bytes, MESSAGE_HEAD);
+    if (!proc_encode("message", xdr, payload, bytes, MESSAGE_MAX - MESSAGE_HEAD, err)) {
+        g_byte_array_unref(bytes);
+        return NULL;
+    }
+
+    gsize len;
+    uint8_t *data = g_byte_array_steal(bytes, &len);
+    Message *m;
+
+    g_byte_array_unref(bytes);
+    if (len <= INLINE_MAX) {
+        m = message_alloc(len, len);
+        memcpy(m->data, data, len);
+        g_free(data);
+    } else {
+        m = message_alloc(len, 0);
+        m->data = data;
+    }
+    m->h = *h;
+    m->filled = len;
+    msg_header_encode(h, len, m->data);
+    return m;
+}
+
+/* The longest prefix of s that is valid for an XDR string and at most max bytes. */
+static char *error_string(const char *s, size_t max)
+{
+    size_t n = strnlen(s, max);
+    const char *end;
+
+    (void)g_utf8_validate(s, n, &end); /* sets end to where it stops being text */
+    return g_strndup(s, end - s);
+}
+
+Message *message_new_error(const MsgHeader *call, MsgType type, const GError *error, int fallback_source)
+{
+    enum { TEXT_MAX = 64 << 10, LEVEL_ERROR = 2 };
+    g_autofree char *full = error_text(error);
+    g_autofree char *text = error_string(full, TEXT_MAX);
+    g_autofree char *detail = error_string(error->message, TEXT_MAX);
+    char *template = (char *)error_template(error_code(error));
+    int source = error_source(error);
+    net_error e = {
+        .code = error_code(error),
+        .domain = source ? source : fallback_source,
+        .message = text,
+        .level = LEVEL_ERROR,
+        .str1 = template,
+        .str2 = detail,
+        .int1 = error_errno(error),
+        .int2 = -1,
+    };
+    MsgHeader h = *call;
+    g_autoptr(GError) failure = NULL;
+
+    h.type = type;
+    h.status = MSG_ERROR;
+
+    Message *m = message_new(&h, (xdrproc_t)xdr_net_error, &e, &failure);
+
+    g_assert(m); /* bounded strings always fit */
+    return m;
+}
