@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "protocols/admin_handlers.h"
 #include "protocols/qemu_handlers.h"
 #include "protocols/remote_handlers.h"
 #include "rpc/dispatch-internal.h"
@@ -325,6 +326,26 @@ static bool core_monitor_event_deregister(Call *c, const qemu_connect_domain_mon
     return event_unsubscribe(c, OBJECT_DOMAIN, true, a->callbackID, err);
 }
 
+/* Administration: open and close are about the connection; the rest is the daemon's. */
+static bool core_admin_open(Call *c, const admin_connect_open_args *a, GError **err)
+{
+    (void)a;
+    if (c->cs->opened) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "the connection is open already");
+        return false;
+    }
+    c->cs->opened = true;
+    return true;
+}
+
+static bool core_admin_get_lib_version(Call *c, admin_connect_get_lib_version_ret *r, GError **err)
+{
+    (void)c;
+    (void)err;
+    r->libVer = LIBVIR_VERSION_NUMBER;
+    return true;
+}
+
 /* clang-format off */
 const RemoteHandlers core_remote_handlers = {
     .auth_list = { core_auth_list },
@@ -362,5 +383,11 @@ const QemuHandlers core_qemu_handlers = {
     .connect_domain_monitor_event_register = { core_monitor_event_register,
         VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX | VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_NOCASE },
     .connect_domain_monitor_event_deregister = { core_monitor_event_deregister },
+};
+
+const AdminHandlers core_admin_handlers = {
+    .connect_open = { core_admin_open },
+    .connect_close = { core_connect_close },
+    .connect_get_lib_version = { core_admin_get_lib_version },
 };
 /* clang-format on */

@@ -58,6 +58,7 @@ typedef struct Service {
     Server *server;
     ProgramBinding *programs;
     unsigned n_programs;
+    bool preauthenticated; /* no program of it knows authentication: the socket's rights are all */
     ServerLimits *limits;
 } Service;
 

@@ -68,6 +68,8 @@ bool dispatch_client_opened(Client *c, void *service)
     lock_init(&cs->lock);
     conn_set_marks(c->conn, OUT_LOW, OUT_HIGH);
     c->data = cs;
+    if (s->preauthenticated)
+        client_set_authenticated(c);
     return true;
 }
 
@@ -712,6 +714,16 @@ Dispatcher *dispatcher_new(Loop *loop, Pool *pool, const Driver *driver, GError 
     return d;
 }
 
+/* Whether a client can, and so must, authenticate by a call of one of these programs. */
+static bool knows_authentication(const ProgramBinding *programs, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        for (uint32_t j = 0; j < programs[i].info->n_procs; j++)
+            if (programs[i].info->procs[j].name && programs[i].info->procs[j].bits & PROC_AUTH)
+                return true;
+    return false;
+}
+
 Server *dispatcher_serve(Dispatcher *d, const char *name, const ServerLimits *limits, UserRegistry *users,
                          const ProgramBinding *programs, unsigned n_programs)
 {
@@ -726,6 +738,7 @@ Server *dispatcher_serve(Dispatcher *d, const char *name, const ServerLimits *li
     s->d = d;
     s->programs = g_memdup2(programs, sizeof(*programs) * n_programs);
     s->n_programs = n_programs;
+    s->preauthenticated = !knows_authentication(programs, n_programs);
     s->server = server_new(d->loop, name, limits, users, &ops, s);
     s->limits = server_limits(s->server);
     g_ptr_array_add(d->services, s);

@@ -23,8 +23,8 @@ Dispatcher *dispatcher_new(Loop *loop, Pool *pool, const Driver *driver, GError 
 void dispatcher_drain(Dispatcher *d, uint64_t usec);
 Dispatcher *dispatcher_free(Dispatcher *d);
 
-/* Makes a server whose clients may call these programs. preauthenticated: peers on unix sockets need
- * no authentication (auth "none"). */
+/* Makes a server whose clients may call these programs. When none of them has a procedure to
+ * authenticate with (admin), clients count as authenticated from the start. */
 Server *dispatcher_serve(Dispatcher *d, const char *name, const ServerLimits *limits, UserRegistry *users,
                          const ProgramBinding *programs, unsigned n_programs);
 
@@ -49,3 +49,11 @@ bool dispatcher_cancel(Dispatcher *d, uint64_t call_id);
 /* Client and Server of a call, for admin handlers and the core's own (never for drivers). */
 Client *call_client(const Call *c);
 Dispatcher *call_dispatcher(const Call *c);
+
+struct RemoteHandlers;
+struct QemuHandlers;
+struct AdminHandlers;
+/* core.c: what every daemon answers alike; for ProgramBinding.core_handlers. */
+extern const struct RemoteHandlers core_remote_handlers;
+extern const struct QemuHandlers core_qemu_handlers;
+extern const struct AdminHandlers core_admin_handlers;
