@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where QemuCaps come from: the emulator is asked over QMP when somebody first wants to know, the
+ * answer is kept in memory and in CACHE/qemu/capabilities, and asked for again when the binary, the
+ * host's CPU or kernel, or this program changed.
+ */
+#pragma once
+
+#include "drivers/qemu/caps.h"
+#include "drivers/qemu/qmp.h"
+
+/* Cached or probed; a reference. Blocks for the time of a probe (about a second) when it must;
+ * threads that ask for the same binary wait for one probe. Workers only. */
+QemuCaps *qemu_caps_get(const char *binary, GError **err);
+/* The same without ever starting the emulator: NULL when it has not been probed. Any thread. */
+QemuCaps *qemu_caps_peek(const char *binary);
+/* Probes now, no cache. */
+QemuCaps *qemu_caps_probe(const char *binary, GError **err);
+/* Forgets what is in memory (a reload, tests). */
+void qemu_caps_cache_clear(void);
+
+/* Path of the emulator for guests of an architecture ("x86_64", "aarch64" …); NULL when none is
+ * installed. */
+char *qemu_emulator_find(const char *arch);
+/* All emulators in the PATH directories and libexec, one per architecture; NULL-terminated pairs
+ * arch, path, arch, path … */
+char **qemu_emulators(void);
+
+/* Where replies come from: a live monitor or a recording. */
+typedef struct CapsSource {
+    /* false: the command failed; a missing command is a failure with VIR_ERR_OPERATION_UNSUPPORTED. */
+    bool (*call)(void *data, const char *cmd, JsonObject *args, JsonObject **ret, GError **err);
+    void *data;
+} CapsSource;
+/* The rules from replies to flags, machines and models. primary: first pass, which finds out
+ * everything; otherwise only what differs under the second accelerator (CPU models, machines). */
+bool qemu_caps_query(QemuCaps *c, const CapsSource *src, bool primary, GError **err);
