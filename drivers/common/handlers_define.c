@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Define, undefine, autostart: changes of the persistent side. Workers, with the domain's turn. */
+#include <string.h>
+
+#include "drivers/common/emit.h"
+#include "drivers/common/handlers.h"
+#include "drivers/common/registry.h"
+#include "util/error.h"
+
+DomainDef *common_parse_client_xml(DomainTurn *t, const char *xml, bool validate, GError **err)
+{
+    const DomainDriver *driver = registry_driver();
+    const DomainView *v = turn_view(t);
+    DomainDef *def = domain_parse(xml, strlen(xml), DOMAIN_PARSE_INACTIVE | (validate ? DOMAIN_PARSE_STRICT : 0),
+                                  driver->policy, driver->policy_data, err);
+
+    if (!def)
+        return NULL;
+    /* The identity was decided when the object was found; a document without uuid got a random one
+     * by now. */
+    memcpy(def->uuid.v, v->uuid, sizeof(v->uuid));
+    def->uuid.set = true;
+    return def;
+}
+
+static bool define(DomainTurn *t, const char *xml, bool validate, remote_nonnull_domain *ret, GError **err)
+{
+    bool known = turn_view(t)->persistent;
+    DomainDef *def = common_parse_client_xml(t, xml, validate, err);
+
+    if (!def)
+        return false;
+    turn_set_config(t, def);
+    turn_set_persistent(t, true);
+    emit_lifecycle(t, VIR_DOMAIN_EVENT_DEFINED,
+                   known ? VIR_DOMAIN_EVENT_DEFINED_UPDATED : VIR_DOMAIN_EVENT_DEFINED_ADDED);
+    common_wire_domain(turn_view(t), ret);
+    return true;
+}
+
+bool common_domain_define_xml(Call *c, DomainTurn *t, const remote_domain_define_xml_args *a,
+                              remote_domain_define_xml_ret *r, GError **err)
+{
+    (void)c;
+    return define(t, a->xml, false, &r->dom, err);
+}
+
+bool common_domain_define_xml_flags(Call *c, DomainTurn *t, const remote_domain_define_xml_flags_args *a,
+                                    remote_domain_define_xml_flags_ret *r, GError **err)
+{
+    (void)c;
+    return define(t, a->xml, a->flags & VIR_DOMAIN_DEFINE_VALIDATE, &r->dom, err);
+}
+
+static bool undefine(DomainTurn *t, GError **err)
+{
+    if (!turn_view(t)->persistent) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "cannot undefine transient domain");
+        return false;
+    }
+    emit_lifecycle(t, VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_REMOVED);
+    turn_set_autostart(t, false, false);
+    turn_set_persistent(t, false); /* an inactive domain vanishes with that, an active one is transient now */
+    turn_set_config(t, NULL);
+    return true;
+}
+
+bool common_domain_undefine(Call *c, DomainTurn *t, const remote_domain_undefine_args *a, GError **err)
+{
+    (void)c;
+    (void)a;
+    return undefine(t, err);
+}
+
+bool common_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_undefine_flags_args *a, GError **err)
+{
+    (void)c;
+    (void)a;
+    return undefine(t, err);
+}
+
+bool common_domain_set_autostart(Call *c, DomainTurn *t, const remote_domain_set_autostart_args *a, GError **err)
+{
+    (void)c;
+    if (!turn_view(t)->persistent) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "cannot set autostart for transient domain");
+        return false;
+    }
+    turn_set_autostart(t, a->autostart != 0, false);
+    return true;
+}

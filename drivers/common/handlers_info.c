@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is known of a domain without asking it: state, documents, flags. Inline; reads a view. */
+#include <string.h>
+
+#include "drivers/common/handlers.h"
+#include "util/error.h"
+#include "util/xml.h"
+
+bool common_domain_get_state(Call *c, const DomainView *v, const remote_domain_get_state_args *a,
+                             remote_domain_get_state_ret *r, GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)err;
+    r->state = v->state;
+    r->reason = v->reason;
+    return true;
+}
+
+/* The definition that the flags of a call mean; NULL and *err when there is no such one. */
+static const DomainDef *def_for(const DomainView *v, unsigned flags, GError **err)
+{
+    if ((flags & VIR_DOMAIN_AFFECT_LIVE) && (flags & VIR_DOMAIN_AFFECT_CONFIG)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "a question can be about the live or the persistent definition, not both");
+        return NULL;
+    }
+    if (flags & VIR_DOMAIN_AFFECT_LIVE) {
+        if (!v->live)
+            error_set(err, VIR_ERR_OPERATION_INVALID, "domain is not running");
+        return v->live ? v->live->def : NULL;
+    }
+    if (flags & VIR_DOMAIN_AFFECT_CONFIG) {
+        if (!v->persistent)
+            error_set(err, VIR_ERR_OPERATION_INVALID, "transient domains do not have any persistent config");
+        return v->persistent ? v->config->def : NULL;
+    }
+    return view_def(v);
+}
+
+bool common_domain_get_xml_desc(Call *c, const DomainView *v, const remote_domain_get_xml_desc_args *a,
+                                remote_domain_get_xml_desc_ret *r, GError **err)
+{
+    unsigned flags = 0;
+    const DomainDef *def = view_def(v);
+    DomainFormatContext ctx = { v->id };
+    (void)c;
+
+    if (a->flags & VIR_DOMAIN_XML_SECURE)
+        flags |= DOMAIN_FORMAT_SECURE;
+    if (a->flags & VIR_DOMAIN_XML_MIGRATABLE)
+        flags |= DOMAIN_FORMAT_MIGRATABLE | DOMAIN_FORMAT_INACTIVE;
+    if ((a->flags & VIR_DOMAIN_XML_INACTIVE) || !view_active(v)) {
+        flags |= DOMAIN_FORMAT_INACTIVE;
+        if (v->config)
+            def = v->config->def;
+    }
+    if (flags & DOMAIN_FORMAT_INACTIVE)
+        ctx.id = -1;
+    r->xml = domain_format(def, flags, &ctx, err);
+    return r->xml != NULL;
+}
+
+bool common_domain_get_os_type(Call *c, const DomainView *v, const remote_domain_get_os_type_args *a,
+                               remote_domain_get_os_type_ret *r, GError **err)
+{
+    const char *type = enum_name(&os_type_names, view_def(v)->os.type);
+    (void)c;
+    (void)a;
+    (void)err;
+
+    r->type = g_strdup(type ? type : "hvm");
+    return true;
+}
+
+bool common_domain_get_max_memory(Call *c, const DomainView *v, const remote_domain_get_max_memory_args *a,
+                                  remote_domain_get_max_memory_ret *r, GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)err;
+    r->memory = view_def(v)->memory;
+    return true;
+}
+
+bool common_domain_get_max_vcpus(Call *c, const DomainView *v, const remote_domain_get_max_vcpus_args *a,
+                                 remote_domain_get_max_vcpus_ret *r, GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)err;
+    r->num = (int)view_def(v)->vcpus_max;
+    return true;
+}
+
+bool common_domain_get_vcpus_flags(Call *c, const DomainView *v, const remote_domain_get_vcpus_flags_args *a,
+                                   remote_domain_get_vcpus_flags_ret *r, GError **err)
+{
+    const DomainDef *def = def_for(v, a->flags & COMMON_IMPACT_FLAGS, err);
+    (void)c;
+
+    if (!def)
+        return false;
+    r->num = (int)((a->flags & VIR_DOMAIN_VCPU_MAXIMUM) ? def->vcpus_max : def->vcpus);
+    return true;
+}
+
+bool common_domain_get_autostart(Call *c, const DomainView *v, const remote_domain_get_autostart_args *a,
+                                 remote_domain_get_autostart_ret *r, GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)err;
+    r->autostart = v->autostart;
+    return true;
+}
+
+bool common_domain_is_active(Call *c, const DomainView *v, const remote_domain_is_active_args *a,
+                             remote_domain_is_active_ret *r, GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)err;
+    r->active = view_active(v);
+    return true;
+}
+
+bool common_domain_is_persistent(Call *c, const DomainView *v, const remote_domain_is_persistent_args *a,
+                                 remote_domain_is_persistent_ret *r, GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)err;
+    r->persistent = v->persistent;
+    return true;
+}
+
+bool common_domain_is_updated(Call *c, const DomainView *v, const remote_domain_is_updated_args *a,
+                              remote_domain_is_updated_ret *r, GError **err)
+{
+    (void)c;
+    (void)v;
+    (void)a;
+    (void)err;
+    r->updated = 0; /* definitions change only through calls, which say so themselves */
+    return true;
+}
+
+/* The application's element of <metadata> with this namespace, as text; NULL when there is none. */
+static char *metadata_element(const char *metadata, const char *uri)
+{
+    g_autoptr(XmlDoc) doc = metadata ? xml_parse(metadata, strlen(metadata), NULL) : NULL;
+    xmlNode *root = doc ? xml_root(doc) : NULL;
+
+    for (xmlNode *n = root ? root->children : NULL; n; n = n->next)
+        if (n->type == XML_ELEMENT_NODE && n->ns && n->ns->href && g_str_equal((const char *)n->ns->href, uri))
+            return xml_dump(n, 0);
+    return NULL;
+}
+
+bool common_domain_get_metadata(Call *c, const DomainView *v, const remote_domain_get_metadata_args *a,
+                                remote_domain_get_metadata_ret *r, GError **err)
+{
+    const DomainDef *def = def_for(v, a->flags, err);
+    (void)c;
+
+    if (!def)
+        return false;
+    switch (a->type) {
+    case VIR_DOMAIN_METADATA_DESCRIPTION:
+        r->metadata = g_strdup(def->description);
+        break;
+    case VIR_DOMAIN_METADATA_TITLE:
+        r->metadata = g_strdup(def->title);
+        break;
+    case VIR_DOMAIN_METADATA_ELEMENT:
+        if (!a->uri) {
+            error_set(err, VIR_ERR_INVALID_ARG, "metadata elements are found by their namespace URI; none was given");
+            return false;
+        }
+        r->metadata = metadata_element(def->metadata, a->uri);
+        break;
+    default:
+        error_set(err, VIR_ERR_INVALID_ARG, "unknown metadata type %d", a->type);
+        return false;
+    }
+    if (!r->metadata) {
+        error_set(err, VIR_ERR_NO_DOMAIN_METADATA, "requested metadata element is not present");
+        return false;
+    }
+    return true;
+}
