@@ -624,7 +624,8 @@ static void conn_read(Conn *c)
         bool had_fd = fd >= 0;
         FrameResult res = FRAME_READY;
 
-        frame_fill(&c->reader, MIN((size_t)r, direct));
+        if (direct)
+            frame_fill(&c->reader, MIN((size_t)r, direct));
         if ((size_t)r > direct)
             n = r - direct;
         while (res == FRAME_READY) {
