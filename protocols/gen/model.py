@@ -206,11 +206,21 @@ class Program:
         if decl.type not in self.known:
             self.error(decl.line, f"unknown type '{decl.type}' of '{decl.name}'")
         type_ = self.known[decl.type]
-        if type_.what == 'pending' and decl.kind != 'plain':
-            self.error(decl.line, f"'{decl.name}' makes '{decl.type}' contain itself")
-        if type_.what in ('pending', 'forward') and decl.kind == 'plain':
+        if type_.what == 'forward' and decl.kind == 'plain':
             self.error(decl.line, f"'{decl.type}' is used before its definition")
+        outer = self.unfinished(type_)
+        if outer:
+            self.error(decl.line, f"'{decl.name}' makes '{outer.name}' contain itself")
         return Field(decl, type_, bound)
+
+    def unfinished(self, type_):
+        """The struct or union under definition that type_ contains, or None. Recursion is refused: a
+        decoder of such a type could be driven arbitrarily deep."""
+        if type_.what == 'pending':
+            return type_
+        inner = [type_.field] if type_.what == 'typedef' else type_.fields if type_.what == 'struct' else \
+            [f for _, _, f in type_.arms] if type_.what == 'union' else []
+        return next((found for found in (self.unfinished(f.type) for f in inner) if found), None)
 
     def add_typedef(self, node):
         self.new_name(node)
