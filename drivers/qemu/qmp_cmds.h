@@ -66,6 +66,7 @@ typedef struct QmpCpu {
     char *qom_path;
     int64_t socket, die, core, thread, node; /* -1: not told */
 } QmpCpu;
+/* Lists: g_array_unref() frees the members as well. */
 GArray *qmp_query_cpus_fast(Qmp *q, GError **err); /* of QmpCpu, by index */
 
 typedef struct QmpIothread {
