@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the integration tests share: where to connect, guests to play with, and clients.
+
+The tests speak to whatever LIBVIRT_DEFAULT_URI names (see "run" and "peer" in this folder). They
+make no assumption about other guests of that daemon, name their own uniquely, and remove them.
+"""
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import uuid as uuid_module
+
+import libvirt
+
+SOURCE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(SOURCE_ROOT, 'scripts'))
+
+EMULATOR = os.environ.get('MODVIRT_TEST_EMULATOR', '/usr/bin/qemu-system-x86_64')
+GREETING = b'modvirt guest ready'
+# Everything is slower under sanitizers and with a dozen guests on two cores.
+SLOW = float(os.environ.get('MODVIRT_TEST_SLOW', '1'))
+ON_PEER = 'MODVIRT_PEER' in os.environ
+
+_serial = itertools.count(1)
+
+
+def uri():
+    return os.environ['LIBVIRT_DEFAULT_URI']
+
+
+def run_dir():
+    return os.environ['MODVIRT_RUN_DIR']
+
+
+def readonly_uri():
+    """The read-only socket beside the one that is tested."""
+    return uri() + '-ro'
+
+
+def through_proxy():
+    return not ON_PEER and uri().endswith('/libvirt-sock')
+
+
+def scratch():
+    """A directory for files of tests; the runner removes it."""
+    path = os.environ.get('MODVIRT_TEST_TMP')
+    if not path:
+        path = os.environ['MODVIRT_TEST_TMP'] = tempfile.mkdtemp(prefix='modvirt-test-')
+    return path
+
+
+def guest_file(name):
+    """'vmlinuz' or 'initrd' of the tiny guest; made by scripts/guest-image when missing."""
+    directory = os.environ.get('MODVIRT_GUEST') or os.path.join(SOURCE_ROOT, 'build', 'guest')
+    path = os.path.join(directory, name)
+    if not os.path.exists(path):
+        subprocess.run([os.path.join(SOURCE_ROOT, 'scripts', 'guest-image'), directory], check=True,
+                       stdin=subprocess.DEVNULL)
+    return path
+
+
+def unique(stem):
+    return f'{stem}-{os.getpid()}-{next(_serial)}'
+
+
+def domain_xml(name, boots=False, uuid=None, memory_mib=None, extra='', devices='', lifecycle=''):
+    """A guest that boots the tiny image, or an empty machine that costs next to nothing."""
+    memory = memory_mib or (96 if boots else 64)
+    uuid = uuid or str(uuid_module.uuid4())
+    boot = ''
+    if boots:
+        boot = (f"<kernel>{guest_file('vmlinuz')}</kernel><initrd>{guest_file('initrd')}</initrd>"
+                '<cmdline>console=ttyS0 quiet panic=-1</cmdline>')
+    console = "<serial type='pty'><target port='0'/></serial><console type='pty'/>" if boots else ''
+    return f"""<domain type='qemu'>
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='MiB'>{memory}</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type>{boot}</os>
+  <features><acpi/></features>
+  {lifecycle}
+  {extra}
+  <devices>
+    <emulator>{EMULATOR}</emulator>
+    {console}
+    {devices}
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+
+
+def run(argv, check=True, timeout=60, input=None, env=None):
+    """Runs a client; returns (status, stdout, stderr)."""
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL if input is None else None, input=input,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=timeout * SLOW, env={**os.environ, 'LC_ALL': 'C', **(env or {})})
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.returncode, done.stdout, done.stderr
+
+
+def virsh(*args, check=True, timeout=60, connect=None, readonly=False):
+    """Output of a virsh command, or with check=False its (status, stdout, stderr)."""
+    argv = ['virsh', '-q', '-c', connect or uri()] + (['-r'] if readonly else []) + list(args)
+    status, out, err = run(argv, check=check, timeout=timeout)
+    return out if check else (status, out, err)
+
+
+def virt_admin(daemon, *args, check=True):
+    prefix = 'libvirt' if daemon in ('virtproxyd', 'libvirtd') else daemon
+    scheme = 'libvirtd' if prefix == 'libvirt' else daemon
+    address = f'{scheme}:///system?socket={run_dir()}/{prefix}-admin-sock'
+    status, out, err = run(['virt-admin', '-q', '-c', address] + list(args), check=check)
+    return out if check else (status, out, err)
+
+
+def rows(text):
+    """Cells of a virsh table: columns are set apart by at least two spaces."""
+    return [re.split(r'\s{2,}', line.strip()) for line in text.splitlines() if line.strip()]
+
+
+def names(text):
+    return text.split()
+
+
+def wait_for(what, condition, seconds=15):
+    """Waits until condition() is true and returns its value; AssertionError when it never is."""
+    deadline = time.monotonic() + seconds * SLOW
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f'{what}: not within {seconds * SLOW:.0f} s')
+        time.sleep(0.05)
+
+
+def emulators(name):
+    """Pids of the emulators that run a guest of this name."""
+    found = []
+    for entry in os.listdir('/proc'):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f'/proc/{entry}/cmdline', 'rb') as f:
+                argv = f.read().decode(errors='replace').split('\0')
+        except OSError:
+            continue
+        if 'qemu-system' not in argv[0]:
+            continue
+        if any(arg == f'guest={name}' or arg.startswith(f'guest={name},') for arg in argv):
+            found.append(int(entry))
+    return found
+
+
+def read_until(stream_recv, text, seconds=30):
+    """Reads from stream_recv(n) until text was seen; returns all that was read."""
+    deadline = time.monotonic() + seconds * SLOW
+    data = b''
+    while text not in data:
+        if time.monotonic() > deadline:
+            raise AssertionError(f'no {text!r} within {seconds * SLOW:.0f} s in {data!r}')
+        chunk = stream_recv(4096)
+        if chunk == -2:                       # would block
+            time.sleep(0.02)
+            continue
+        if not chunk:
+            raise AssertionError(f'the stream ended before {text!r}, after {data!r}')
+        data += chunk
+    return data
+
+
+class TestCase(unittest.TestCase):
+    """Removes, after each test, the guests whose names the test took from self.guest_name()."""
+    longMessage = True
+
+    def setUp(self):
+        self._guest_names = []
+        self._connections = []
+        self.addCleanup(self._remove_guests)
+
+    def guest_name(self, stem='t'):
+        name = unique(stem)
+        self._guest_names.append(name)
+        return name
+
+    def connect(self, address=None, readonly=False):
+        c = libvirt.openReadOnly(address or uri()) if readonly else libvirt.open(address or uri())
+        self._connections.append(c)
+        return c
+
+    def define(self, conn=None, stem='t', **how):
+        return (conn or self.connect()).defineXML(domain_xml(self.guest_name(stem), **how))
+
+    def xml_file(self, xml):
+        path = os.path.join(scratch(), unique('guest') + '.xml')
+        with open(path, 'w') as f:
+            f.write(xml)
+        self.addCleanup(os.unlink, path)
+        return path
+
+    def assertLibvirtError(self, code, function, *args):
+        with self.assertRaises(libvirt.libvirtError) as caught:
+            function(*args)
+        self.assertEqual(caught.exception.get_error_code(), code, str(caught.exception))
+        return caught.exception
+
+    def _remove_guests(self):
+        for pid in itertools.chain.from_iterable(map(emulators, self._guest_names)):
+            try:
+                os.kill(pid, signal.SIGCONT)  # a stopped one does not hear what follows
+            except ProcessLookupError:
+                pass
+        if self._guest_names:
+            c = libvirt.open(uri())
+            for name in self._guest_names:
+                for step in ('destroy', 'undefine'):
+                    try:
+                        getattr(c.lookupByName(name), step)()
+                    except libvirt.libvirtError:
+                        pass
+            c.close()
+        for c in self._connections:
+            try:
+                c.close()
+            except libvirt.libvirtError:
+                pass
+        left = [pid for name in self._guest_names for pid in emulators(name) if not _is_zombie(pid)]
+        if left:
+            self.fail(f'emulators {left} outlived their domains')
+
+
+def _is_zombie(pid):
+    try:
+        with open(f'/proc/{pid}/stat') as f:
+            return f.read().rsplit(')', 1)[1].split()[0] == 'Z'
+    except OSError:
+        return True
+
+
+def quiet_libvirt():
+    """Errors are told by exceptions; keep libvirt's default handler from printing them as well."""
+    libvirt.registerErrorHandler(lambda ctx, err: None, None)
+
+
+quiet_libvirt()
