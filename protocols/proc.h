@@ -78,8 +78,11 @@ enum { /* ProcInfo.bits */
 
 enum { ACL_CONNECT = 255 }; /* AclRule.object: the connection itself */
 
-/* One permission; the rule applies when all its conditions hold. Perms are bit numbers of the
- * object's permission names, see acl_perm_name(). */
+/* One permission; the rule applies when all its conditions hold (if_all_flags: all of these are set;
+ * if_none_of_flags: none is). A rule of another kind than the procedure's object (look-ups: a rule
+ * on a domain, but no object in the arguments) is asked by the handler, of the object it found.
+ * PROC_RO_OK regards unconditional rules only: on a read-only connection a conditional rule that
+ * applies must be getattr, read or search_* as well. */
 typedef struct AclRule {
     uint8_t object; /* ObjectKind, or ACL_CONNECT */
     const char *object_name; /* "domain", "connect", … as polkit actions spell it */
