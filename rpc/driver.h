@@ -36,6 +36,9 @@ typedef struct DriverContext {
     void (*run_on_worker)(void (*fn)(void *data), void *data);
     /* Any thread: something changed that idle exit depends on. */
     void (*activity)(void);
+    /* The host's identity as the daemon's configuration gives it, 16 bytes that stay; NULL: the driver
+     * finds one. */
+    const uint8_t *host_uuid;
 } DriverContext;
 
 struct RemoteHandlers;

@@ -26,6 +26,8 @@ struct Loop {
     sd_event *event;
     sd_event_source *posted;
     atomic_int tid; /* the thread that made or runs it */
+    bool exit;
+    int exit_code;
     int wake;       /* eventfd */
     Lock lock;      /* guards the queue */
     Post *first, **last;
@@ -112,18 +114,24 @@ sd_event *loop_event(Loop *l)
     return l->event;
 }
 
+/* Not sd_event_loop(): a finished sd_event runs no more, and whoever stops a daemon still has to
+ * let calls end. */
 int loop_run(Loop *l)
 {
-    int r;
-
     l->tid = gettid();
-    r = sd_event_loop(l->event);
-    return r < 0 ? 1 : r;
+    l->exit = false;
+    l->exit_code = 0;
+    while (!l->exit) {
+        if (sd_event_run(l->event, UINT64_MAX) < 0)
+            return 1;
+    }
+    return l->exit_code;
 }
 
 void loop_exit(Loop *l, int code)
 {
-    (void)sd_event_exit(l->event, code); /* fails only after the loop has finished */
+    l->exit = true;
+    l->exit_code = code;
 }
 
 void loop_drain(Loop *l)

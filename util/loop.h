@@ -16,7 +16,8 @@ typedef struct Loop Loop;
 Loop *loop_new(GError **err);
 Loop *loop_free(Loop *l);
 sd_event *loop_event(Loop *l);
-/* Runs until loop_exit(); the calling thread becomes the loop's thread. Returns the exit code. */
+/* Runs until loop_exit(); the calling thread becomes the loop's thread. Returns the exit code.
+ * Afterwards sd_event_run() may still be called, and so may this. */
 int loop_run(Loop *l);
 void loop_exit(Loop *l, int code);
 /* Any thread: run fn(data) on the loop thread, in order of posting. Never runs fn at once. */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What one running daemon is made of; shared by the files of this folder. Loop thread. */
+#pragma once
+
+#include "daemons/config.h"
+#include "daemons/main.h"
+#include "daemons/options.h"
+#include "rpc/dispatch.h"
+#include "rpc/forward.h"
+
+typedef struct Sockets Sockets;
+typedef struct Idle Idle;
+
+struct Daemon {
+    const DaemonSpec *spec;
+    Options options;
+    DaemonConf *conf;
+    Loop *loop;
+    Pool *pool;
+    UserRegistry *users;
+    Dispatcher *dispatcher;
+    Forwarder *forwarder; /* virtproxyd only */
+    const Driver *driver; /* NULL: none */
+    Server *main, *admin;
+    Sockets *sockets;
+    Idle *idle;
+    char *pid_file;
+    int pid_fd, ready_fd;
+    bool stopping;
+};
+
+/* Ends the daemon as SIGTERM does. */
+void daemon_stop(Daemon *d);
+/* Puts limits and keepalive of d->conf in force. */
+void daemon_apply_limits(Daemon *d);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A daemon is a DaemonSpec and a main() that hands it to daemon_main(). */
+#pragma once
+
+#include <stdbool.h>
+
+struct Driver;
+
+typedef struct DaemonSpec {
+    const char *name;          /* "virtqemud": of the program, its server, units, .conf and pid file */
+    const char *socket_prefix; /* "virtqemud" or "libvirt" */
+    const char *module;        /* driver module to load, NULL: none */
+    const struct Driver *builtin; /* linked in instead of a module */
+    bool proxy;                /* serves by forwarding; may listen on TCP */
+} DaemonSpec;
+
+/* Runs the daemon; returns the exit status of the process. */
+int daemon_main(int argc, char **argv, const DaemonSpec *spec);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A daemon has three local sockets: main, read-only (system daemons only) and administration. When
+ * systemd passes any, those are used and no other is made: the units decide what exists. They are
+ * known by the name of their unit, and when that says nothing (other activators) by their path.
+ * The main server gets the first two, the admin server the third.
+ */
+#define LOG_SOURCE "daemon.sockets"
+#include "daemons/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/paths.h"
+
+typedef enum SocketKind { SOCKET_MAIN, SOCKET_RO, SOCKET_ADMIN, _SOCKET_N } SocketKind;
+
+typedef struct SocketInfo {
+    const char *unit_suffix, *path_suffix;
+} SocketInfo;
+
+static const SocketInfo infos[_SOCKET_N] = {
+    [SOCKET_MAIN] = { ".socket", "-sock" },
+    [SOCKET_RO] = { "-ro.socket", "-sock-ro" },
+    [SOCKET_ADMIN] = { "-admin.socket", "-admin-sock" },
+};
+
+struct Sockets {
+    char *path[_SOCKET_N];   /* bound by us; NULL: not */
+    char *hidden[_SOCKET_N]; /* where it is while hidden */
+    bool is_hidden;
+};
+
+static unsigned mode_of(const DaemonConf *c, SocketKind k)
+{
+    return k == SOCKET_MAIN ? c->rw_mode : k == SOCKET_RO ? c->ro_mode : c->admin_mode;
+}
+
+static char *path_of(const Daemon *d, SocketKind k)
+{
+    const char *dir = d->conf->unix_sock_dir ? d->conf->unix_sock_dir : paths()->run;
+
+    return g_strdup_printf("%s/%s%s", dir, d->spec->socket_prefix, infos[k].path_suffix);
+}
+
+/* Path of a listening unix socket; NULL: something else. */
+static char *path_of_fd(int fd)
+{
+    struct sockaddr_un a = { 0 };
+    socklen_t len = sizeof(a);
+
+    if (getsockname(fd, (struct sockaddr *)&a, &len) < 0 || a.sun_family != AF_UNIX ||
+        len <= offsetof(struct sockaddr_un, sun_path) || a.sun_path[0] != '/')
+        return NULL;
+    return g_strndup(a.sun_path, sizeof(a.sun_path));
+}
+
+/* Which of our sockets a passed one is; _SOCKET_N: none. */
+static SocketKind kind_of(const Daemon *d, const char *unit, const char *path)
+{
+    for (SocketKind k = 0; k < _SOCKET_N; k++) {
+        g_autofree char *name = g_strconcat(d->spec->name, infos[k].unit_suffix, NULL);
+
+        if (unit && strcmp(unit, name) == 0)
+            return k;
+    }
+    for (SocketKind k = 0; path && k < _SOCKET_N; k++) {
+        g_autofree char *base = g_path_get_basename(path), *name = g_strconcat(d->spec->socket_prefix, infos[k].path_suffix, NULL);
+
+        if (strcmp(base, name) == 0)
+            return k;
+    }
+    return _SOCKET_N;
+}
+
+/* Units made for daemons with more authentication open the main socket to everybody. */
+static void restrict_passed(const Daemon *d, SocketKind k, const char *path)
+{
+    struct stat st;
+
+    if (!path || k == SOCKET_RO || stat(path, &st) < 0 || !(st.st_mode & 0007 & ~mode_of(d->conf, k)))
+        return;
+    log_warn("socket '%s' was passed with mode %04o; without authentication everybody could use it, so it gets %04o",
+             path, (unsigned)st.st_mode & 0777, (unsigned)st.st_mode & 0770);
+    if (chmod(path, st.st_mode & 0770) < 0)
+        log_error("cannot restrict socket '%s': %s", path, g_strerror(errno));
+}
+
+static bool adopt(Daemon *d, int fd, const char *unit, GError **err)
+{
+    g_autofree char *path = path_of_fd(fd);
+    SocketKind k = kind_of(d, unit, path);
+
+    if (k == _SOCKET_N) {
+        log_warn("socket %s (%s) that was passed is none of ours or not supported yet; it is closed", unit ? unit : "",
+                 path ? path : "no unix socket");
+        close(fd);
+        return true;
+    }
+    restrict_passed(d, k, path);
+    log_debug("listening on passed socket %s (%s)", path ? path : "", unit ? unit : "");
+    return server_listen_fd(k == SOCKET_ADMIN ? d->admin : d->main, fd, k == SOCKET_RO, err);
+}
+
+static bool bind_all(Daemon *d, Sockets *s, GError **err)
+{
+    const char *dir = d->conf->unix_sock_dir ? d->conf->unix_sock_dir : paths()->run;
+
+    if (!path_make_dir(dir, paths()->session ? 0700 : 0755, err))
+        return false;
+    for (SocketKind k = 0; k < _SOCKET_N; k++) {
+        g_autofree char *path = path_of(d, k);
+
+        if (k == SOCKET_RO && paths()->session && !paths()->root)
+            continue;
+        if (!server_listen_unix(k == SOCKET_ADMIN ? d->admin : d->main, path, mode_of(d->conf, k), d->conf->group,
+                                k == SOCKET_RO, err))
+            return false;
+        s->path[k] = g_steal_pointer(&path);
+    }
+    return true;
+}
+
+Sockets *sockets_open(Daemon *d, GError **err)
+{
+    Sockets *s = g_new0(Sockets, 1);
+    g_auto(GStrv) names = NULL;
+    int n = sd_listen_fds_with_names(1, &names);
+    bool ok = true;
+
+    if (n < 0) {
+        error_set_errno(err, -n, "cannot take the sockets that were passed");
+        return sockets_free(s);
+    }
+    for (int i = 0; i < n; i++) {
+        if (ok)
+            ok = adopt(d, SD_LISTEN_FDS_START + i, names ? names[i] : NULL, err);
+        else
+            close(SD_LISTEN_FDS_START + i);
+    }
+    if (n == 0)
+        ok = bind_all(d, s, err);
+    return ok ? s : sockets_free(s);
+}
+
+void sockets_hide(Sockets *s, bool hide)
+{
+    for (SocketKind k = 0; k < _SOCKET_N && hide != s->is_hidden; k++) {
+        if (!s->path[k])
+            continue;
+        if (!s->hidden[k])
+            s->hidden[k] = g_strconcat(s->path[k], ".closing", NULL);
+        if (rename(hide ? s->path[k] : s->hidden[k], hide ? s->hidden[k] : s->path[k]) < 0)
+            log_warn("cannot %s socket '%s': %s", hide ? "hide" : "show", s->path[k], g_strerror(errno));
+    }
+    s->is_hidden = hide;
+}
+
+/* The files themselves are removed by their server, unless they are hidden from it. */
+Sockets *sockets_free(Sockets *s)
+{
+    if (!s)
+        return NULL;
+    for (SocketKind k = 0; k < _SOCKET_N; k++) {
+        if (s->is_hidden && s->hidden[k])
+            (void)unlink(s->hidden[k]);
+        g_free(s->path[k]);
+        g_free(s->hidden[k]);
+    }
+    g_free(s);
+    return NULL;
+}
