@@ -11,7 +11,8 @@ typedef struct Forwarder Forwarder;
 
 typedef struct ForwarderConfig {
     const char *run_dir; /* where virtqemud-sock and its siblings are */
-    unsigned open_timeout_sec; /* handshake with an upstream */
+    unsigned open_timeout_sec; /* handshake with an upstream; 0: 30 */
+    bool session;              /* a user's own daemons: secondaries are opened as ".../session" */
 } ForwarderConfig;
 
 Forwarder *forwarder_new(Loop *loop, const ForwarderConfig *cfg);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Shared by forward.c (routing), forward_local.c (the proxy's own procedures), forward_uri.c (which daemon
+ * serves a URI) and upstream.c (a connection to a daemon). Loop thread only.
+ */
+#pragma once
+
+#include "protocols/proc.h"
+#include "rpc/forward.h"
+
+typedef struct Session Session;
+
+/* The numbers of features that the proxy answers for itself. */
+enum { FEATURE_FD_PASSING = 8, FEATURE_KEEPALIVE = 10 };
+
+enum {
+    PARKED_MAX = 1 << 20,   /* bytes that wait for one upstream to open; then the client pauses */
+    UPSTREAM_LOW = 256 << 10, UPSTREAM_HIGH = 2 << 20,
+};
+
+typedef enum UpstreamState { UP_CONNECTING, UP_AUTH, UP_OPEN, UP_IDENTITY, UP_READY } UpstreamState;
+
+/* A call of the client that a secondary daemon has not answered, or a stream that it serves. */
+typedef struct Pending {
+    uint32_t prog, vers;
+    int32_t proc;
+    uint32_t serial;
+    bool is_stream;
+} Pending;
+
+typedef struct Upstream {
+    Session *s;
+    Route target;
+    const char *daemon; /* "virtnetworkd"; static */
+    UpstreamState state;
+    Conn *conn;
+    sd_event_source *timer; /* the handshake's deadline */
+    sd_event_source *retry; /* the daemon's backlog is full */
+    uint32_t serial;        /* of the proxy's own calls */
+    GQueue parked;          /* Message; until READY */
+    size_t parked_bytes;
+    bool parked_pause;      /* the client is paused because of them */
+    bool congested;         /* the client is paused because the daemon does not read */
+    GArray *pending;        /* Pending; secondaries only, NULL until needed */
+} Upstream;
+
+struct Session {
+    Forwarder *f;
+    Client *client;
+    bool opening, open;
+    bool congested;    /* the client does not take what we send */
+    MsgHeader open_call;
+    char *name;        /* of CONNECT_OPEN, may be NULL */
+    unsigned flags;
+    const char *daemon; /* of the primary; static */
+    Upstream *up[_ROUTE_N];
+};
+
+struct Forwarder {
+    Loop *loop;
+    char *run_dir;
+    unsigned open_timeout_sec;
+    bool session_mode;
+    Server *server;
+};
+
+/* forward.c */
+void session_reply_error(Session *s, const MsgHeader *call, const GError *error);
+void session_drop_upstreams(Session *s);
+
+/* forward_local.c */
+void forward_local_call(Session *s, Message *m);
+/* The primary is open (failure NULL), or could not be opened: failure is a ready error payload. */
+void forward_primary_done(Session *s, const Message *failure);
+
+/* forward_uri.c. Both return a static daemon name, NULL with *err. */
+const char *forward_daemon_of_uri(const char *uri, GError **err);
+const char *forward_daemon_probe(const char *run_dir, bool readonly, GError **err);
+/* Daemon and URI scheme of a secondary route; NULL for local and primary. */
+const char *forward_daemon_of_route(Route r);
+const char *forward_scheme_of_route(Route r);
+
+/* upstream.c */
+/* Opens s->daemon; the result comes by forward_primary_done(), maybe before this returns. */
+void upstream_open_primary(Session *s);
+/* Sends a message of the client to the upstream of a route, which a call opens when there is none;
+ * parks it while that is being opened. Stream frames without an upstream are dropped. */
+void upstream_forward(Session *s, Route target, Message *m);
+void upstream_client_congested(Upstream *u, bool on);
+Upstream *upstream_free(Upstream *u);

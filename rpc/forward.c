@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The proxy. A client's messages are routed by program and procedure to one upstream per client and
+ * daemon; what an upstream sends goes to the client as it is. Because no two clients share an
+ * upstream, serials, callback ids, streams and descriptors need no translation, and a body is never
+ * decoded, save for the few procedures that are the proxy's own (forward_local.c).
+ *
+ * Invariant: messages of the client reach an upstream in the order in which they came, and never
+ * before the upstream's own handshake is over.
+ *
+ * Back-pressure: a daemon that does not read pauses its client once UPSTREAM_HIGH bytes wait for
+ * it; a client that does not read pauses all its upstreams. Within these bounds the other daemons
+ * of the client go on.
+ * Loop thread only.
+ */
+#define LOG_SOURCE "rpc.forward"
+
+#include "rpc/forward.h"
+
+#include "protocols/lxc_procs.h"
+#include "protocols/qemu_procs.h"
+#include "protocols/remote_procs.h"
+#include "rpc/forward-internal.h"
+#include "util/error.h"
+#include "util/log.h"
+
+void session_reply_error(Session *s, const MsgHeader *call, const GError *error)
+{
+    g_autoptr(Message) m = message_new_error(call, MSG_REPLY, error, VIR_FROM_RPC);
+
+    client_send(s->client, m);
+}
+
+void session_drop_upstreams(Session *s)
+{
+    for (unsigned i = 0; i < _ROUTE_N; i++)
+        s->up[i] = upstream_free(s->up[i]);
+}
+
+/* Who answers; false with *err: no program of ours. */
+static bool route_of(const MsgHeader *h, Route *ret, GError **err)
+{
+    uint32_t version;
+
+    switch (h->prog) {
+    case REMOTE_PROGRAM:
+        version = REMOTE_PROTOCOL_VERSION;
+        /* A procedure that is newer than we are: the daemon may know it. */
+        *ret = h->proc > 0 && h->proc < _REMOTE_PROC_N ? remote_route[h->proc] : ROUTE_PRIMARY;
+        break;
+    case QEMU_PROGRAM:
+        version = QEMU_PROTOCOL_VERSION;
+        *ret = ROUTE_PRIMARY;
+        break;
+    case LXC_PROGRAM:
+        version = LXC_PROTOCOL_VERSION;
+        *ret = ROUTE_PRIMARY;
+        break;
+    default:
+        error_set(err, VIR_ERR_RPC, "unknown program 0x%x", h->prog);
+        return false;
+    }
+    if (h->vers != version) {
+        error_set(err, VIR_ERR_RPC, "program 0x%x has version %u, not %u", h->prog, version, h->vers);
+        return false;
+    }
+    return true;
+}
+
+/* A call that cannot be forwarded now; false with the reason. */
+static bool may_forward(const Session *s, Route route, GError **err)
+{
+    if (!s->client->authenticated) {
+        error_set(err, VIR_ERR_AUTH_FAILED, "authentication is required first");
+        return false;
+    }
+    /* While the primary is being opened, calls to it are parked; the others depend on its success. */
+    if (!s->open && !(s->opening && route == ROUTE_PRIMARY)) {
+        error_set(err, VIR_ERR_RPC, "the connection is not open");
+        return false;
+    }
+    return true;
+}
+
+static void session_call(Session *s, Message *m)
+{
+    g_autoptr(GError) error = NULL;
+    Route route;
+
+    if (!route_of(&m->h, &route, &error)) {
+        session_reply_error(s, &m->h, error);
+    } else if (route == ROUTE_LOCAL) {
+        forward_local_call(s, m);
+    } else if (!may_forward(s, route, &error)) {
+        session_reply_error(s, &m->h, error);
+    } else {
+        upstream_forward(s, route, m);
+    }
+}
+
+/* Frames of a stream follow the call that opened it. Without an upstream it was dropped: the daemon
+ * went away, and the client has been told. */
+static void session_stream(Session *s, Message *m)
+{
+    Route route;
+
+    if ((s->open || s->opening) && route_of(&m->h, &route, NULL) && route != ROUTE_LOCAL)
+        upstream_forward(s, route, m);
+}
+
+static void forward_message(Client *c, Message *m, void *data)
+{
+    Session *s = c->data;
+
+    switch ((MsgType)m->h.type) {
+    case MSG_CALL:
+    case MSG_CALL_FDS:
+        session_call(s, m);
+        break;
+    case MSG_STREAM:
+    case MSG_HOLE:
+        session_stream(s, m);
+        break;
+    case MSG_REPLY:
+    case MSG_REPLY_FDS:
+    case MSG_EVENT:
+    case _MSG_N:
+        log_warn("client %" G_GUINT64_FORMAT " is disconnected: it sent a message of type %u", c->id, m->h.type);
+        client_close(c, false);
+        break;
+    }
+}
+
+static bool forward_opened(Client *c, void *data)
+{
+    Session *s = g_new0(Session, 1);
+
+    s->f = data;
+    s->client = c;
+    c->data = s;
+    return true;
+}
+
+static void forward_congested(Client *c, bool on, void *data)
+{
+    Session *s = c->data;
+
+    s->congested = on;
+    for (unsigned i = 0; i < _ROUTE_N; i++)
+        if (s->up[i])
+            upstream_client_congested(s->up[i], on);
+}
+
+static void forward_closed(Client *c, void *data)
+{
+    Session *s = c->data;
+
+    c->data = NULL;
+    session_drop_upstreams(s);
+    g_free(s->name);
+    g_free(s);
+}
+
+static const ServerOps forward_ops = {
+    .opened = forward_opened,
+    .message = forward_message,
+    .congested = forward_congested,
+    .closed = forward_closed,
+};
+
+Forwarder *forwarder_new(Loop *loop, const ForwarderConfig *cfg)
+{
+    Forwarder *f = g_new0(Forwarder, 1);
+
+    f->loop = loop;
+    f->run_dir = g_strdup(cfg->run_dir);
+    f->open_timeout_sec = cfg->open_timeout_sec ? cfg->open_timeout_sec : 30;
+    f->session_mode = cfg->session;
+    return f;
+}
+
+Server *forwarder_serve(Forwarder *f, const char *name, const ServerLimits *limits, UserRegistry *users)
+{
+    g_assert(!f->server);
+    f->server = server_new(f->loop, name, limits, users, &forward_ops, f);
+    return f->server;
+}
+
+Forwarder *forwarder_free(Forwarder *f)
+{
+    if (!f)
+        return NULL;
+    server_free(f->server);
+    g_free(f->run_dir);
+    g_free(f);
+    return NULL;
+}
