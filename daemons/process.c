@@ -138,7 +138,7 @@ void crash_dump_now(void)
     close(fd);
 }
 
-static void on_fatal(int sig)
+static void G_GNUC_UNUSED on_fatal(int sig)
 {
     static const char text[] = "fatal signal; the newest debug lines:\n";
 
