@@ -73,9 +73,6 @@ DomainView *domain_view(Domain *d);
 const uint8_t *domain_uuid(const Domain *d);
 /* The driver's runtime object (sockets, handles); set once by DomainDriver.attach. */
 void *domain_driver_data(const Domain *d);
-/* Since when its monitor has not answered (monotonic usec), 0: it does. Any thread. */
-void domain_set_unresponsive(Domain *d, uint64_t since);
-uint64_t domain_unresponsive_since(const Domain *d);
 
 /* A question to the guest: shared with other questions. */
 typedef struct DomainQuery {

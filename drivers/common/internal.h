@@ -16,7 +16,6 @@ struct Domain {
     DomainView *view;
     TurnQueue queue;
     void *driver;
-    atomic_uint_least64_t unresponsive;
     /* Guarded by the registry's lock: */
     bool registered;
     char *index_name;
@@ -28,7 +27,7 @@ struct DomainTurn {
     Call *call;
     DomainView *base, *next; /* base NULL: new domain */
     bool own_config, own_live; /* next's definitions are private to this turn */
-    bool config_dirty, autostart_dirty, status_dirty, remove;
+    bool config_dirty, autostart_dirty, status_dirty, status_required, remove;
     GPtrArray *events;
 };
 

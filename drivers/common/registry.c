@@ -167,8 +167,6 @@ void domain_view_destroy(void *view) { domain_view_unref(view); }
 void domain_destroy_ref(void *domain) { domain_unref(domain); }
 const uint8_t *domain_uuid(const Domain *d) { return d->uuid; }
 void *domain_driver_data(const Domain *d) { return d->driver; }
-void domain_set_unresponsive(Domain *d, uint64_t since) { atomic_store(&d->unresponsive, since); }
-uint64_t domain_unresponsive_since(const Domain *d) { return atomic_load(&d->unresponsive); }
 
 /* Tables ------------------------------------------------------------------------------------- */
 

@@ -163,6 +163,11 @@ void turn_remove(DomainTurn *t)
     t->remove = true;
 }
 
+void turn_require_status(DomainTurn *t)
+{
+    t->status_required = true;
+}
+
 void turn_emit(DomainTurn *t, Event *e)
 {
     if (e)
@@ -196,7 +201,12 @@ static bool write_files(DomainTurn *t, GError **err)
     bool active = !t->remove && view_active(v);
     bool was_active = t->base && view_active(t->base);
     if (active && t->status_dirty) {
-        if (!store_write_status(v, &error))
+        bool written = store_write_status(v, &error);
+        if (!written && t->status_required) {
+            g_propagate_error(err, g_steal_pointer(&error));
+            return false;
+        }
+        if (!written)
             log_error("cannot write the status of domain '%s': %s; it will be tried again at its next change",
                       v->name, error->message);
     } else if (was_active && !active) {
@@ -423,7 +433,7 @@ static void class_interrupt(void *object, Call *c, JobKind job)
 
 static uint64_t class_unresponsive_since(void *object)
 {
-    return domain_unresponsive_since(object);
+    return registry_driver()->unresponsive_since ? registry_driver()->unresponsive_since(object) : 0;
 }
 
 const ObjectClass domain_object_class = {

@@ -33,6 +33,9 @@ void turn_set_autodestroy(DomainTurn *t, bool on);
 void turn_set_status(DomainTurn *t, DriverStatus *take);
 /* The domain vanishes at commit (undefine of an inactive one, end of a transient one). */
 void turn_remove(DomainTurn *t);
+/* From here on a commit fails when the status file cannot be written (start of a guest: without the
+ * file a crash of ours would leave the guest behind). */
+void turn_require_status(DomainTurn *t);
 /* Takes the event; it leaves at commit. */
 void turn_emit(DomainTurn *t, Event *e);
 /* Commits what there is so far and goes on; after the guest was changed irreversibly. */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of qemu.conf and its defaults. */
+#define LOG_SOURCE "qemu.config"
+#include "drivers/qemu/config.h"
+
+#include <stddef.h>
+
+#include "util/conffile.h"
+#include "util/log.h"
+#include "util/paths.h"
+
+#define KEY(name, type, doc) { #name, type, offsetof(QemuConfig, name), doc }
+
+/* clang-format off */
+static const ConfFileKey keys[] = {
+    KEY(default_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
+    KEY(default_tls_x509_verify, CONFFILE_BOOL, "not yet"),
+    KEY(default_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(vnc_listen, CONFFILE_STRING, ""),
+    KEY(vnc_auto_unix_socket, CONFFILE_BOOL, ""),
+    KEY(vnc_tls, CONFFILE_BOOL, ""),
+    KEY(vnc_tls_x509_cert_dir, CONFFILE_STRING, ""),
+    KEY(vnc_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(vnc_tls_x509_verify, CONFFILE_BOOL, ""),
+    KEY(vnc_password, CONFFILE_STRING, ""),
+    KEY(vnc_sasl, CONFFILE_BOOL, ""),
+    KEY(vnc_sasl_dir, CONFFILE_STRING, ""),
+    KEY(vnc_allow_host_audio, CONFFILE_BOOL, ""),
+    KEY(spice_listen, CONFFILE_STRING, ""),
+    KEY(spice_tls, CONFFILE_BOOL, ""),
+    KEY(spice_tls_x509_cert_dir, CONFFILE_STRING, ""),
+    KEY(spice_auto_unix_socket, CONFFILE_BOOL, ""),
+    KEY(spice_password, CONFFILE_STRING, ""),
+    KEY(spice_sasl, CONFFILE_BOOL, ""),
+    KEY(spice_sasl_dir, CONFFILE_STRING, ""),
+    KEY(chardev_tls, CONFFILE_BOOL, "not yet"),
+    KEY(chardev_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
+    KEY(chardev_tls_x509_verify, CONFFILE_BOOL, "not yet"),
+    KEY(chardev_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(migrate_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
+    KEY(migrate_tls_x509_verify, CONFFILE_BOOL, "not yet"),
+    KEY(migrate_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(migrate_tls_force, CONFFILE_BOOL, "not yet"),
+    KEY(backup_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
+    KEY(backup_tls_x509_verify, CONFFILE_BOOL, "not yet"),
+    KEY(backup_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(vxhs_tls, CONFFILE_BOOL, "not yet"),
+    KEY(vxhs_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
+    KEY(vxhs_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(nbd_tls, CONFFILE_BOOL, "not yet"),
+    KEY(nbd_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
+    KEY(nbd_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(nographics_allow_host_audio, CONFFILE_BOOL, ""),
+    KEY(remote_display_port_min, CONFFILE_INT, ""),
+    KEY(remote_display_port_max, CONFFILE_INT, ""),
+    KEY(remote_websocket_port_min, CONFFILE_INT, "not yet"),
+    KEY(remote_websocket_port_max, CONFFILE_INT, "not yet"),
+    KEY(security_driver, CONFFILE_STRING, ""),
+    KEY(security_default_confined, CONFFILE_BOOL, "not yet"),
+    KEY(security_require_confined, CONFFILE_BOOL, "not yet"),
+    KEY(user, CONFFILE_STRING, "not yet"),
+    KEY(group, CONFFILE_STRING, "not yet"),
+    KEY(dynamic_ownership, CONFFILE_BOOL, "not yet"),
+    KEY(remember_owner, CONFFILE_BOOL, ""),
+    KEY(cgroup_controllers, CONFFILE_STRING_LIST, ""),
+    KEY(cgroup_device_acl, CONFFILE_STRING_LIST, "not yet"),
+    KEY(seccomp_sandbox, CONFFILE_INT, ""),
+    KEY(namespaces, CONFFILE_STRING_LIST, ""),
+    KEY(save_image_format, CONFFILE_STRING, "not yet"),
+    KEY(dump_image_format, CONFFILE_STRING, "not yet"),
+    KEY(snapshot_image_format, CONFFILE_STRING, "not yet"),
+    KEY(auto_dump_path, CONFFILE_STRING, "not yet"),
+    KEY(auto_dump_bypass_cache, CONFFILE_BOOL, "not yet"),
+    KEY(auto_start_bypass_cache, CONFFILE_BOOL, "not yet"),
+    KEY(hugetlbfs_mount, CONFFILE_STRING, ""),
+    KEY(bridge_helper, CONFFILE_STRING, ""),
+    KEY(pr_helper, CONFFILE_STRING, "not yet"),
+    KEY(slirp_helper, CONFFILE_STRING, "not yet"),
+    KEY(dbus_daemon, CONFFILE_STRING, "not yet"),
+    KEY(set_process_name, CONFFILE_BOOL, ""),
+    KEY(max_processes, CONFFILE_INT, "not yet"),
+    KEY(max_files, CONFFILE_INT, "not yet"),
+    KEY(max_core, CONFFILE_STRING, "not yet"),
+    KEY(dump_guest_core, CONFFILE_BOOL, ""),
+    KEY(stdio_handler, CONFFILE_STRING, ""),
+    KEY(max_threads_per_process, CONFFILE_INT, "not yet"),
+    KEY(sched_core, CONFFILE_STRING, "not yet"),
+    KEY(mac_filter, CONFFILE_BOOL, "not yet"),
+    KEY(relaxed_acs_check, CONFFILE_BOOL, "not yet"),
+    KEY(allow_disk_format_probing, CONFFILE_BOOL, "not yet"),
+    KEY(lock_manager, CONFFILE_STRING, "not yet"),
+    KEY(max_queued, CONFFILE_INT, ""),
+    KEY(keepalive_interval, CONFFILE_INT, ""),
+    KEY(keepalive_count, CONFFILE_INT, ""),
+    KEY(migration_address, CONFFILE_STRING, "not yet"),
+    KEY(migration_port_min, CONFFILE_INT, "not yet"),
+    KEY(migration_port_max, CONFFILE_INT, "not yet"),
+    KEY(migration_host, CONFFILE_STRING, "not yet"),
+    KEY(log_timestamp, CONFFILE_BOOL, ""),
+    KEY(nvram, CONFFILE_STRING_LIST, "not yet"),
+    KEY(gluster_debug_level, CONFFILE_INT, "not yet"),
+    KEY(virtiofsd_debug, CONFFILE_BOOL, "not yet"),
+    KEY(deprecation_behavior, CONFFILE_STRING, "not yet"),
+    KEY(memory_backing_dir, CONFFILE_STRING, ""),
+    KEY(swtpm_user, CONFFILE_STRING, "not yet"),
+    KEY(swtpm_group, CONFFILE_STRING, "not yet"),
+    KEY(clear_emulator_capabilities, CONFFILE_BOOL, "not yet"),
+    KEY(capability_filters, CONFFILE_STRING_LIST, "not yet"),
+};
+/* clang-format on */
+
+static void set_defaults(QemuConfig *c)
+{
+    c->vnc_listen = g_strdup("127.0.0.1");
+    c->spice_listen = g_strdup("127.0.0.1");
+    c->remote_display_port_min = 5900;
+    c->remote_display_port_max = 65535;
+    c->remote_websocket_port_min = 5700;
+    c->remote_websocket_port_max = 65535;
+    c->migration_port_min = 49152;
+    c->migration_port_max = 49215;
+    c->security_default_confined = true;
+    c->dynamic_ownership = true;
+    c->remember_owner = true;
+    c->seccomp_sandbox = -1;
+    c->log_timestamp = true;
+    c->keepalive_interval = 5;
+    c->keepalive_count = 5;
+    c->gluster_debug_level = 4;
+    c->bridge_helper = g_strdup("/usr/lib/qemu/qemu-bridge-helper");
+    c->memory_backing_dir = g_build_filename(paths()->lib, "qemu", "ram", NULL);
+}
+
+/* Is a key that we do not honour set to something? */
+static bool asks_for_something(const ConfFileKey *k, const QemuConfig *c, const QemuConfig *defaults)
+{
+    const void *a = (const char *)c + k->off, *b = (const char *)defaults + k->off;
+
+    switch (k->type) {
+    case CONFFILE_BOOL:
+        return *(const bool *)a != *(const bool *)b;
+    case CONFFILE_INT:
+    case CONFFILE_UINT:
+        return *(const int64_t *)a != *(const int64_t *)b;
+    case CONFFILE_STRING:
+        return g_strcmp0(*(char *const *)a, *(char *const *)b) != 0;
+    case CONFFILE_STRING_LIST:
+        return *(char **const *)a && **(char **const *)a;
+    }
+    return false;
+}
+
+QemuConfig *qemu_config_load(GError **err)
+{
+    g_autofree char *path = g_build_filename(paths()->etc, "qemu.conf", NULL);
+    g_autoptr(QemuConfig) c = g_new0(QemuConfig, 1);
+    g_autoptr(QemuConfig) defaults = g_new0(QemuConfig, 1);
+
+    set_defaults(c);
+    set_defaults(defaults);
+    if (!conffile_load(path, keys, G_N_ELEMENTS(keys), c, err))
+        return NULL;
+    for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++)
+        if (*keys[i].doc && asks_for_something(&keys[i], c, defaults))
+            log_warn("%s: '%s' is not supported yet and has no effect", path, keys[i].name);
+    return g_steal_pointer(&c);
+}
+
+void qemu_config_free(QemuConfig *c)
+{
+    if (!c)
+        return;
+    conffile_clear(keys, G_N_ELEMENTS(keys), c);
+    g_free(c);
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The QEMU driver: its handler tables, its configuration, what happens at start and stop. init() is
+ * quick: it reads state files and queues a reconnect turn per running guest; whoever asks about such
+ * a guest waits behind that turn, whoever asks about another does not.
+ */
+#define LOG_SOURCE "qemu.driver"
+#include "drivers/qemu/driver.h"
+
+#include <string.h>
+
+#include "drivers/common/store.h"
+#include "drivers/qemu/caps_probe.h"
+#include "drivers/qemu/guest.h"
+#include "drivers/qemu/handlers.h"
+#include "drivers/qemu/host.h"
+#include "drivers/qemu/launch.h"
+#include "drivers/qemu/process.h"
+#include "util/error.h"
+#include "util/log.h"
+#include "util/paths.h"
+
+QemuDriver qemu;
+
+/* Policy: what definitions need to know of the host's emulators ----------------------------------- */
+
+static QemuCaps *lookup_caps(void *opaque, const char *emulator, const char *arch, const char *virt_type)
+{
+    g_autofree char *found = emulator ? NULL : qemu_emulator_find(arch);
+    const char *path = emulator ? emulator : found;
+    g_autoptr(GError) error = NULL;
+    (void)opaque;
+    (void)virt_type;
+
+    QemuCaps *caps = path ? qemu_caps_get(path, &error) : NULL;
+    if (path && !caps)
+        log_warn("cannot find out what '%s' can do: %s", path, error->message);
+    return caps;
+}
+
+static const char *emulator_for(void *opaque, const char *arch)
+{
+    (void)opaque;
+    g_autofree char *found = qemu_emulator_find(arch);
+    return found ? g_intern_string(found) : NULL; /* a few paths in all */
+}
+
+static const DomainDriver domain_driver = {
+    .attach = guest_attach,
+    .detach = guest_detach,
+    .interrupt = guest_interrupt,
+    .unresponsive_since = guest_unresponsive_since,
+    .status_format = qemu_status_format,
+    .status_parse = qemu_status_parse,
+    .policy = &qemu_policy,
+    .policy_data = &qemu.policy,
+    .subdir = "qemu",
+};
+
+/* Life of the driver ------------------------------------------------------------------------------ */
+
+static bool make_dirs(GError **err)
+{
+    static const char *const below[] = { "channel", "channel/target", "dump", "nvram", "ram", "save", "snapshot" };
+    g_autofree char *log = g_build_filename(paths()->log, "qemu", NULL);
+    g_autofree char *cache = g_build_filename(paths()->cache, "qemu", NULL);
+
+    qemu.lib = g_build_filename(paths()->lib, "qemu", NULL);
+    qemu.run = g_build_filename(paths()->run, "qemu", NULL);
+    if (!path_make_dir(qemu.lib, 0751, err) || !path_make_dir(qemu.run, 0755, err) || !path_make_dir(log, 0700, err) ||
+        !path_make_dir(cache, 0750, err))
+        return false;
+    for (unsigned i = 0; i < G_N_ELEMENTS(below); i++) {
+        g_autofree char *dir = g_build_filename(qemu.lib, below[i], NULL);
+        if (!path_make_dir(dir, 0750, err))
+            return false;
+    }
+    return true;
+}
+
+static bool driver_init(const DriverContext *ctx, GError **err)
+{
+    g_autoptr(GPtrArray) live = NULL;
+
+    qemu.ctx = ctx;
+    qemu.config = qemu_config_load(err);
+    if (!qemu.config || !make_dirs(err))
+        return false;
+    qemu.policy = (QemuPolicyData){
+        .lookup_caps = lookup_caps,
+        .emulator = emulator_for,
+        .host_arch = host_arch(),
+        .vnc_listen = qemu.config->vnc_listen,
+        .spice_listen = qemu.config->spice_listen,
+        .nvram_dir = g_build_filename(qemu.lib, "nvram", NULL),
+        .vnc_auto_unix_socket = qemu.config->vnc_auto_unix_socket,
+        .spice_auto_unix_socket = qemu.config->spice_auto_unix_socket,
+        .spice_tls = qemu.config->spice_tls,
+    };
+    if (!registry_init(&domain_driver, ctx, err) || !store_load(&live, err) ||
+        !qemu_launch_recover(process_known, NULL, err))
+        return false;
+    for (unsigned i = 0; i < live->len; i++)
+        domain_run_turn(live->pdata[i], "reconnect", true, process_reconnect, NULL);
+    return true;
+}
+
+static void autostart_turn(DomainTurn *t, void *unused)
+{
+    g_autoptr(GError) error = NULL;
+    (void)unused;
+
+    if (!t || view_active(turn_view(t)) || !turn_view(t)->config)
+        return;
+    if (!process_start(t, domain_copy(turn_view(t)->config->def), 0, &error))
+        log_error("cannot autostart '%s': %s", turn_view(t)->name, error->message);
+}
+
+/* Autostart is for the start of the host, not of the daemon: a mark in the run directory, which is
+ * empty after a boot, tells them apart. */
+static void driver_start(void)
+{
+    g_autofree char *mark = g_build_filename(qemu.run, "autostarted", NULL);
+
+    if (g_file_test(mark, G_FILE_TEST_EXISTS))
+        return;
+    if (!g_file_set_contents(mark, "", 0, NULL))
+        log_warn("cannot write '%s'; guests that are to start with the host may start again with the daemon", mark);
+    g_autoptr(GPtrArray) views = registry_views();
+    for (unsigned i = 0; i < views->len; i++) {
+        const DomainView *v = views->pdata[i];
+        if (v->autostart && !view_active(v))
+            domain_run_turn(v->domain, "autostart", false, autostart_turn, NULL);
+    }
+}
+
+static void driver_stop(void)
+{
+    registry_done();
+    qmp_loop_stop();
+    qemu_caps_cache_clear();
+    g_clear_pointer(&qemu.config, qemu_config_free);
+}
+
+static unsigned driver_busy(void)
+{
+    return registry_count_active();
+}
+
+static bool driver_open(Call *c, const char *uri, bool readonly, char **ret_uri, GError **err)
+{
+    const char *own = paths()->session ? "qemu:///session" : "qemu:///system";
+    (void)c;
+    (void)readonly;
+
+    if (uri) {
+        const char *sep = strstr(uri, "://");
+        const char *path = sep ? strchr(sep + 3, '/') : NULL;
+        g_autofree char *word = path ? g_strndup(path, strcspn(path, "?#")) : NULL;
+        if (g_strcmp0(word, strrchr(own, '/')) != 0) {
+            error_set(err, VIR_ERR_INTERNAL_ERROR, "unexpected QEMU URI path '%s', try %s", word ? word : "", own);
+            return false;
+        }
+    }
+    *ret_uri = g_strdup(own);
+    return true;
+}
+
+/* Answers about migration come with migration. */
+static int driver_supports_feature(int feature)
+{
+    enum { FEATURE_XML_MIGRATABLE = 11 };
+    return feature == FEATURE_XML_MIGRATABLE;
+}
+
+/* Tables ------------------------------------------------------------------------------------------ */
+
+/* clang-format off */
+static const RemoteHandlers remote_handlers = {
+    .connect_get_version = { qemu_connect_get_version },
+    .connect_get_max_vcpus = { qemu_connect_get_max_vcpus },
+    .connect_get_sysinfo = { qemu_connect_get_sysinfo },
+    .connect_get_capabilities = { qemu_connect_get_capabilities },
+    .connect_get_domain_capabilities = { qemu_connect_get_domain_capabilities },
+    .connect_get_cpu_model_names = { qemu_connect_get_cpu_model_names },
+    .connect_is_secure = { qemu_connect_is_secure },
+    .connect_list_all_domains = { common_connect_list_all_domains, COMMON_LIST_FLAGS },
+    .connect_list_domains = { common_connect_list_domains },
+    .connect_num_of_domains = { common_connect_num_of_domains },
+    .connect_list_defined_domains = { common_connect_list_defined_domains },
+    .connect_num_of_defined_domains = { common_connect_num_of_defined_domains },
+
+    .node_get_info = { qemu_node_get_info },
+    .node_get_cpu_map = { qemu_node_get_cpu_map },
+    .node_get_cpu_stats = { qemu_node_get_cpu_stats },
+    .node_get_memory_stats = { qemu_node_get_memory_stats },
+    .node_get_free_memory = { qemu_node_get_free_memory },
+    .node_get_cells_free_memory = { qemu_node_get_cells_free_memory },
+    .node_get_security_model = { qemu_node_get_security_model },
+
+    .domain_lookup_by_id = { common_domain_lookup_by_id },
+    .domain_lookup_by_name = { common_domain_lookup_by_name },
+    .domain_lookup_by_uuid = { common_domain_lookup_by_uuid },
+
+    .domain_define_xml = { common_domain_define_xml },
+    .domain_define_xml_flags = { common_domain_define_xml_flags, VIR_DOMAIN_DEFINE_VALIDATE },
+    .domain_undefine = { common_domain_undefine },
+    .domain_undefine_flags = { common_domain_undefine_flags, (VIR_DOMAIN_UNDEFINE_KEEP_TPM << 1) - 1 },
+    .domain_set_autostart = { common_domain_set_autostart },
+
+    .domain_create = { qemu_domain_create },
+    .domain_create_with_flags = { qemu_domain_create_with_flags, VIR_DOMAIN_START_PAUSED |
+        VIR_DOMAIN_START_AUTODESTROY | VIR_DOMAIN_START_BYPASS_CACHE | VIR_DOMAIN_START_FORCE_BOOT },
+    .domain_create_xml = { qemu_domain_create_xml, VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_AUTODESTROY |
+        VIR_DOMAIN_START_VALIDATE },
+    .domain_destroy = { qemu_domain_destroy },
+    .domain_destroy_flags = { qemu_domain_destroy_flags, VIR_DOMAIN_DESTROY_GRACEFUL },
+    .domain_shutdown = { qemu_domain_shutdown },
+    .domain_shutdown_flags = { qemu_domain_shutdown_flags, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN |
+        VIR_DOMAIN_SHUTDOWN_GUEST_AGENT },
+    .domain_reboot = { qemu_domain_reboot, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN | VIR_DOMAIN_REBOOT_GUEST_AGENT },
+    .domain_reset = { qemu_domain_reset },
+    .domain_suspend = { qemu_domain_suspend },
+    .domain_resume = { qemu_domain_resume },
+
+    .domain_get_state = { common_domain_get_state },
+    .domain_get_info = { qemu_domain_get_info },
+    .domain_get_xml_desc = { common_domain_get_xml_desc, COMMON_XML_FLAGS },
+    .domain_get_os_type = { common_domain_get_os_type },
+    .domain_get_max_memory = { common_domain_get_max_memory },
+    .domain_get_max_vcpus = { common_domain_get_max_vcpus },
+    .domain_get_vcpus_flags = { common_domain_get_vcpus_flags, COMMON_IMPACT_FLAGS | VIR_DOMAIN_VCPU_MAXIMUM },
+    .domain_get_autostart = { common_domain_get_autostart },
+    .domain_get_metadata = { common_domain_get_metadata, COMMON_IMPACT_FLAGS },
+    .domain_is_active = { common_domain_is_active },
+    .domain_is_persistent = { common_domain_is_persistent },
+    .domain_is_updated = { common_domain_is_updated },
+    .domain_get_control_info = { qemu_domain_get_control_info },
+    .domain_get_job_info = { qemu_domain_get_job_info },
+    .domain_get_job_stats = { qemu_domain_get_job_stats, VIR_DOMAIN_JOB_STATS_COMPLETED |
+        VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED },
+    .domain_get_security_label = { qemu_domain_get_security_label },
+    .domain_has_managed_save_image = { qemu_domain_has_managed_save_image },
+    .domain_get_messages = { qemu_domain_get_messages, VIR_DOMAIN_MESSAGE_DEPRECATION | VIR_DOMAIN_MESSAGE_TAINTING },
+    .domain_open_console = { qemu_domain_open_console, VIR_DOMAIN_CONSOLE_FORCE | VIR_DOMAIN_CONSOLE_SAFE },
+};
+
+static const QemuHandlers qemu_handlers = {
+    .domain_monitor_command = { qemu_domain_monitor_command, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP },
+};
+
+static const char *const schemes[] = { "qemu", NULL };
+
+extern const Driver driver;
+const Driver driver = {
+    .name = "QEMU",
+    .schemes = schemes,
+    .error_source = VIR_FROM_QEMU,
+    .remote = &remote_handlers,
+    .qemu = &qemu_handlers,
+    .objects = { [OBJECT_DOMAIN] = &domain_object_class },
+    .init = driver_init,
+    .start = driver_start,
+    .stop = driver_stop,
+    .busy = driver_busy,
+    .open = driver_open,
+    .supports_feature = driver_supports_feature,
+};
+/* clang-format on */

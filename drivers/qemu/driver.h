@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The QEMU driver's one instance: configuration and context. Constant after init. */
+#pragma once
+
+#include "drivers/common/registry.h"
+#include "drivers/qemu/config.h"
+#include "drivers/qemu/defaults.h"
+#include "rpc/driver.h"
+
+typedef struct QemuDriver {
+    const DriverContext *ctx;
+    QemuConfig *config;
+    QemuPolicyData policy;
+    char *lib;   /* LIB/qemu */
+    char *run;   /* RUN/qemu */
+} QemuDriver;
+
+extern QemuDriver qemu;

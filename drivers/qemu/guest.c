@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Guest and QemuStatus. The monitor pointer is guarded by the guest's lock and handed out as a
+ * reference, so a call that is under way keeps its monitor while another thread drops it. Any thread.
+ */
+#include "drivers/qemu/guest.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "util/error.h"
+#include "util/xml.h"
+
+void *guest_attach(Domain *d)
+{
+    Guest *g = g_new0(Guest, 1);
+
+    g->domain = d;
+    g->starting = PIDREF_NONE;
+    atomic_store(&g->pause_reason, -1);
+    lock_init(&g->lock);
+    return g;
+}
+
+void guest_detach(void *guest)
+{
+    Guest *g = guest;
+
+    if (g->qmp) {
+        qmp_close(g->qmp);
+        qmp_unref(g->qmp);
+    }
+    pidref_done(&g->starting);
+    lock_done(&g->lock);
+    g_free(g);
+}
+
+Qmp *guest_qmp(Guest *g, GError **err)
+{
+    LOCK_SCOPE(&g->lock);
+
+    if (!g->qmp) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "the guest's monitor is not connected");
+        return NULL;
+    }
+    return qmp_ref(g->qmp);
+}
+
+void guest_set_qmp(Guest *g, Qmp *take)
+{
+    Qmp *old;
+
+    lock_enter(&g->lock);
+    old = g->qmp;
+    g->qmp = take;
+    lock_leave(&g->lock);
+    if (old && old != take) {
+        qmp_close(old);
+        qmp_unref(old);
+    }
+}
+
+void guest_interrupt(Domain *d, bool destroy)
+{
+    Guest *g = domain_driver_data(d);
+    g_autoptr(Qmp) q = guest_qmp(g, NULL);
+
+    if (!destroy)
+        return; /* nothing that can be aborted alone exists yet */
+    atomic_store(&g->destroying, true);
+    if (q)
+        qmp_abort(q, "the domain is being destroyed");
+    LOCK_SCOPE(&g->lock);
+    if (g->starting.pid)
+        (void)pidref_kill(&g->starting, SIGKILL, NULL); /* gone already is as good */
+}
+
+uint64_t guest_unresponsive_since(Domain *d)
+{
+    g_autoptr(Qmp) q = guest_qmp(domain_driver_data(d), NULL);
+    return q ? qmp_unresponsive_since(q) : 0;
+}
+
+/* Status ------------------------------------------------------------------------------------- */
+
+static void status_free(DriverStatus *base)
+{
+    QemuStatus *s = (QemuStatus *)base;
+
+    g_free(s->monitor_path);
+    g_free(s->lib_dir);
+    g_free(s);
+}
+
+QemuStatus *qemu_status_new(void)
+{
+    QemuStatus *s = g_new0(QemuStatus, 1);
+
+    g_atomic_ref_count_init(&s->base.refs);
+    s->base.free = status_free;
+    return s;
+}
+
+QemuStatus *qemu_status_copy(const QemuStatus *s)
+{
+    QemuStatus *n = g_memdup2(s, sizeof(*s));
+
+    g_atomic_ref_count_init(&n->base.refs);
+    n->monitor_path = g_strdup(s->monitor_path);
+    n->lib_dir = g_strdup(s->lib_dir);
+    return n;
+}
+
+void qemu_status_format(const DriverStatus *base, GString *out)
+{
+    const QemuStatus *s = (const QemuStatus *)base;
+    g_autofree char *monitor = g_markup_escape_text(s->monitor_path, -1);
+    g_autofree char *dir = g_markup_escape_text(s->lib_dir, -1);
+
+    g_string_append_printf(out,
+                           "    <qemu pid='%d' startTime='%" G_GUINT64_FORMAT "' started='%" G_GINT64_FORMAT
+                           "' fakeReboot='%s'/>\n    <monitor path='%s'/>\n    <libDir path='%s'/>\n",
+                           (int)s->pid, s->start_time, s->started, s->fake_reboot ? "yes" : "no", monitor, dir);
+}
+
+static uint64_t attr_u64(const xmlNode *n, const char *name)
+{
+    const char *text = n ? xml_attr_get(n, name) : NULL;
+    return text ? g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
+DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
+{
+    const xmlNode *qemu = xml_child(modvirt, "qemu"), *monitor = xml_child(modvirt, "monitor"),
+                  *dir = xml_child(modvirt, "libDir");
+    const char *path = monitor ? xml_attr_get(monitor, "path") : NULL;
+    const char *lib = dir ? xml_attr_get(dir, "path") : NULL;
+    uint64_t pid = attr_u64(qemu, "pid");
+
+    if (!path || !lib || pid == 0 || pid > INT_MAX) {
+        error_set(err, VIR_ERR_XML_ERROR, "domstatus/modvirt: process, monitor or directory is missing");
+        return NULL;
+    }
+    QemuStatus *s = qemu_status_new();
+    s->pid = (pid_t)pid;
+    s->start_time = attr_u64(qemu, "startTime");
+    s->started = (int64_t)attr_u64(qemu, "started");
+    s->fake_reboot = g_strcmp0(xml_attr_get(qemu, "fakeReboot"), "yes") == 0;
+    s->monitor_path = g_strdup(path);
+    s->lib_dir = g_strdup(lib);
+    return &s->base;
+}

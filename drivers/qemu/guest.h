@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The QEMU driver's side of a domain: its monitor, its process, and what the status file keeps of
+ * both. A Guest lives as long as its Domain; its monitor comes and goes with each run.
+ */
+#pragma once
+
+#include <libxml/tree.h>
+
+#include "drivers/common/turn.h"
+#include "drivers/qemu/qmp.h"
+#include "util/lock.h"
+#include "util/pidref.h"
+
+typedef struct Guest {
+    Domain *domain; /* owner, not a reference */
+    Lock lock;      /* of qmp */
+    Qmp *qmp;       /* NULL: not running */
+    PidRef starting;/* under lock: the process of a start in progress, so that destroy can end it */
+    atomic_bool destroying;
+    atomic_int pause_reason; /* why QEMU is about to stop: set by the event before STOP; -1 none */
+    atomic_int shutdown;     /* GuestShutdown */
+    atomic_bool fake_reboot; /* the next SHUTDOWN is the first half of a reboot that we asked for */
+} Guest;
+
+typedef enum GuestShutdown { SHUTDOWN_NONE, SHUTDOWN_BY_GUEST, SHUTDOWN_BY_HOST } GuestShutdown;
+
+/* What must survive a restart of ours. Immutable, like the view that it hangs on. */
+typedef struct QemuStatus {
+    DriverStatus base;
+    pid_t pid;
+    uint64_t start_time; /* of pid, clock ticks since boot */
+    char *monitor_path;
+    char *lib_dir;       /* private directory of this run */
+    int64_t started;     /* seconds since the epoch */
+    bool fake_reboot;
+} QemuStatus;
+
+static inline const QemuStatus *view_status(const DomainView *v) { return (const QemuStatus *)v->status; }
+QemuStatus *qemu_status_new(void);
+QemuStatus *qemu_status_copy(const QemuStatus *s);
+void qemu_status_format(const DriverStatus *s, GString *out);
+DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err);
+
+void *guest_attach(Domain *d);
+void guest_detach(void *guest);
+/* A reference to the monitor; NULL and VIR_ERR_OPERATION_INVALID when there is none. */
+Qmp *guest_qmp(Guest *g, GError **err);
+void guest_set_qmp(Guest *g, Qmp *take);
+/* DomainDriver.interrupt and .unresponsive_since */
+void guest_interrupt(Domain *d, bool destroy);
+uint64_t guest_unresponsive_since(Domain *d);
+
+/* What the monitor's callbacks do (events.c). data: the domain, referenced. */
+extern const QmpOps guest_qmp_ops;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The driver's handlers, by file; the table that puts them together is in driver.c. */
+#pragma once
+
+#include "drivers/common/handlers.h"
+#include "protocols/qemu_handlers.h"
+
+#define HANDLER_V(name) bool qemu_##name(Call *c, const DomainView *v, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
+#define HANDLER_T(name) bool qemu_##name(Call *c, DomainTurn *t, const remote_##name##_args *a, GError **err)
+#define HANDLER_C(name) bool qemu_##name(Call *c, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
+#define HANDLER_R(name) bool qemu_##name(Call *c, remote_##name##_ret *r, GError **err)
+
+/* handlers_life.c */
+HANDLER_T(domain_create);
+bool qemu_domain_create_with_flags(Call *c, DomainTurn *t, const remote_domain_create_with_flags_args *a, remote_domain_create_with_flags_ret *r, GError **err);
+bool qemu_domain_create_xml(Call *c, DomainTurn *t, const remote_domain_create_xml_args *a, remote_domain_create_xml_ret *r, GError **err);
+HANDLER_T(domain_destroy);
+HANDLER_T(domain_destroy_flags);
+HANDLER_T(domain_shutdown);
+HANDLER_T(domain_shutdown_flags);
+HANDLER_T(domain_reboot);
+HANDLER_T(domain_reset);
+HANDLER_T(domain_suspend);
+HANDLER_T(domain_resume);
+
+/* handlers_host.c */
+HANDLER_R(node_get_info);
+HANDLER_C(node_get_cpu_map);
+HANDLER_C(node_get_cpu_stats);
+HANDLER_C(node_get_memory_stats);
+HANDLER_R(node_get_free_memory);
+HANDLER_C(node_get_cells_free_memory);
+HANDLER_R(node_get_security_model);
+HANDLER_C(connect_get_sysinfo);
+HANDLER_R(connect_get_capabilities);
+HANDLER_C(connect_get_domain_capabilities);
+HANDLER_C(connect_get_cpu_model_names);
+HANDLER_R(connect_get_version);
+HANDLER_C(connect_get_max_vcpus);
+HANDLER_R(connect_is_secure);
+
+/* handlers_guest.c */
+HANDLER_V(domain_get_info);
+HANDLER_V(domain_get_control_info);
+HANDLER_V(domain_get_job_info);
+HANDLER_V(domain_get_job_stats);
+HANDLER_V(domain_get_security_label);
+HANDLER_V(domain_has_managed_save_image);
+HANDLER_V(domain_get_messages);
+bool qemu_domain_open_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err);
+bool qemu_domain_monitor_command(Call *c, DomainQuery *q, const qemu_domain_monitor_command_args *a, qemu_domain_monitor_command_ret *r, GError **err);

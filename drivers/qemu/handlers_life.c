@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Starting, stopping, pausing: handlers that have the domain's turn. Workers. */
+#include "drivers/common/emit.h"
+#include "drivers/common/registry.h"
+#include "drivers/qemu/driver.h"
+#include "drivers/qemu/handlers.h"
+#include "drivers/qemu/process.h"
+#include "drivers/qemu/qmp_cmds.h"
+#include "util/error.h"
+
+static bool need_running(const DomainTurn *t, GError **err)
+{
+    if (view_active(turn_view(t)))
+        return true;
+    error_set(err, VIR_ERR_OPERATION_INVALID, "domain is not running");
+    return false;
+}
+
+static unsigned start_flags(unsigned wire)
+{
+    return ((wire & VIR_DOMAIN_START_PAUSED) ? PROCESS_PAUSED : 0) |
+           ((wire & VIR_DOMAIN_START_AUTODESTROY) ? PROCESS_AUTODESTROY : 0);
+}
+
+static bool create(DomainTurn *t, unsigned flags, GError **err)
+{
+    const DomainView *v = turn_view(t);
+
+    if (view_active(v)) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain is already running");
+        return false;
+    }
+    if (!v->config) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain has no definition to start");
+        return false;
+    }
+    return process_start(t, domain_copy(v->config->def), start_flags(flags), err);
+}
+
+bool qemu_domain_create(Call *c, DomainTurn *t, const remote_domain_create_args *a, GError **err)
+{
+    (void)c;
+    (void)a;
+    return create(t, 0, err);
+}
+
+bool qemu_domain_create_with_flags(Call *c, DomainTurn *t, const remote_domain_create_with_flags_args *a,
+                                   remote_domain_create_with_flags_ret *r, GError **err)
+{
+    (void)c;
+    if (!create(t, a->flags, err))
+        return false;
+    common_wire_domain(turn_view(t), &r->dom);
+    return true;
+}
+
+bool qemu_domain_create_xml(Call *c, DomainTurn *t, const remote_domain_create_xml_args *a,
+                            remote_domain_create_xml_ret *r, GError **err)
+{
+    const DomainView *v = turn_view(t);
+    (void)c;
+
+    if (view_active(v)) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "domain '%s' is already active", v->name);
+        return false;
+    }
+    DomainDef *def = common_parse_client_xml(t, a->xml_desc, a->flags & VIR_DOMAIN_START_VALIDATE, err);
+    if (!def || !process_start(t, def, start_flags(a->flags), err))
+        return false;
+    common_wire_domain(turn_view(t), &r->dom);
+    return true;
+}
+
+static bool destroy(DomainTurn *t, bool graceful, GError **err)
+{
+    if (!need_running(t, err))
+        return false;
+    return process_stop(t, VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED, graceful, err);
+}
+
+bool qemu_domain_destroy(Call *c, DomainTurn *t, const remote_domain_destroy_args *a, GError **err)
+{
+    (void)c;
+    (void)a;
+    return destroy(t, false, err);
+}
+
+bool qemu_domain_destroy_flags(Call *c, DomainTurn *t, const remote_domain_destroy_flags_args *a, GError **err)
+{
+    (void)c;
+    return destroy(t, a->flags & VIR_DOMAIN_DESTROY_GRACEFUL, err);
+}
+
+/* One command to the monitor of a running guest. */
+static bool tell(DomainTurn *t, bool (*command)(Qmp *, GError **), GError **err)
+{
+    if (!need_running(t, err))
+        return false;
+    g_autoptr(Qmp) q = guest_qmp(turn_driver_data(t), err);
+    return q && command(q, err);
+}
+
+static void plan_reboot(DomainTurn *t, bool on)
+{
+    Guest *g = turn_driver_data(t);
+    const QemuStatus *s = view_status(turn_view(t));
+    QemuStatus *n = qemu_status_copy(s);
+
+    atomic_store(&g->fake_reboot, on);
+    n->fake_reboot = on;
+    turn_set_status(t, &n->base);
+}
+
+/* ACPI is what a guest without an agent understands; the other ways come with the agent. */
+static bool acpi_allowed(unsigned flags, unsigned acpi, unsigned agent, GError **err)
+{
+    if (!flags || (flags & acpi))
+        return true;
+    error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED, "%s is not supported; only the ACPI power button is",
+              flags == agent ? "the guest agent" : "this way of asking the guest");
+    return false;
+}
+
+static bool power_button(DomainTurn *t, bool reboot, GError **err)
+{
+    if (!need_running(t, err))
+        return false;
+    plan_reboot(t, reboot);
+    return tell(t, qmp_system_powerdown, err);
+}
+
+bool qemu_domain_shutdown(Call *c, DomainTurn *t, const remote_domain_shutdown_args *a, GError **err)
+{
+    (void)c;
+    (void)a;
+    return power_button(t, false, err);
+}
+
+bool qemu_domain_shutdown_flags(Call *c, DomainTurn *t, const remote_domain_shutdown_flags_args *a, GError **err)
+{
+    (void)c;
+    return acpi_allowed(a->flags, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT, err) &&
+           power_button(t, false, err);
+}
+
+bool qemu_domain_reboot(Call *c, DomainTurn *t, const remote_domain_reboot_args *a, GError **err)
+{
+    (void)c;
+    return acpi_allowed(a->flags, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN, VIR_DOMAIN_REBOOT_GUEST_AGENT, err) &&
+           power_button(t, true, err);
+}
+
+bool qemu_domain_reset(Call *c, DomainTurn *t, const remote_domain_reset_args *a, GError **err)
+{
+    (void)c;
+    (void)a;
+    if (!tell(t, qmp_system_reset, err))
+        return false;
+    if (turn_view(t)->state == VIR_DOMAIN_CRASHED)
+        turn_set_state(t, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_UNKNOWN);
+    return true;
+}
+
+bool qemu_domain_suspend(Call *c, DomainTurn *t, const remote_domain_suspend_args *a, GError **err)
+{
+    (void)c;
+    (void)a;
+    if (!need_running(t, err))
+        return false;
+    switch (turn_view(t)->state) {
+    case VIR_DOMAIN_PAUSED:
+        return true;
+    case VIR_DOMAIN_PMSUSPENDED:
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain is pmsuspended");
+        return false;
+    case VIR_DOMAIN_SHUTDOWN:
+    case VIR_DOMAIN_CRASHED:
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain is shutting down or has crashed");
+        return false;
+    default:
+        break;
+    }
+    if (!tell(t, qmp_stop, err))
+        return false;
+    turn_set_state(t, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER);
+    emit_lifecycle(t, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
+    return true;
+}
+
+bool qemu_domain_resume(Call *c, DomainTurn *t, const remote_domain_resume_args *a, GError **err)
+{
+    (void)c;
+    (void)a;
+    if (!need_running(t, err))
+        return false;
+    switch (turn_view(t)->state) {
+    case VIR_DOMAIN_RUNNING:
+        return true;
+    case VIR_DOMAIN_PMSUSPENDED:
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain is pmsuspended");
+        return false;
+    default:
+        break;
+    }
+    if (!tell(t, qmp_cont, err))
+        return false;
+    turn_set_state(t, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_UNPAUSED);
+    emit_lifecycle(t, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
+    return true;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Runs of a guest: start, stop, take up again after a restart of ours. Workers, within a turn. */
+#pragma once
+
+#include "drivers/common/turn.h"
+#include "drivers/qemu/guest.h"
+
+enum { PROCESS_PAUSED = 1 << 0, PROCESS_AUTODESTROY = 1 << 1 };
+
+/* Starts the emulator for def (taken) and commits the turn once the guest is on record. After a
+ * failure nothing is left behind and the turn is as it was. */
+bool process_start(DomainTurn *t, DomainDef *def, unsigned flags, GError **err);
+
+/* Ends the run: kills what is left of the process, removes its files, makes the domain inactive with
+ * this VIR_DOMAIN_SHUTOFF_* reason and emits STOPPED with the VIR_DOMAIN_EVENT_STOPPED_* detail.
+ * graceful: SIGTERM only; false and *err when the process does not end. */
+bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError **err);
+
+/* The turn of a domain that was running when we last wrote its status. */
+void process_reconnect(DomainTurn *t, void *unused);
+/* Does a status record say that this process is the domain's? For qemu_launch_recover(). */
+bool process_known(const Uuid uuid, const PidRef *pid, void *unused);

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Host resources of a start. Descriptor numbers in the child begin at 20, far from those that the
+ * launcher uses itself. A port is reserved in our table before it is tried with bind(), so that two
+ * starts at once never choose the same; the emulator binds it again a moment later.
+ */
+#include "drivers/qemu/resources.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "drivers/qemu/driver.h"
+#include "drivers/qemu/unix_path.h"
+#include "util/bitmap.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/lock.h"
+
+enum { FIRST_TARGET = 20, CHILD_FDS_MAX = 256, LISTEN_BACKLOG = 1 };
+
+static struct {
+    Lock lock;
+    uint8_t used[65536 / 8];
+} ports = { .lock = LOCK_INIT };
+
+void resources_init(Resources *r, int monitor_fd)
+{
+    *r = (Resources){ .monitor_fd = monitor_fd, .next_target = FIRST_TARGET };
+    r->fds = g_array_new(false, true, sizeof(SpawnFd));
+    r->unlink = g_ptr_array_new_with_free_func(g_free);
+    r->ports = g_array_new(false, false, sizeof(uint32_t));
+}
+
+static int give(Resources *r, int fd)
+{
+    SpawnFd s = { .fd = fd, .target = r->next_target++ };
+
+    g_array_append_val(r->fds, s);
+    return s.target;
+}
+
+/* Descriptors by role ------------------------------------------------------------------------ */
+
+static int open_log(const char *path, bool append, GError **err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0600);
+
+    if (fd < 0)
+        error_set_errno(err, errno, "cannot open '%s' for the output of a character device", path);
+    return fd;
+}
+
+static int listen_unix(Resources *r, const char *path, GError **err)
+{
+    auto_fd fd = unix_path_listen(path, 0666, LISTEN_BACKLOG, err);
+
+    if (fd >= 0)
+        g_ptr_array_add(r->unlink, g_strdup(path));
+    return fd_take(&fd);
+}
+
+static bool add_to_bridge(const char *tap, const char *bridge, GError **err)
+{
+    struct ifreq req = { 0 };
+    auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(req.ifr_name, bridge, IFNAMSIZ);
+    req.ifr_ifindex = (int)if_nametoindex(tap);
+    if (s < 0 || ioctl(s, SIOCBRADDIF, &req) < 0) {
+        error_set_errno(err, errno, "cannot add '%s' to the bridge '%s'", tap, bridge);
+        return false;
+    }
+    return true;
+}
+
+static bool interface_up(const char *name, GError **err)
+{
+    struct ifreq req = { 0 };
+    auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(req.ifr_name, name, IFNAMSIZ);
+    if (s < 0 || ioctl(s, SIOCGIFFLAGS, &req) < 0 || (req.ifr_flags |= IFF_UP, ioctl(s, SIOCSIFFLAGS, &req) < 0)) {
+        error_set_errno(err, errno, "cannot bring up '%s'", name);
+        return false;
+    }
+    return true;
+}
+
+/* The host's end gets the guest's address with the first byte 0xfe, so that a bridge never takes its
+ * own address from a guest's port. */
+static bool set_tap_mac(const char *tap, const MacAddr *guest, GError **err)
+{
+    struct ifreq req = { 0 };
+    auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(req.ifr_name, tap, IFNAMSIZ);
+    req.ifr_hwaddr.sa_family = 1; /* ARPHRD_ETHER */
+    memcpy(req.ifr_hwaddr.sa_data, guest->b, 6);
+    req.ifr_hwaddr.sa_data[0] = (char)0xfe;
+    if (s < 0 || ioctl(s, SIOCSIFHWADDR, &req) < 0) {
+        error_set_errno(err, errno, "cannot set the address of '%s'", tap);
+        return false;
+    }
+    return true;
+}
+
+static int open_tap(NetDef *net, unsigned queue, GError **err)
+{
+    struct ifreq req = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+    const char *wanted = net->ifname ? net->ifname : "vnet%d";
+    auto_fd fd = -1;
+
+    if (net->queues > 1)
+        req.ifr_flags |= IFF_MULTI_QUEUE;
+    if (strlen(wanted) >= IFNAMSIZ) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "interface name '%s' is longer than %d characters", wanted,
+                  IFNAMSIZ - 1);
+        return -1;
+    }
+    g_strlcpy(req.ifr_name, wanted, IFNAMSIZ);
+    fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        error_set_errno(err, errno, "cannot open '/dev/net/tun'");
+        return -1;
+    }
+    if (ioctl(fd, TUNSETIFF, &req) < 0) {
+        error_set_errno(err, errno, "cannot make the tap interface '%s'", wanted);
+        return -1;
+    }
+    if (queue > 0)
+        return fd_take(&fd);
+    g_free(net->ifname);
+    net->ifname = g_strdup(req.ifr_name);
+    if (!set_tap_mac(net->ifname, &net->mac, err))
+        return -1;
+    if (net->type == NET_BRIDGE && !add_to_bridge(net->ifname, net->src.bridge, err))
+        return -1;
+    if (!interface_up(net->ifname, err))
+        return -1;
+    return fd_take(&fd);
+}
+
+static const ChrSource *chr_source(const Device *dev)
+{
+    return dev->kind == DEVICE_RNG ? NULL : &((const ChrDef *)dev)->src;
+}
+
+int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err)
+{
+    Resources *r = opaque;
+    const ChrSource *src = dev ? chr_source(dev) : NULL;
+    int fd = -1;
+
+    if (r->fds->len >= CHILD_FDS_MAX) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "the guest needs more than %d descriptors", CHILD_FDS_MAX);
+        return -1;
+    }
+    switch (role) {
+    case QEMU_FD_MONITOR:
+        fd = fcntl(r->monitor_fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+            error_set_errno(err, errno, "cannot duplicate the monitor's socket");
+        break;
+    case QEMU_FD_CHR_FILE:
+        fd = open_log(src->path, src->append == TRI_YES, err);
+        break;
+    case QEMU_FD_CHR_LOG:
+        fd = open_log(src->log_file, src->log_append == TRI_YES, err);
+        break;
+    case QEMU_FD_CHR_LISTEN:
+        fd = listen_unix(r, src->path, err);
+        break;
+    case QEMU_FD_TAP:
+        fd = open_tap((NetDef *)dev, index, err); /* the definition is this start's own copy */
+        break;
+    case QEMU_FD_VHOST_NET:
+        fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+        if (fd < 0)
+            error_set_errno(err, errno, "cannot open '/dev/vhost-net'");
+        break;
+    case QEMU_FD_VHOST_VSOCK:
+    case QEMU_FD_VHOST_SCSI:
+    case QEMU_FD_VDPA:
+    case QEMU_FD_TPM:
+    case QEMU_FD_TPM_CANCEL:
+    case QEMU_FD_SLIRP:
+    case QEMU_FD_VIRTIOFS:
+    case QEMU_FD_GPU:
+    case _QEMU_FD_ROLE_N:
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "a <%s> of this kind cannot be started yet",
+                  dev ? device_kind_element(dev->kind) : "device");
+        break;
+    }
+    return fd < 0 ? -1 : give(r, fd);
+}
+
+/* Ports -------------------------------------------------------------------------------------- */
+
+static bool port_mark(uint32_t port, bool on)
+{
+    LOCK_SCOPE(&ports.lock);
+    uint8_t bit = (uint8_t)(1 << (port % 8));
+    bool was = ports.used[port / 8] & bit;
+
+    if (on)
+        ports.used[port / 8] |= bit;
+    else
+        ports.used[port / 8] &= (uint8_t)~bit;
+    return was;
+}
+
+static bool port_bindable(uint32_t port)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+    auto_fd s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1;
+
+    if (s < 0)
+        return false;
+    (void)setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    return bind(s, (struct sockaddr *)&a, sizeof(a)) == 0;
+}
+
+static bool reserve_port(Resources *r, uint32_t *ret, GError **err)
+{
+    uint32_t min = (uint32_t)qemu.config->remote_display_port_min, max = (uint32_t)qemu.config->remote_display_port_max;
+
+    for (uint32_t p = min; p <= max && p < 65536; p++) {
+        if (port_mark(p, true))
+            continue;
+        if (port_bindable(p)) {
+            g_array_append_val(r->ports, p);
+            *ret = p;
+            return true;
+        }
+        (void)port_mark(p, false);
+    }
+    error_set(err, VIR_ERR_INTERNAL_ERROR, "no free display port between %u and %u", min, max);
+    return false;
+}
+
+static bool listens_on_address(const GraphicsDef *g)
+{
+    if (!g->listens || !g->listens->len)
+        return true;
+    const GraphicsListen *l = g->listens->pdata[0];
+    return l->type == LISTEN_ADDRESS || l->type == LISTEN_NETWORK;
+}
+
+bool resources_assign_ports(Resources *r, DomainDef *def, GError **err)
+{
+    GraphicsDef *g;
+    uint32_t port;
+
+    for (guint i = 0; (g = domain_next(def, DEVICE_GRAPHICS, &i));) {
+        if ((g->type != GRAPHICS_VNC && g->type != GRAPHICS_SPICE) || !listens_on_address(g))
+            continue;
+        if (g->autoport != TRI_NO && (!g->port.set || g->port.v <= 0)) {
+            if (!reserve_port(r, &port, err))
+                return false;
+            g->port.v = (int32_t)port;
+            g->port.set = 1;
+        }
+    }
+    return true;
+}
+
+static void mark_ports(const DomainDef *def, bool on)
+{
+    GraphicsDef *g;
+
+    for (guint i = 0; (g = domain_next(def, DEVICE_GRAPHICS, &i));)
+        if (g->port.set && g->port.v > 0 && g->port.v < 65536)
+            (void)port_mark((uint32_t)g->port.v, on);
+}
+
+void resources_free_ports(const DomainDef *def) { mark_ports(def, false); }
+void resources_note_ports(const DomainDef *def) { mark_ports(def, true); }
+
+void resources_release(Resources *r, bool failed)
+{
+    for (unsigned i = 0; i < r->fds->len; i++)
+        fd_close(&g_array_index(r->fds, SpawnFd, i).fd);
+    g_array_unref(r->fds);
+    for (unsigned i = 0; failed && i < r->unlink->len; i++)
+        (void)unlink(r->unlink->pdata[i]);
+    g_ptr_array_unref(r->unlink);
+    for (unsigned i = 0; failed && i < r->ports->len; i++)
+        (void)port_mark(g_array_index(r->ports, uint32_t, i), false);
+    g_array_unref(r->ports);
+}
