@@ -80,6 +80,9 @@ uint64_t identity_start_time(const Identity *id)
         return id->start_time;
     if (!pidref_from_pid(id->pid, &p, NULL))
         return 0; /* it is gone; the rest of the identity still holds */
-    pidref_done(&p);
-    return p.start_time;
+
+    uint64_t start_time = p.start_time;
+
+    pidref_done(&p); /* clears it */
+    return start_time;
 }
