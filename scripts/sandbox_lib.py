@@ -150,7 +150,7 @@ class Sandbox:
         self.kill_leftovers()
         for path in (self.run_dir, self.log_dir, os.path.join(self.dir, 'modules')):
             os.makedirs(path, exist_ok=True)
-        self._link_modules()
+        self.link_modules()
         self._reaper = threading.Thread(target=self._reap_forever, daemon=True)
         self._reaper.start()
         for name in names:
@@ -158,7 +158,7 @@ class Sandbox:
         for name in names:
             self.wait_ready(name)
 
-    def _link_modules(self):
+    def link_modules(self):
         # Meson builds each driver in a folder of its own; an installed daemon finds them in one.
         for path in glob.glob(os.path.join(self.build, 'drivers', '**', '*.so'), recursive=True):
             link = os.path.join(self.dir, 'modules', os.path.basename(path))

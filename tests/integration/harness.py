@@ -4,9 +4,11 @@
 The tests speak to whatever LIBVIRT_DEFAULT_URI names (see "run" and "peer" in this folder). They
 make no assumption about other guests of that daemon, name their own uniquely, and remove them.
 """
+import glob
 import itertools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -235,6 +237,54 @@ class TestCase(unittest.TestCase):
         left = [pid for name in self._guest_names for pid in emulators(name) if not _is_zombie(pid)]
         if left:
             self.fail(f'emulators {left} outlived their domains')
+
+
+class OwnSandbox(TestCase):
+    """For tests that stop, kill or restart daemons: each has a sandbox of its own.
+
+    After the test no daemon may have reported a fault in its log.
+    """
+    def setUp(self):
+        super().setUp()
+        if ON_PEER:
+            self.skipTest('about our daemons')
+        import sandbox_lib
+        self.directory = tempfile.mkdtemp(prefix='mv-', dir='/tmp')
+        self.addCleanup(shutil.rmtree, self.directory, True)
+        self.sandbox = sandbox_lib.Sandbox(self.directory)
+        self.addCleanup(self._stop)
+        self.use(self.sandbox)
+
+    def use(self, sandbox, daemon=None):
+        """Points the helpers of this file at a sandbox."""
+        for name, value in sandbox.client_env().items():
+            os.environ[name] = value
+        if daemon:
+            os.environ['LIBVIRT_DEFAULT_URI'] = sandbox.uri(daemon)
+
+    def _remove_guests(self):
+        pass                                   # the sandbox goes as a whole
+
+    def _stop(self):
+        unclean = self.sandbox.stop()
+        self.assertEqual(sandbox_faults(self.sandbox.log_dir), '')
+        self.assertEqual(unclean, [])
+
+
+FAULTS = re.compile(r'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:|Assertion .* failed|\bBUG:')
+
+
+def sandbox_faults(log_dir):
+    """Lines of the daemons' logs that no daemon may ever write, with what follows them."""
+    found = ''
+    for path in sorted(glob.glob(os.path.join(log_dir, '*.log'))):
+        with open(path, errors='replace') as f:
+            lines = f.read().splitlines()
+        for i, line in enumerate(lines):
+            if FAULTS.search(line):
+                found += f'{os.path.basename(path)}:\n' + '\n'.join(lines[i:i + 30]) + '\n'
+                break
+    return found
 
 
 def _is_zombie(pid):

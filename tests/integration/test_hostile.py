@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Malformed frames on every socket of every daemon: an error reply or a closed connection, nothing else.
+
+MODVIRT_TEST_FRAMES frames per socket (10 000 when not set). MODVIRT_TEST_SEED repeats a run.
+"""
+import array
+import os
+import random
+import resource
+import socket
+import struct
+import time
+import unittest
+
+from harness import SLOW, OwnSandbox, wait_for
+
+FRAMES = int(os.environ.get('MODVIRT_TEST_FRAMES') or 10000)
+REMOTE, QEMU, LXC, ADMIN, KEEPALIVE = 0x20008086, 0x20008087, 0x20008088, 0x06900690, 0x6b656570
+LOCK = 0x20007014
+CALL, REPLY, EVENT, STREAM, CALL_FDS, REPLY_FDS, HOLE = range(7)
+# Well-formed by accident these would do what they say: put the host to sleep, end the daemon.
+NOT_SENT = {(REMOTE, 250), (ADMIN, 20)}
+ODD = (0, 1, 2, 0x7f, 0xff, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 16384, 4194304)
+
+
+def frame(prog, vers, proc, kind, serial, status, payload=b'', length=None):
+    return struct.pack('>IIIiiIi', 28 + len(payload) if length is None else length, prog, vers, proc, kind, serial,
+                       status) + payload
+
+
+def xdr_string(data, length=None):
+    return struct.pack('>I', len(data) if length is None else length) + data + b'\0' * (-len(data) % 4)
+
+
+class Frames:
+    """An endless source of bad frames; each is (bytes, end) where end asks to close afterwards."""
+    def __init__(self, seed, program):
+        self.rng = random.Random(seed)
+        self.program = program
+        self.kinds = [self.noise, self.bad_length, self.truncated, self.any_header, self.any_payload, self.counts,
+                      self.fds, self.stream, self.mutated, self.auth]
+
+    def next(self):
+        return self.rng.choice(self.kinds)()
+
+    def word(self):
+        r = self.rng
+        return r.choice(ODD) if r.random() < 0.5 else r.getrandbits(32)
+
+    def proc(self):
+        while True:
+            p = self.rng.randrange(0, 470)
+            if (self.program, p) not in NOT_SENT:
+                return p
+
+    def noise(self):
+        return self.rng.randbytes(self.rng.randrange(1, 300)), True
+
+    def bad_length(self):
+        length = self.rng.choice([0, 1, 3, 4, 23, 24, 27, 33554433 + 3, 33554436 + 1, 65536 * 2, 0x7fffffff, 0x80000000,
+                                  0xffffffff])
+        return frame(self.program, 1, 66, CALL, 1, 0, self.rng.randbytes(self.rng.randrange(64)), length), True
+
+    def truncated(self):
+        whole = frame(self.program, 1, self.proc(), CALL, 7, 0, self.rng.randbytes(400))
+        return whole[:self.rng.randrange(1, len(whole))], True
+
+    def any_header(self):
+        r = self.rng
+        prog = r.choice([self.program, REMOTE, QEMU, LXC, ADMIN, KEEPALIVE, LOCK, self.word()])
+        return frame(prog, r.choice([1, 1, 1, self.word()]), struct.unpack('>i', struct.pack('>I', self.word()))[0],
+                     r.choice([0, 1, 2, 3, 4, 5, 6, 7, -1, 0x7fffffff]), self.word(),
+                     r.choice([0, 1, 2, 3, -1, -0x80000000]), r.randbytes(4 * r.randrange(20))), r.random() < 0.2
+
+    def any_payload(self):
+        r = self.rng
+        return frame(self.program, 1, self.proc(), CALL, r.getrandbits(31), 0,
+                     r.randbytes(r.randrange(200))), False
+
+    def counts(self):
+        """Words that look like counts and lengths, at every place where one could stand."""
+        r = self.rng
+        words = b''.join(struct.pack('>I', self.word()) for _ in range(r.randrange(1, 12)))
+        lead = r.choice([b'', xdr_string(b'name'), xdr_string(b'name') + bytes(16), bytes(4), b'\0\0\0\1',
+                         xdr_string(b'x', 0xffffffff), xdr_string(b'abc', 4194305), bytes(16)])
+        return frame(self.program, 1, self.proc(), CALL, r.getrandbits(31), 0, lead + words), False
+
+    def fds(self):
+        r = self.rng
+        count = struct.pack('>I', r.choice([0, 1, 2, 32, 33, 255, 256, 0x7fffffff, 0xffffffff]))
+        body = r.choice([b'', count, count + r.randbytes(4 * r.randrange(10)), count[:2]])
+        return frame(self.program, 1, self.proc(), r.choice([CALL_FDS, REPLY_FDS]), 9, 0, body), r.random() < 0.5
+
+    def stream(self):
+        r = self.rng
+        return frame(self.program, 1, self.proc(), r.choice([STREAM, HOLE]), r.getrandbits(4), r.choice([0, 1, 2, 3]),
+                     r.randbytes(r.choice([0, 4, 8, 12, 100, 60000]))), r.random() < 0.2
+
+    def auth(self):
+        r = self.rng
+        return frame(self.program, 1, r.choice([66, 67, 68, 69, 70, 1, 2, 60]), CALL, r.getrandbits(31), 0,
+                     r.choice([b'', bytes(8), xdr_string(b'qemu:///system'), r.randbytes(20),
+                               b'\0\0\0\1' + xdr_string(b'\xff\xfe' * 50) + bytes(4)])), False
+
+    def mutated(self):
+        r = self.rng
+        good = bytearray(frame(self.program, 1, r.choice([1, 6, 7, 9, 10, 11, 22, 23, 24, 60, 66, 273, 350]), CALL, 3, 0,
+                               xdr_string(b'guest') + bytes(20)))
+        if (self.program, struct.unpack_from('>i', good, 12)[0]) in NOT_SENT:
+            return self.noise()
+        for _ in range(r.randrange(1, 5)):
+            at = r.choice([i for i in range(len(good)) if not 12 <= i < 16])
+            good[at] = r.getrandbits(8)
+        return bytes(good), r.random() < 0.3
+
+
+def fd_count(pid):
+    return len(os.listdir(f'/proc/{pid}/fd'))
+
+
+def rss_mib(pid):
+    with open(f'/proc/{pid}/statm') as f:
+        return int(f.read().split()[1]) * resource.getpagesize() >> 20
+
+
+class Hostile(OwnSandbox):
+    def setUp(self):
+        super().setUp()
+        self.seed = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
+        print(f'(seed {self.seed})', end=' ', flush=True)
+        self.sandbox.start()
+
+    def sockets(self):
+        for daemon in self.sandbox.daemons:
+            for kind, program in (('', REMOTE), ('ro', REMOTE), ('admin', ADMIN)):
+                path = self.sandbox.socket(daemon, kind)
+                if os.path.exists(path):
+                    yield daemon, path, program
+
+    def alive(self, daemon, pid):
+        import sandbox_lib
+        child = self.sandbox.daemons[daemon]
+        self.assertIsNone(child.poll(), f'{daemon} ended; seed {self.seed}\n{self.sandbox.log_tail(daemon, 60)}')
+        self.assertEqual(child.pid, pid)
+        wait_for(f'{daemon} to answer', lambda: sandbox_lib.answers(self.sandbox.socket(daemon)))
+
+    def connect_raw(self, path, opened):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.settimeout(5 * SLOW)
+        s.connect(path)
+        if opened:
+            # Authentication list and open, so that what follows is looked at in earnest.
+            program = ADMIN if 'admin' in path else REMOTE
+            calls = [(1, bytes(4))] if program == ADMIN else [(66, b''), (1, struct.pack('>I', 1) +
+                                                                          xdr_string(b'qemu:///system') + bytes(4))]
+            for proc, payload in calls:
+                s.sendall(frame(program, 1, proc, CALL, 1, 0, payload))
+                length = struct.unpack('>I', self.exactly(s, 4))[0]
+                self.exactly(s, length - 4)
+        return s
+
+    def exactly(self, s, count):
+        data = b''
+        while len(data) < count:
+            chunk = s.recv(count - len(data))
+            if not chunk:
+                raise AssertionError(f'closed after {len(data)} of {count} bytes of a reply')
+            data += chunk
+        return data
+
+    def drain(self, s):
+        """Takes what has come back; True when the daemon closed the connection."""
+        try:
+            while True:
+                if not s.recv(65536, socket.MSG_DONTWAIT):
+                    return True
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def bombard(self, path, program):
+        frames = Frames(self.seed, program)
+        rng = random.Random(self.seed + 1)
+        sent, s = 0, None
+        while sent < FRAMES:
+            if s is None:
+                s = self.connect_raw(path, rng.random() < 0.7)
+                s.setblocking(False)
+            data, end = frames.next()
+            sent += 1
+            try:
+                # A daemon that pauses a client does not read: that is fine, go on with another connection.
+                n = s.send(data)
+                if n < len(data):
+                    end = True
+                if rng.random() < 0.02:
+                    s.sendmsg([b'\0'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0] * rng.randrange(1, 5)))])
+            except (BlockingIOError, ConnectionError):
+                end = True
+            closed = self.drain(s)
+            if end or closed or rng.random() < 0.02:
+                if rng.random() < 0.3 and not closed:
+                    try:
+                        s.shutdown(socket.SHUT_WR)
+                    except OSError:
+                        pass
+                s.close()
+                s = None
+        if s:
+            s.close()
+
+    def test_malformed_frames(self):
+        for daemon, path, program in list(self.sockets()):
+            with self.subTest(socket=os.path.basename(path)):
+                pid = self.sandbox.daemons[daemon].pid
+                self.alive(daemon, pid)
+                fds = fd_count(pid)
+                started = time.monotonic()
+                self.bombard(path, program)
+                self.alive(daemon, pid)
+                wait_for(f'{daemon} to close its connections', lambda: fd_count(pid) <= fds + 4, 30)
+                print(f'{os.path.basename(path)}: {FRAMES / (time.monotonic() - started):.0f} frames/s, '
+                      f'{rss_mib(pid)} MiB;', end=' ', flush=True)
+
+    def test_announced_but_never_sent(self):
+        """Large frames that are announced and not sent cost no memory, and nobody else waits for them."""
+        for daemon, path, program in list(self.sockets()):
+            if 'admin' in path:
+                continue                       # takes five clients only
+            with self.subTest(socket=os.path.basename(path)):
+                pid = self.sandbox.daemons[daemon].pid
+                before = rss_mib(pid)
+                held = []
+                for _ in range(60):
+                    s = self.connect_raw(path, False)
+                    s.sendall(frame(program, 1, 66, CALL, 1, 0, b'x' * 10, 60000))
+                    held.append(s)
+                self.alive(daemon, pid)
+                self.assertLess(rss_mib(pid) - before, 32)
+                for s in held:
+                    s.close()
+
+    def test_one_byte_at_a_time(self):
+        for daemon, path, program in list(self.sockets()):
+            with self.subTest(socket=os.path.basename(path)):
+                with self.connect_raw(path, False) as s:
+                    for byte in frame(program, 1, 66, CALL, 1, 0):
+                        s.sendall(bytes([byte]))
+                        time.sleep(0.002)
+                    self.assertGreaterEqual(struct.unpack('>I', self.exactly(s, 4))[0], 28)
+
+    def test_unknown_things_get_an_error_and_keep_the_connection(self):
+        for daemon, path, program in list(self.sockets()):
+            for what, bad in (('program', frame(0x12345678, 1, 1, CALL, 5, 0)),
+                              ('version', frame(program, 99, 1, CALL, 5, 0)),
+                              ('procedure', frame(program, 1, 60000, CALL, 5, 0))):
+                with self.subTest(socket=os.path.basename(path), what=what), self.connect_raw(path, True) as s:
+                    for _ in range(2):
+                        s.sendall(bad)
+                        length, _, _, _, kind, serial, status = struct.unpack('>IIIiiIi', self.exactly(s, 28))
+                        payload = self.exactly(s, length - 28)
+                        self.assertEqual((kind, serial, status), (REPLY, 5, 1))
+                        # Code 39: a fault of the call itself (RPC).
+                        self.assertEqual(struct.unpack_from('>i', payload)[0], 39)
+
+
+if __name__ == '__main__':
+    unittest.main()

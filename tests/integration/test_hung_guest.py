@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An emulator that no longer answers costs nobody but those who need its monitor."""
+import os
+import signal
+import subprocess
+import threading
+import time
+import unittest
+
+import libvirt
+
+from harness import SLOW, OwnSandbox, domain_xml, emulators, unique, virsh, wait_for
+
+AT_ONCE = 1.0 * SLOW
+DEADLINE = 45.0 * SLOW
+
+
+class Hung(OwnSandbox):
+    def setUp(self):
+        super().setUp()
+        self.sandbox.start()
+        self.use(self.sandbox)
+        c = self.connect()
+        self.hung = c.createXML(domain_xml(unique('hung')))
+        self.fine = c.createXML(domain_xml(unique('fine')))
+        for pid in emulators(self.hung.name()):
+            os.kill(pid, signal.SIGSTOP)
+
+    def at_once(self, *command):
+        started = time.monotonic()
+        out = virsh(*command)
+        self.assertLess(time.monotonic() - started, AT_ONCE, command)
+        return out
+
+    def test_looking_is_not_hindered_and_destroy_works(self):
+        name = self.hung.name()
+        for _ in range(2):
+            self.assertIn(name, self.at_once('list'))
+            self.assertIn(name, self.at_once('dumpxml', name))
+            self.assertIn('running', self.at_once('dominfo', name))
+            self.assertIn('running', self.at_once('dominfo', self.fine.name()))
+            self.at_once('dumpxml', self.fine.name())
+
+        # Four who need the monitor wait; more than that must not use up the daemon's workers.
+        outcome = []
+
+        def needs_monitor():
+            c = libvirt.open(self.sandbox.uri())
+            c.setKeepAlive(1, 4)
+            started = time.monotonic()
+            try:
+                c.lookupByName(name).suspend()
+                outcome.append(('done', time.monotonic() - started, ''))
+            except libvirt.libvirtError as e:
+                outcome.append((e.get_error_code(), time.monotonic() - started, str(e)))
+            c.close()
+
+        waiting = [threading.Thread(target=needs_monitor) for _ in range(6)]
+        for t in waiting:
+            t.start()
+        time.sleep(0.5)
+        for _ in range(5):
+            self.at_once('list', '--all')
+            self.at_once('dumpxml', name)
+            self.at_once('suspend', self.fine.name())
+            self.at_once('resume', self.fine.name())
+        for t in waiting:
+            t.join(DEADLINE)
+            self.assertFalse(t.is_alive(), 'a call outlived its deadline')
+        for code, seconds, text in outcome:
+            self.assertIn(code, (libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_OPERATION_FAILED,
+                                 libvirt.VIR_ERR_AGENT_UNRESPONSIVE), text)
+            self.assertRegex(text, r'(?i)monitor|deadline|respond|answer|tim(e|ed) ?out')
+
+        self.at_once('destroy', name)
+        wait_for('end of the emulator', lambda: not emulators(name))
+        self.assertIn('running', self.at_once('dominfo', self.fine.name()))
+
+    def test_destroy_while_a_call_waits(self):
+        name = self.hung.name()
+        failed = []
+
+        def suspend():
+            try:
+                libvirt.open(self.sandbox.uri()).lookupByName(name).suspend()
+            except libvirt.libvirtError as e:
+                failed.append(str(e))
+
+        waiting = threading.Thread(target=suspend)
+        waiting.start()
+        time.sleep(0.5)
+        self.at_once('destroy', name)
+        waiting.join(AT_ONCE)
+        self.assertFalse(waiting.is_alive(), 'the call still waits for a guest that is gone')
+        self.assertEqual(len(failed), 1)
+
+    def test_guest_that_goes_on_is_as_before(self):
+        name = self.hung.name()
+        waiting = subprocess.Popen(['virsh', '-c', self.sandbox.uri(), 'suspend', name], stdout=subprocess.DEVNULL)
+        time.sleep(1)
+        for pid in emulators(name):
+            os.kill(pid, signal.SIGCONT)
+        self.assertEqual(waiting.wait(DEADLINE), 0)
+        self.assertEqual(virsh('domstate', name).strip(), 'paused')
+        virsh('resume', name)
+
+    def test_daemon_restarts_beside_a_hung_guest(self):
+        name = self.hung.name()
+        self.sandbox.stop_daemon('virtqemud', signal.SIGKILL)
+        self.sandbox.start_daemon('virtqemud')
+        self.use(self.sandbox, 'virtqemud')
+        self.assertIn(name, self.at_once('list', '--all'))
+        self.assertIn('running', self.at_once('dominfo', self.fine.name()))
+        self.at_once('destroy', name)
+        wait_for('end of the emulator', lambda: not emulators(name))
+
+
+if __name__ == '__main__':
+    unittest.main()
