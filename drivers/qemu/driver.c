@@ -240,6 +240,12 @@ static const RemoteHandlers remote_handlers = {
     .domain_get_job_stats = { qemu_domain_get_job_stats, VIR_DOMAIN_JOB_STATS_COMPLETED |
         VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED },
     .domain_get_security_label = { qemu_domain_get_security_label },
+    .domain_get_security_label_list = { qemu_domain_get_security_label_list },
+    .domain_snapshot_num = { qemu_domain_snapshot_num, ~0u },
+    .domain_snapshot_list_names = { qemu_domain_snapshot_list_names, ~0u },
+    .domain_list_all_snapshots = { qemu_domain_list_all_snapshots, ~0u },
+    .domain_has_current_snapshot = { qemu_domain_has_current_snapshot },
+    .domain_list_all_checkpoints = { qemu_domain_list_all_checkpoints, ~0u },
     .domain_has_managed_save_image = { qemu_domain_has_managed_save_image },
     .domain_get_messages = { qemu_domain_get_messages, VIR_DOMAIN_MESSAGE_DEPRECATION | VIR_DOMAIN_MESSAGE_TAINTING },
     .domain_open_console = { qemu_domain_open_console, VIR_DOMAIN_CONSOLE_FORCE | VIR_DOMAIN_CONSOLE_SAFE },

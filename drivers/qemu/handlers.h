@@ -42,10 +42,18 @@ HANDLER_R(connect_is_secure);
 /* handlers_guest.c */
 HANDLER_V(domain_get_info);
 HANDLER_V(domain_get_control_info);
+bool qemu_domain_open_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err);
+bool qemu_domain_monitor_command(Call *c, DomainQuery *q, const qemu_domain_monitor_command_args *a, qemu_domain_monitor_command_ret *r, GError **err);
+
+/* handlers_none.c */
+HANDLER_V(domain_snapshot_num);
+HANDLER_V(domain_snapshot_list_names);
+HANDLER_V(domain_list_all_snapshots);
+HANDLER_V(domain_has_current_snapshot);
+HANDLER_V(domain_list_all_checkpoints);
+HANDLER_V(domain_has_managed_save_image);
+HANDLER_V(domain_get_messages);
 HANDLER_V(domain_get_job_info);
 HANDLER_V(domain_get_job_stats);
 HANDLER_V(domain_get_security_label);
-HANDLER_V(domain_has_managed_save_image);
-HANDLER_V(domain_get_messages);
-bool qemu_domain_open_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err);
-bool qemu_domain_monitor_command(Call *c, DomainQuery *q, const qemu_domain_monitor_command_args *a, qemu_domain_monitor_command_ret *r, GError **err);
+HANDLER_V(domain_get_security_label_list);

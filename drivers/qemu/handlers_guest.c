@@ -72,62 +72,6 @@ bool qemu_domain_get_control_info(Call *c, const DomainView *v, const remote_dom
     return true;
 }
 
-bool qemu_domain_get_job_info(Call *c, const DomainView *v, const remote_domain_get_job_info_args *a,
-                              remote_domain_get_job_info_ret *r, GError **err)
-{
-    (void)c;
-    (void)v;
-    (void)a;
-    (void)err;
-    r->type = VIR_DOMAIN_JOB_NONE; /* no operation of this driver is a job yet */
-    return true;
-}
-
-bool qemu_domain_get_job_stats(Call *c, const DomainView *v, const remote_domain_get_job_stats_args *a,
-                               remote_domain_get_job_stats_ret *r, GError **err)
-{
-    (void)c;
-    (void)v;
-    (void)a;
-    (void)err;
-    r->type = VIR_DOMAIN_JOB_NONE;
-    return true;
-}
-
-bool qemu_domain_get_security_label(Call *c, const DomainView *v, const remote_domain_get_security_label_args *a,
-                                    remote_domain_get_security_label_ret *r, GError **err)
-{
-    (void)c;
-    (void)v;
-    (void)a;
-    (void)err;
-    r->label.label_val = g_strdup("");
-    r->label.label_len = 1; /* the terminating NUL travels */
-    return true;
-}
-
-bool qemu_domain_has_managed_save_image(Call *c, const DomainView *v, const remote_domain_has_managed_save_image_args *a,
-                                        remote_domain_has_managed_save_image_ret *r, GError **err)
-{
-    (void)c;
-    (void)v;
-    (void)a;
-    (void)err;
-    r->result = 0;
-    return true;
-}
-
-bool qemu_domain_get_messages(Call *c, const DomainView *v, const remote_domain_get_messages_args *a,
-                              remote_domain_get_messages_ret *r, GError **err)
-{
-    (void)c;
-    (void)v;
-    (void)a;
-    (void)err;
-    r->msgs.msgs_len = 0; /* no taints, no deprecated features are tracked */
-    return true;
-}
-
 /* Console -------------------------------------------------------------------------------------- */
 
 /* A console has one user. The session's address is the identity of its stream. */
