@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -206,18 +207,44 @@ static bool marker_make(QemuLaunch *l, const Uuid uuid, GError **err)
     return true;
 }
 
-QemuLaunch *qemu_launch_new(const char *name, const Uuid uuid, const char *monitor_path, GError **err)
+static QemuLaunch *launch_new(const char *name, GError **err)
 {
     if (!path_component_ok(name, MARKER_SUFFIX, err))
         return NULL;
 
     QemuLaunch *l = g_new0(QemuLaunch, 1);
     l->name = g_strdup(name);
-    l->monitor_path = g_strdup(monitor_path);
     l->marker_path = run_file(name, MARKER_SUFFIX);
-    l->pid_path = qemu_pid_path(name);
     l->marker = l->monitor = l->log = -1;
     l->pid = PIDREF_NONE;
+    return l;
+}
+
+QemuLaunch *qemu_launch_new_helper(const char *name, GError **err)
+{
+    static const Uuid nobody;
+    QemuLaunch *l = launch_new(name, err);
+
+    if (!l)
+        return NULL;
+    l->log = memfd_create("words", MFD_CLOEXEC);
+    if (l->log < 0)
+        error_set_errno(err, errno, "cannot keep the output of '%s'", name);
+    if (l->log < 0 || !marker_make(l, nobody, err)) {
+        qemu_launch_undo(l);
+        return NULL;
+    }
+    return l;
+}
+
+QemuLaunch *qemu_launch_new(const char *name, const Uuid uuid, const char *monitor_path, GError **err)
+{
+    QemuLaunch *l = launch_new(name, err);
+
+    if (!l)
+        return NULL;
+    l->monitor_path = g_strdup(monitor_path);
+    l->pid_path = qemu_pid_path(name);
     if (!marker_make(l, uuid, err) || (l->log = log_open(name, err)) < 0 ||
         (l->monitor = unix_path_listen(monitor_path, 0700, 1, err)) < 0) {
         qemu_launch_undo(l);
@@ -266,13 +293,14 @@ bool qemu_launch_spawn(QemuLaunch *l, const char *const *argv, const char *const
         g_ptr_array_add(env, (char *)*e);
     g_ptr_array_add(env, cookie);
     g_ptr_array_add(env, NULL);
-    log_command(l, argv, envp);
+    if (l->pid_path)
+        log_command(l, argv, envp);
 
     Spawn s = { .argv = argv, .envp = (const char *const *)env->pdata, .in = -1, .out = l->log, .err = l->log,
                 .fds = fds, .n_fds = n_fds, .new_session = true, .memlock = memlock };
     bool ok = spawn_start(&s, &l->pid, err);
     fd_close(&l->monitor);
-    return ok && pid_file_write(l, err);
+    return ok && (!l->pid_path || pid_file_write(l, err));
 }
 
 void qemu_launch_explain(QemuLaunch *l, GError **err)
@@ -315,9 +343,11 @@ void qemu_launch_undo(QemuLaunch *l)
     if (l->pid.pid != 0) {
         (void)pidref_kill(&l->pid, SIGKILL, NULL); /* it may have ended by itself */
         (void)pidref_wait(&l->pid, 5 * G_USEC_PER_SEC, NULL);
-        (void)unlink(l->pid_path);
+        if (l->pid_path)
+            (void)unlink(l->pid_path);
     }
-    (void)unlink(l->monitor_path);
+    if (l->monitor_path)
+        (void)unlink(l->monitor_path);
     (void)unlink(l->marker_path);
     launch_free(l);
 }
@@ -415,7 +445,7 @@ static bool recover_one(const char *path, bool (*known)(const Uuid, const PidRef
             n = qemu_find_orphans(text + 37, false, &p);
         }
         if (n > 0) {
-            bool keep = uuid_parse(text, uuid) && known(uuid, &p, data);
+            bool keep = uuid_parse(text, uuid) && uuid_is_valid(uuid) && known(uuid, &p, data);
             pidref_done(&p);
             if (!keep)
                 (void)qemu_find_orphans(text + 37, true, NULL);

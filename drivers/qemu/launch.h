@@ -26,6 +26,10 @@ typedef struct QemuLaunch QemuLaunch;
 
 /* monitor_path: where the monitor's socket is made (its directory exists). */
 QemuLaunch *qemu_launch_new(const char *name, const Uuid uuid, const char *monitor_path, GError **err);
+/* For an emulator that only answers questions (probing) and is always ended by qemu_launch_undo(): no
+ * log file (its words are kept in memory), no pid file, no monitor socket; the marker makes sure that
+ * it does not outlive a killed daemon's successor. */
+QemuLaunch *qemu_launch_new_helper(const char *name, GError **err);
 /* The listening socket of the monitor, for the list of descriptors that the emulator inherits. It
  * stays l's and is closed by qemu_launch_spawn(). */
 int qemu_launch_monitor_fd(const QemuLaunch *l);

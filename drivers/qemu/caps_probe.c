@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Finding emulators and asking them once. An answer is valid as long as the binary's time and size,
+ * the host's kernel and CPU, the accessibility of /dev/kvm and our rules are those that it was made
+ * with; all of that is in the cache entry, so that an entry is believed or probed anew, never
+ * repaired. The cache directory is today's, the file names are ours.
+ *
+ * One lock guards the table of known binaries. A probe runs without it: who comes second to the
+ * same binary waits on the condition variable, others are not held up. Workers.
+ */
+#include "drivers/qemu/caps_probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "drivers/qemu/launch.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/lock.h"
+#include "util/paths.h"
+#include "util/state.h"
+
+#define RULES_VERSION 1 /* raise it when caps_rules.c or caps_query.c find out more */
+#define PROBE_USEC (60 * G_USEC_PER_SEC)
+#define CACHE_FILE_MAX (4 * 1024 * 1024)
+#define CHILD_FD 3
+
+typedef struct Entry {
+    QemuCaps *caps; /* NULL: not known yet */
+    bool probing;
+} Entry;
+
+static struct {
+    Lock lock;
+    pthread_cond_t changed;
+    GHashTable *entries; /* path -> Entry */
+} known = { .lock = LOCK_INIT, .changed = PTHREAD_COND_INITIALIZER };
+
+/* Probing. */
+
+static bool live_call(void *data, const char *cmd, JsonObject *args, JsonObject **ret, GError **err)
+{
+    return qmp_call(data, cmd, args, ret, now_usec() + PROBE_USEC, err);
+}
+
+static const QmpOps no_ops;
+
+static bool probe_pass(QemuCaps *c, const char *accel, bool primary, GError **err)
+{
+    static atomic_uint serial;
+    g_autofree char *name = g_strdup_printf("probe-%d-%u", (int)getpid(), atomic_fetch_add(&serial, 1));
+    g_autofree char *machine = g_strdup_printf("none,accel=%s", accel);
+    const char *argv[] = { c->binary,  "-S",     "-no-user-config", "-nodefaults",
+                           "-display", "none",   "-machine",        machine,
+                           "-chardev", "socket,id=probe,fd=3", "-mon", "chardev=probe,mode=control", NULL };
+    const char *envp[] = { "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", NULL };
+    int s[2];
+
+    QemuLaunch *l = qemu_launch_new_helper(name, err);
+    if (!l)
+        return false;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) < 0) {
+        error_set_errno(err, errno, "cannot make a socket pair");
+        qemu_launch_undo(l);
+        return false;
+    }
+
+    auto_fd ours = s[0], theirs = s[1];
+    GError *why = NULL;
+    SpawnFd pass = { theirs, CHILD_FD };
+    bool ok = qemu_launch_spawn(l, argv, envp, &pass, 1, -1, &why);
+    fd_close(&theirs); /* so that its end breaks ours */
+    Qmp *q = ok ? qmp_open(NULL, fd_take(&ours), 0, now_usec() + PROBE_USEC, &no_ops, NULL, &why) : NULL;
+    CapsSource src = { live_call, q };
+    ok = q && qemu_caps_query(c, &src, primary, &why);
+    qmp_unref(q);
+
+    if (!ok) {
+        qemu_launch_explain(l, &why);
+        g_prefix_error(&why, "cannot ask emulator '%s': ", c->binary);
+        g_propagate_error(err, why);
+    }
+    qemu_launch_undo(l);
+    return ok;
+}
+
+/* What the answer depends on besides the binary. */
+static char *host_key(void)
+{
+    g_autofree char *cpu = NULL;
+    struct utsname u;
+    size_t len = 0;
+
+    (void)uname(&u);
+    (void)fd_read_file(AT_FDCWD, "/proc/cpuinfo", 1 << 20, &cpu, &len, NULL);
+    /* The first processor's lines, without its momentary clock rate. */
+    g_autoptr(GString) s = g_string_new(NULL);
+    g_auto(GStrv) lines = g_strsplit(cpu ? cpu : "", "\n", 64);
+    for (char **l = lines; *l && **l; l++)
+        if (!g_str_has_prefix(*l, "cpu MHz") && !g_str_has_prefix(*l, "bogomips"))
+            g_string_append(s, *l);
+    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, s->str, -1);
+    return g_strdup_printf("%s %s cpu=%.16s kvm=%d rules=%d", u.sysname, u.release, sum,
+                           access("/dev/kvm", R_OK | W_OK) == 0, RULES_VERSION);
+}
+
+static bool binary_stat(const char *binary, struct stat *st, GError **err)
+{
+    if (stat(binary, st) < 0 || !S_ISREG(st->st_mode) || access(binary, X_OK) < 0) {
+        error_set(err, VIR_ERR_INVALID_ARG, "'%s' is not an emulator that can be executed", binary);
+        return false;
+    }
+    return true;
+}
+
+QemuCaps *qemu_caps_probe(const char *binary, GError **err)
+{
+    g_autoptr(QemuCaps) c = qemu_caps_new(binary, NULL);
+    struct stat st;
+
+    if (!binary_stat(binary, &st, err))
+        return NULL;
+    c->binary_mtime = (int64_t)st.st_mtime;
+    c->binary_size = (uint64_t)st.st_size;
+    c->host_key = host_key();
+    if (!probe_pass(c, access("/dev/kvm", R_OK | W_OK) == 0 ? "kvm:tcg" : "tcg", true, err))
+        return NULL;
+    if (qemu_caps_has(c, QEMU_CAP_KVM) && qemu_caps_has(c, QEMU_CAP_TCG) && !probe_pass(c, "tcg", false, err))
+        return NULL;
+    return g_steal_pointer(&c);
+}
+
+/* Cache. */
+
+static bool still_valid(const QemuCaps *c)
+{
+    g_autofree char *key = host_key();
+    struct stat st;
+
+    return stat(c->binary, &st) == 0 && c->binary_mtime == (int64_t)st.st_mtime &&
+           c->binary_size == (uint64_t)st.st_size && g_strcmp0(c->host_key, key) == 0;
+}
+
+static char *cache_dir(void)
+{
+    return g_build_filename(paths()->cache, "qemu", "capabilities", NULL);
+}
+
+static char *cache_name(const char *binary)
+{
+    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, binary, -1);
+
+    return g_strconcat(sum, ".modvirt.xml", NULL);
+}
+
+static QemuCaps *cache_load(const char *binary)
+{
+    g_autofree char *dir = cache_dir(), *name = cache_name(binary), *text = NULL;
+    auto_fd dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    gsize len = 0;
+
+    if (dirfd < 0 || !(text = state_read(dirfd, name, CACHE_FILE_MAX, &len, NULL)))
+        return NULL;
+    g_autoptr(QemuCaps) c = qemu_caps_parse_xml(name, text, len, NULL);
+    return c && g_str_equal(c->binary, binary) && still_valid(c) ? g_steal_pointer(&c) : NULL;
+}
+
+/* A cache that cannot be written only costs time later. */
+static void cache_save(const QemuCaps *c)
+{
+    g_autofree char *dir = cache_dir(), *name = cache_name(c->binary), *text = qemu_caps_format_xml(c);
+    auto_fd dirfd = state_open_dir(dir, 0755, NULL);
+
+    if (dirfd >= 0)
+        (void)state_write(dirfd, name, text, strlen(text), 0644, NULL);
+}
+
+static void entry_free(void *p)
+{
+    Entry *e = p;
+
+    qemu_caps_unref(e->caps);
+    g_free(e);
+}
+
+static Entry *entry_of_locked(const char *binary)
+{
+    if (!known.entries)
+        known.entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
+
+    Entry *e = g_hash_table_lookup(known.entries, binary);
+    if (!e) {
+        e = g_new0(Entry, 1);
+        g_hash_table_insert(known.entries, g_strdup(binary), e);
+    }
+    return e;
+}
+
+QemuCaps *qemu_caps_get(const char *binary, GError **err)
+{
+    struct stat st;
+
+    if (!binary_stat(binary, &st, err))
+        return NULL;
+
+    lock_enter(&known.lock);
+    Entry *e = entry_of_locked(binary);
+    while (e->probing) {
+        pthread_cond_wait(&known.changed, &known.lock.m);
+        e = entry_of_locked(binary); /* the table may have been cleared */
+    }
+    if (e->caps && e->caps->binary_mtime == (int64_t)st.st_mtime && e->caps->binary_size == (uint64_t)st.st_size) {
+        QemuCaps *c = qemu_caps_ref(e->caps);
+        lock_leave(&known.lock);
+        return c;
+    }
+    e->probing = true;
+    lock_leave(&known.lock);
+
+    QemuCaps *c = cache_load(binary);
+    if (!c && (c = qemu_caps_probe(binary, err)))
+        cache_save(c);
+
+    lock_enter(&known.lock);
+    e = entry_of_locked(binary);
+    e->probing = false;
+    qemu_caps_unref(e->caps);
+    e->caps = qemu_caps_ref(c);
+    pthread_cond_broadcast(&known.changed);
+    lock_leave(&known.lock);
+    return c;
+}
+
+QemuCaps *qemu_caps_peek(const char *binary)
+{
+    lock_enter(&known.lock);
+    QemuCaps *c = qemu_caps_ref(entry_of_locked(binary)->caps);
+    lock_leave(&known.lock);
+    return c ? c : cache_load(binary);
+}
+
+void qemu_caps_cache_clear(void)
+{
+    LOCK_SCOPE(&known.lock);
+    GHashTableIter i;
+    void *p;
+
+    if (!known.entries)
+        return;
+    g_hash_table_iter_init(&i, known.entries);
+    while (g_hash_table_iter_next(&i, NULL, &p))
+        if (!((Entry *)p)->probing)
+            g_hash_table_iter_remove(&i);
+}
+
+/* Emulators. */
+
+/* Architecture of documents, name of the program. In the order in which clients have seen them. */
+static const struct {
+    const char *arch, *program;
+} programs[] = {
+    { "alpha", "alpha" },       { "armv6l", "arm" },         { "armv7l", "arm" },     { "aarch64", "aarch64" },
+    { "cris", "cris" },         { "i686", "i386" },          { "loongarch64", "loongarch64" },
+    { "lm32", "lm32" },         { "m68k", "m68k" },          { "microblaze", "microblaze" },
+    { "microblazeel", "microblazeel" }, { "mips", "mips" },  { "mipsel", "mipsel" },  { "mips64", "mips64" },
+    { "mips64el", "mips64el" }, { "or32", "or32" },          { "ppc", "ppc" },        { "ppc64", "ppc64" },
+    { "ppc64le", "ppc64" },     { "riscv32", "riscv32" },    { "riscv64", "riscv64" }, { "s390x", "s390x" },
+    { "sh4", "sh4" },           { "sh4eb", "sh4eb" },        { "sparc", "sparc" },    { "sparc64", "sparc64" },
+    { "unicore32", "unicore32" }, { "x86_64", "x86_64" },    { "xtensa", "xtensa" },  { "xtensaeb", "xtensaeb" },
+};
+
+char *qemu_emulator_find(const char *arch)
+{
+    static const char *const other[] = { "/usr/libexec/qemu-kvm", "/usr/bin/qemu-kvm", "/usr/bin/kvm" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(programs); i++) {
+        if (!g_str_equal(programs[i].arch, arch))
+            continue;
+        g_autofree char *name = g_strconcat("qemu-system-", programs[i].program, NULL);
+        char *path = g_find_program_in_path(name);
+        if (path)
+            return path;
+        /* A daemon's PATH may be anything. */
+        path = g_build_filename("/usr/bin", name, NULL);
+        if (access(path, X_OK) == 0)
+            return path;
+        g_free(path);
+    }
+
+    struct utsname u;
+    if (uname(&u) == 0 && g_str_equal(u.machine, arch))
+        for (unsigned i = 0; i < G_N_ELEMENTS(other); i++)
+            if (access(other[i], X_OK) == 0)
+                return g_strdup(other[i]);
+    return NULL;
+}
+
+char **qemu_emulators(void)
+{
+    g_autoptr(GStrvBuilder) b = g_strv_builder_new();
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(programs); i++) {
+        g_autofree char *path = qemu_emulator_find(programs[i].arch);
+        if (path) {
+            g_strv_builder_add(b, programs[i].arch);
+            g_strv_builder_add(b, path);
+        }
+    }
+    return g_strv_builder_end(b);
+}
