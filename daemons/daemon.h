@@ -23,6 +23,7 @@ struct Daemon {
     const Driver *driver; /* NULL: none */
     Server *main, *admin;
     Sockets *sockets;
+    bool driver_ready; /* its init() succeeded */
     Idle *idle;
     char *pid_file;
     int pid_fd, ready_fd;

@@ -287,6 +287,7 @@ static bool start(Daemon *d, GError **err)
         server_set_owner_only(d->main, true);
     if (d->driver && !d->driver->init(&context, err))
         return false;
+    d->driver_ready = d->driver != NULL;
     d->sockets = sockets_open(d, err);
     return d->sockets != NULL;
 }
@@ -337,6 +338,16 @@ static bool set_up(Daemon *d, GError **err)
 
 /* --- stopping ------------------------------------------------------------------------------------------ */
 
+/* Work that no client asked for (a guest being taken up again) may still run. */
+static bool workers_busy(Pool *p)
+{
+    PoolStats s = { 0 };
+
+    if (p)
+        pool_stats(p, &s);
+    return s.queued || s.current > s.idle;
+}
+
 /* Accepts every half-built state that set_up() can leave. */
 static void tear_down(Daemon *d)
 {
@@ -346,9 +357,9 @@ static void tear_down(Daemon *d)
         server_set_accepting(d->main, false);
     if (d->dispatcher) {
         dispatcher_drain(d->dispatcher, DRAIN_USEC);
-        hung = dispatcher_calls_in_flight(d->dispatcher) > 0;
+        hung = dispatcher_calls_in_flight(d->dispatcher) > 0 || workers_busy(d->pool);
     }
-    if (d->driver && d->driver->stop && d->sockets)
+    if (d->driver_ready && d->driver->stop && !hung)
         d->driver->stop();
     d->idle = idle_free(d->idle);
     d->main = server_free(d->main); /* removes the socket files */
@@ -361,6 +372,8 @@ static void tear_down(Daemon *d)
     }
     d->forwarder = forwarder_free(d->forwarder);
     d->pool = pool_free(d->pool);
+    if (d->driver_ready && d->driver->done)
+        d->driver->done();
     if (d->loop)
         loop_drain(d->loop);
     d->dispatcher = dispatcher_free(d->dispatcher);

@@ -57,8 +57,10 @@ typedef struct Driver {
     bool (*init)(const DriverContext *ctx, GError **err);
     /* After READY, on a worker: reconnect, autostart. May be NULL. */
     void (*start)(void);
-    /* Before exit; guests go on. */
+    /* Before exit, workers idle: nothing may start on a worker from here on. Guests go on. */
     void (*stop)(void);
+    /* The workers have ended: frees what is left. May be NULL. */
+    void (*done)(void);
     /* Loop thread. Number of things that forbid idle exit (active guests …). */
     unsigned (*busy)(void);
     /* CONNECT_OPEN: may this URI be served? scheme has been checked. ret_uri: canonical URI. */

@@ -32,6 +32,7 @@ struct DomainTurn {
 };
 
 /* registry.c */
+bool registry_stopping(void);
 Domain *registry_find_or_reserve(const char *name, const uint8_t *uuid, bool creates, GError **err);
 /* After a reservation was dropped while others waited: take the place again. */
 bool registry_reserve_again(Domain *d, GError **err);

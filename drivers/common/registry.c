@@ -18,6 +18,7 @@ static struct {
     const DriverContext *ctx;
     int last_id;
     atomic_uint active;
+    atomic_bool stopping;
 } reg = { .lock = LOCK_INIT };
 
 static guint uuid_hash(gconstpointer p)
@@ -44,6 +45,9 @@ bool registry_init(const DomainDriver *driver, const DriverContext *ctx, GError 
 
 const DomainDriver *registry_driver(void) { return reg.driver; }
 const DriverContext *registry_context(void) { return reg.ctx; }
+
+void registry_stop(void) { atomic_store(&reg.stopping, true); }
+bool registry_stopping(void) { return atomic_load(&reg.stopping); }
 
 void registry_done(void)
 {

@@ -28,6 +28,8 @@ typedef struct DomainDriver {
 bool registry_init(const DomainDriver *driver, const DriverContext *ctx, GError **err);
 const DomainDriver *registry_driver(void);
 const DriverContext *registry_context(void);
+/* From here on no internal turn starts (domain_run_turn). */
+void registry_stop(void);
 void registry_done(void);
 
 /* A reference, or NULL: not there (or not visible yet). */

@@ -295,8 +295,13 @@ static void internal_granted(TurnWaiter *w)
 
 void domain_run_turn(Domain *d, const char *what, bool first, DomainTurnFn fn, void *data)
 {
-    InternalTurn *it = g_new0(InternalTurn, 1);
+    InternalTurn *it;
 
+    if (registry_stopping()) {
+        fn(NULL, data); /* the next start finds out for itself */
+        return;
+    }
+    it = g_new0(InternalTurn, 1);
     it->waiter = (TurnWaiter){ .mode = TURN_MODIFY, .granted = internal_granted, .what = what };
     it->domain = domain_ref(d);
     it->fn = fn;

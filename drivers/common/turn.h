@@ -44,7 +44,7 @@ bool turn_checkpoint(DomainTurn *t, GError **err);
 typedef void (*DomainTurnFn)(DomainTurn *t, void *data);
 /* Queues fn for a turn of its own; it runs on a worker and is committed when it returns. first: ahead
  * of all who wait (reconnect, guest gone). 'what' is static text for messages. Any thread. When the
- * domain has vanished meanwhile fn is called with NULL, to free data. */
+ * domain has vanished meanwhile, or the daemon is stopping, fn is called with NULL, to free data. */
 void domain_run_turn(Domain *d, const char *what, bool first, DomainTurnFn fn, void *data);
 
 /* The object class of domains, for Driver.objects[OBJECT_DOMAIN]. */

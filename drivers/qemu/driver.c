@@ -136,8 +136,17 @@ static void driver_start(void)
 
 static void driver_stop(void)
 {
-    registry_done();
+    g_autoptr(GPtrArray) views = registry_views();
+
+    registry_stop();
+    for (unsigned i = 0; i < views->len; i++)
+        guest_set_qmp(domain_driver_data(((const DomainView *)views->pdata[i])->domain), NULL);
     qmp_loop_stop();
+}
+
+static void driver_done(void)
+{
+    registry_done();
     qemu_caps_cache_clear();
     g_clear_pointer(&qemu.config, qemu_config_free);
 }
@@ -268,6 +277,7 @@ const Driver driver = {
     .init = driver_init,
     .start = driver_start,
     .stop = driver_stop,
+    .done = driver_done,
     .busy = driver_busy,
     .open = driver_open,
     .supports_feature = driver_supports_feature,
