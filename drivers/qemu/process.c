@@ -104,7 +104,6 @@ static bool step_spawn(Start *s, GError **err)
         .id = s->id,
         .lib_dir = s->lib_dir,
         .monitor_path = s->monitor_path,
-        .sandbox_path = c->seccomp_sandbox != 0 ? "on" : NULL,
         .no_sandbox = c->seccomp_sandbox == 0,
         .memory_backing_dir = c->memory_backing_dir,
         .vnc_listen = c->vnc_listen,
