@@ -38,32 +38,14 @@ static void stop_run(DomainTurn *t, int reason, int detail)
         log_failed(t, "end", error);
 }
 
-/* The second half of a reboot that was asked of the guest by power button. */
 static bool restart_in_place(DomainTurn *t)
 {
-    Guest *g = turn_driver_data(t);
     g_autoptr(GError) error = NULL;
-    g_autoptr(Qmp) q = guest_qmp(g, &error);
 
-    if (!q || !qmp_system_reset(q, &error) || !qmp_cont(q, &error)) {
-        log_failed(t, "restart", error);
-        return false;
-    }
-    turn_set_state(t, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
-    return true;
-}
-
-static void set_fake_reboot(DomainTurn *t, bool on)
-{
-    Guest *g = turn_driver_data(t);
-    const QemuStatus *s = view_status(turn_view(t));
-
-    atomic_store(&g->fake_reboot, on);
-    if (s && s->fake_reboot != on) {
-        QemuStatus *n = qemu_status_copy(s);
-        n->fake_reboot = on;
-        turn_set_status(t, &n->base);
-    }
+    if (process_restart(t, &error))
+        return true;
+    log_failed(t, "restart", error);
+    return false;
 }
 
 static void on_shutdown(DomainTurn *t, const MonEvent *e)
@@ -77,20 +59,13 @@ static void on_shutdown(DomainTurn *t, const MonEvent *e)
     bool reset = e->shutdown.reason && g_str_equal(e->shutdown.reason, "guest-reset");
 
     atomic_store(&g->shutdown, by_guest ? SHUTDOWN_BY_GUEST : SHUTDOWN_BY_HOST);
-    if (atomic_load(&g->fake_reboot)) {
-        set_fake_reboot(t, false);
-        if (restart_in_place(t)) {
-            atomic_store(&g->shutdown, SHUTDOWN_NONE);
-            return; /* the RESET event tells clients */
-        }
-    }
+    if (atomic_load(&g->fake_reboot) && restart_in_place(t))
+        return; /* the RESET event tells clients */
     turn_set_state(t, VIR_DOMAIN_SHUTDOWN, VIR_DOMAIN_SHUTDOWN_UNKNOWN);
     emit_lifecycle(t, VIR_DOMAIN_EVENT_SHUTDOWN, detail);
     LifecycleAction action = reset ? def->on_reboot : def->on_poweroff;
-    if (!reset && action == ACTION_RESTART && restart_in_place(t)) {
-        atomic_store(&g->shutdown, SHUTDOWN_NONE);
+    if (!reset && action == ACTION_RESTART && restart_in_place(t))
         return;
-    }
     if (action == ACTION_PRESERVE && !reset)
         return; /* kept for inspection until somebody destroys it */
     stop_run(t, VIR_DOMAIN_SHUTOFF_SHUTDOWN, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN);

@@ -100,17 +100,6 @@ static bool tell(DomainTurn *t, bool (*command)(Qmp *, GError **), GError **err)
     return q && command(q, err);
 }
 
-static void plan_reboot(DomainTurn *t, bool on)
-{
-    Guest *g = turn_driver_data(t);
-    const QemuStatus *s = view_status(turn_view(t));
-    QemuStatus *n = qemu_status_copy(s);
-
-    atomic_store(&g->fake_reboot, on);
-    n->fake_reboot = on;
-    turn_set_status(t, &n->base);
-}
-
 /* ACPI is what a guest without an agent understands; the other ways come with the agent. */
 static bool acpi_allowed(unsigned flags, unsigned acpi, unsigned agent, GError **err)
 {
@@ -125,7 +114,7 @@ static bool power_button(DomainTurn *t, bool reboot, GError **err)
 {
     if (!need_running(t, err))
         return false;
-    plan_reboot(t, reboot);
+    process_plan_reboot(t, reboot);
     return tell(t, qmp_system_powerdown, err);
 }
 

@@ -408,6 +408,32 @@ static void on_client_gone(uint64_t client_id, void *data)
     domain_unref(d);
 }
 
+void process_plan_reboot(DomainTurn *t, bool on)
+{
+    Guest *g = turn_driver_data(t);
+    const QemuStatus *s = view_status(turn_view(t));
+
+    atomic_store(&g->fake_reboot, on);
+    if (s->fake_reboot != on) {
+        QemuStatus *n = qemu_status_copy(s);
+        n->fake_reboot = on;
+        turn_set_status(t, &n->base);
+    }
+}
+
+bool process_restart(DomainTurn *t, GError **err)
+{
+    Guest *g = turn_driver_data(t);
+    g_autoptr(Qmp) q = guest_qmp(g, err);
+
+    process_plan_reboot(t, false);
+    if (!q || !qmp_system_reset(q, err) || !qmp_cont(q, err))
+        return false;
+    atomic_store(&g->shutdown, SHUTDOWN_NONE);
+    turn_set_state(t, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
+    return true;
+}
+
 /* After a restart of ours ---------------------------------------------------------------------- */
 
 bool process_known(const Uuid uuid, const PidRef *pid, void *unused)
@@ -428,6 +454,8 @@ static bool sync_state(DomainTurn *t, Qmp *q)
     if (!qmp_query_status(q, &st, NULL))
         return false;
     const DomainView *v = turn_view(t);
+    if (st.state == QMP_RUN_SHUTDOWN && view_status(v)->fake_reboot && process_restart(t, NULL))
+        return true;
     if (st.state == QMP_RUN_SHUTDOWN || st.state == QMP_RUN_GUEST_PANICKED) {
         /* It ended while nobody listened. */
         bool crashed = st.state == QMP_RUN_GUEST_PANICKED;

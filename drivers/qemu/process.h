@@ -16,6 +16,12 @@ bool process_start(DomainTurn *t, DomainDef *def, unsigned flags, GError **err);
  * graceful: SIGTERM only; false and *err when the process does not end. */
 bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError **err);
 
+/* Resets a guest that has shut itself down and lets it run again: the second half of a reboot by power
+ * button, and what on_poweroff 'restart' asks for. */
+bool process_restart(DomainTurn *t, GError **err);
+/* Whether the next shutdown of the guest is the first half of a reboot; kept in the status. */
+void process_plan_reboot(DomainTurn *t, bool on);
+
 /* The turn of a domain that was running when we last wrote its status. */
 void process_reconnect(DomainTurn *t, void *unused);
 /* Does a status record say that this process is the domain's? For qemu_launch_recover(). */
