@@ -195,6 +195,7 @@ static void test_fds_stay_with_their_message(void)
     assert(first->n_fds == 0 && second->n_fds == 2 && third->n_fds == 0);
     assert(message_body_len(second) == 10);
     taken = message_take_fd(second, 0);
+    assert(fcntl(taken, F_GETFD) & FD_CLOEXEC);
     assert(write(taken, &byte, 1) == 1 && read(p[0], &byte, 1) == 1 && byte == 'z');
     close(taken);
     close(p[0]);
