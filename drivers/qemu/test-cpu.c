@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The CPU tables are consistent, and recorded processors are recognised as users know them. */
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/qemu/cpu_map.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/xml.h"
+
+static unsigned problems;
+
+static void check_words(const char *model, const char *words)
+{
+    g_auto(GStrv) list = g_strsplit(words ? words : "", " ", -1);
+
+    for (char **w = list; *w; w++)
+        if (**w && cpu_feature_find(*w) < 0)
+            g_error("model %s: unknown feature %s", model, *w);
+}
+
+static void test_tables(void)
+{
+    for (unsigned i = 0; i < cpu_x86_n_features; i++)
+        assert(cpu_feature_find(cpu_x86_features[i].name) == (int)i && cpu_x86_features[i].bit < 32);
+    for (unsigned i = 0; i < cpu_x86_n_models; i++) {
+        const CpuModelRow *r = &cpu_x86_models[i];
+        check_words(r->name, r->features);
+        check_words(r->name, r->removed);
+        assert(cpu_model_find(r->name)->row == r);
+        assert(!r->base || cpu_model_find(r->base)->row < r);
+    }
+    assert(cpu_feature_find("sse4_1") == cpu_feature_find("sse4.1") && cpu_feature_find("sse") >= 0);
+    assert(cpu_feature_find("sse4") < 0 && cpu_feature_find("") < 0);
+    const CpuModel *h = cpu_model_find("Haswell-IBRS");
+    assert(cpu_features_has(&h->features, (unsigned)cpu_feature_find("avx2")) &&
+           cpu_features_has(&h->features, (unsigned)cpu_feature_find("spec-ctrl")) &&
+           !cpu_features_has(&h->features, (unsigned)cpu_feature_find("avx512f")));
+    assert(strcmp(cpu_model_vendor("EPYC"), "AMD") == 0 && strcmp(cpu_model_vendor("qemu64"), "unknown") == 0);
+}
+
+static uint32_t num(const xmlNode *n, const char *name)
+{
+    const char *v = xml_attr_get(n, name);
+
+    return v ? (uint32_t)strtoul(v, NULL, 16) : 0;
+}
+
+static bool load(const char *path, XmlDoc **doc)
+{
+    g_autofree char *text = NULL;
+    size_t len;
+
+    if (!fd_read_file(AT_FDCWD, path, 1 << 20, &text, &len, NULL))
+        return false;
+    *doc = xml_parse(text, len, NULL);
+    return *doc != NULL;
+}
+
+static void read_cpuid(const char *path, CpuData *d)
+{
+    g_autoptr(XmlDoc) doc = NULL;
+
+    *d = (CpuData){ 0 };
+    assert(load(path, &doc));
+    for (xmlNode *n = xml_child(xml_root(doc), "cpuid"); n; n = xml_next(n, "cpuid")) {
+        uint32_t reg[4] = { num(n, "eax"), num(n, "ebx"), num(n, "ecx"), num(n, "edx") };
+        cpu_data_add_cpuid(d, num(n, "eax_in"), num(n, "ecx_in"), reg);
+    }
+    for (xmlNode *n = xml_child(xml_root(doc), "msr"); n; n = xml_next(n, "msr"))
+        cpu_data_add_msr(d, num(n, "index"), (uint64_t)num(n, "edx") << 32 | num(n, "eax"));
+}
+
+static char *describe(const CpuDecoded *c, bool guest)
+{
+    GString *s = g_string_new(c->model->row->name);
+
+    for (unsigned i = 0; i < c->features->len; i++) {
+        const CpuDecodedFeature *f = &g_array_index(c->features, CpuDecodedFeature, i);
+        g_string_append_printf(s, " %s%s", f->require ? "" : "-", cpu_x86_features[f->feature].name);
+    }
+    return g_string_free(s, false);
+}
+
+static char *describe_xml(const char *path)
+{
+    g_autoptr(XmlDoc) doc = NULL;
+    if (!load(path, &doc))
+        return NULL;
+
+    g_autofree char *model = xml_text_dup(xml_child(xml_root(doc), "model"));
+    GString *s = g_string_new(model);
+    for (xmlNode *n = xml_child(xml_root(doc), "feature"); n; n = xml_next(n, "feature"))
+        g_string_append_printf(s, " %s%s", g_strcmp0(xml_attr_get(n, "policy"), "disable") == 0 ? "-" : "",
+                               xml_attr_get(n, "name"));
+    return g_string_free(s, false);
+}
+
+static void test_recorded(const char *shared)
+{
+    g_autofree char *dir = g_build_filename(shared, "corpus/cpu/cputestdata", NULL);
+    GDir *d = g_dir_open(dir, 0, NULL);
+    unsigned n = 0, wrong = 0;
+
+    for (const char *name; d && (name = g_dir_read_name(d));) {
+        if (!g_str_has_suffix(name, ".sig"))
+            continue;
+        g_autofree char *base = g_strndup(name, strlen(name) - 4);
+        g_autofree char *xml = g_strdup_printf("%s/%s.xml", dir, base);
+        CpuData data;
+
+        read_cpuid(xml, &data);
+        for (unsigned guest = 0; guest < 2; guest++) {
+            g_autofree char *want_path = g_strdup_printf("%s/%s-%s.xml", dir, base, guest ? "guest" : "host");
+            g_autofree char *want = describe_xml(want_path), *got = NULL;
+            CpuDecoded c = { 0 };
+
+            if (!want || !cpu_decode(&data, guest, NULL, NULL, &c, NULL))
+                continue;
+            got = describe(&c, guest);
+            n++;
+            if (strcmp(got, want) != 0) {
+                wrong++;
+                fprintf(stderr, "%s %s\n  found    %s\n  expected %s\n", base, guest ? "guest" : "host", got, want);
+            }
+            cpu_decoded_clear(&c);
+        }
+    }
+    if (d)
+        g_dir_close(d);
+    fprintf(stderr, "%u of %u recorded processors as expected\n", n - wrong, n);
+    problems += wrong;
+}
+
+int main(void)
+{
+    const char *env = g_getenv("MODVIRT_SHARED"), *root = g_getenv("MESON_SOURCE_ROOT");
+    g_autofree char *shared = env ? g_strdup(env) : g_build_filename(root ? root : ".", "..", "shared", NULL);
+
+    test_tables();
+    if (g_file_test(shared, G_FILE_TEST_IS_DIR))
+        test_recorded(shared);
+    else
+        fprintf(stderr, "no recordings here: that part is skipped\n");
+    return problems ? 1 : 0;
+}
