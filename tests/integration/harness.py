@@ -52,7 +52,7 @@ def scratch():
     """A directory for files of tests; the runner removes it."""
     path = os.environ.get('MODVIRT_TEST_TMP')
     if not path:
-        path = os.environ['MODVIRT_TEST_TMP'] = tempfile.mkdtemp(prefix='modvirt-test-')
+        path = os.environ['MODVIRT_TEST_TMP'] = tempfile.mkdtemp(prefix='mvt-')
     return path
 
 
