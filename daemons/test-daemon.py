@@ -7,6 +7,7 @@ usage: test-daemon.py TEST_DAEMON
 """
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -63,6 +64,9 @@ def xdr_string(s):
     return struct.pack('>I', len(data)) + data + b'\0' * (-len(data) % 4)
 
 
+started = []  # killed when a test fails half-way
+
+
 class Daemon:
     def __init__(self, root, *args, env=None, wait=True):
         self.root = root
@@ -77,6 +81,7 @@ class Daemon:
         full.pop('MODVIRT_ROOT', None)
         full.pop('JOURNAL_STREAM', None)
         self.p = subprocess.Popen([DAEMON, '--root', root, *args], env=full, stderr=subprocess.PIPE, text=True)
+        started.append(self.p)
         if wait:
             self.wait_for('READY=1')
 
@@ -184,7 +189,7 @@ def test_clients_in_the_last_moment_are_served(root):
     end = time.time() + 12
     while time.time() < end and (served < 3 or late < 3):
         d = Daemon(root, '--timeout', '1')
-        time.sleep(0.98)
+        time.sleep(random.uniform(0.97, 1.01))
         while d.p.poll() is None:
             try:
                 peer = Peer(d.run + 'virtqemud-sock')
@@ -322,7 +327,7 @@ def test_virt_admin(root):
     admin('daemon-log-filters', '1:qemu')
     assert '1:qemu' in admin('daemon-log-filters')
     assert 'stderr' in admin('daemon-log-outputs')
-    admin('daemon-timeout', '1000')
+    admin('daemon-timeout', '--timeout', '1000')
     d.end()
 
 
@@ -334,7 +339,13 @@ def main():
             continue
         print(name, flush=True)
         with tempfile.TemporaryDirectory(prefix='tD') as root:
-            test(root)
+            try:
+                test(root)
+            finally:
+                for p in started:
+                    if p.poll() is None:
+                        p.kill()
+                        p.wait()
 
 
 main()
