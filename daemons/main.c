@@ -362,7 +362,11 @@ static void tear_down(Daemon *d)
     if (d->driver_ready && d->driver->stop && !hung)
         d->driver->stop();
     d->idle = idle_free(d->idle);
-    d->main = server_free(d->main); /* removes the socket files */
+    /* Servers remove their socket files. */
+    if (d->forwarder)
+        d->forwarder = forwarder_free(d->forwarder); /* with its server */
+    else
+        server_free(d->main);
     d->admin = server_free(d->admin);
     d->sockets = sockets_free(d->sockets);
     pid_file_remove(d->pid_file, &d->pid_fd);
@@ -370,7 +374,6 @@ static void tear_down(Daemon *d)
         log_warn("%s: calls do not end, leaving without them", d->spec->name);
         _exit(EXIT_SUCCESS);
     }
-    d->forwarder = forwarder_free(d->forwarder);
     d->pool = pool_free(d->pool);
     if (d->driver_ready && d->driver->done)
         d->driver->done();

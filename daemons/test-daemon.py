@@ -3,7 +3,7 @@
 """A daemon as its host sees it: starting, refusing, stopping, leaving when idle, activation,
 administration. Uses a daemon without guests below a scratch root.
 
-usage: test-daemon.py TEST_DAEMON
+usage: test-daemon.py TEST_DAEMON VIRTPROXYD [TEST...]
 """
 import contextlib
 import os
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-DAEMON = sys.argv[1]
+DAEMON, PROXY = sys.argv[1:3]
 REMOTE, ADMIN = 0x20008086, 0x06900690
 OK, ERROR = 0, 1
 
@@ -68,7 +68,7 @@ started = []  # killed when a test fails half-way
 
 
 class Daemon:
-    def __init__(self, root, *args, env=None, wait=True):
+    def __init__(self, root, *args, env=None, wait=True, program=DAEMON):
         self.root = root
         self.run = root + '/run/libvirt/'
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -80,7 +80,7 @@ class Daemon:
         full = dict(os.environ, NOTIFY_SOCKET=name, **(env or {}))
         full.pop('MODVIRT_ROOT', None)
         full.pop('JOURNAL_STREAM', None)
-        self.p = subprocess.Popen([DAEMON, '--root', root, *args], env=full, stderr=subprocess.PIPE, text=True)
+        self.p = subprocess.Popen([program, '--root', root, *args], env=full, stderr=subprocess.PIPE, text=True)
         started.append(self.p)
         if wait:
             self.wait_for('READY=1')
@@ -300,6 +300,25 @@ def test_administration(root):
     d.end(None, 0)
 
 
+def test_proxy_and_daemon(root):
+    d = Daemon(root)
+    with open(d.run + '../../proxy.conf', 'w') as f:
+        f.write('listen_tcp = 1\nlisten_tls = 0\nauth_unix_rw = "polkit"\n')
+    p = Daemon(root, '--config', root + '/proxy.conf', program=PROXY)
+    uri = xdr_string('qemu:///system')
+    for name in ('libvirt-sock', 'libvirt-sock-ro'):
+        peer = Peer(p.run + name, 30)
+        assert peer.call(REMOTE, 66)[0] == OK
+        assert peer.call(REMOTE, 1, struct.pack('>I', 1) + uri + struct.pack('>I', 0))[0] == OK
+        status, body = peer.call(REMOTE, 3)
+        assert (status, body) == (OK, xdr_string('QEMU'))  # the daemon's answer
+    a = Peer(p.run + 'libvirt-admin-sock').open_admin()
+    assert a.call(ADMIN, 7, xdr_string('virtproxyd') + struct.pack('>II', 0, 0))[0] == ERROR  # no workers there
+    err = p.end()
+    assert 'TCP' in err and 'polkit' in err, err
+    d.end()
+
+
 def test_virt_admin(root):
     if not shutil.which('virt-admin'):
         print('  skipped: no virt-admin')
@@ -333,7 +352,7 @@ def test_virt_admin(root):
 
 def main():
     tests = [(n, f) for n, f in sorted(globals().items()) if n.startswith('test_')]
-    only = sys.argv[2:]
+    only = sys.argv[3:]
     for name, test in tests:
         if only and name not in only:
             continue
