@@ -13,8 +13,6 @@
  * of the client go on.
  * Loop thread only.
  */
-#define LOG_SOURCE "rpc.forward"
-
 #include "rpc/forward.h"
 
 #include "protocols/lxc_procs.h"
@@ -22,7 +20,6 @@
 #include "protocols/remote_procs.h"
 #include "rpc/forward-internal.h"
 #include "util/error.h"
-#include "util/log.h"
 
 void session_reply_error(Session *s, const MsgHeader *call, const GError *error)
 {
@@ -125,7 +122,7 @@ static void forward_message(Client *c, Message *m, void *data)
     case MSG_REPLY_FDS:
     case MSG_EVENT:
     case _MSG_N:
-        log_warn("client %" G_GUINT64_FORMAT " is disconnected: it sent a message of type %u", c->id, m->h.type);
+        client_log_bad(c, "it sent a reply or an event");
         client_close(c, false);
         break;
     }

@@ -4,14 +4,11 @@
  * about the connection itself that clients ask before they open it, and the identity that another
  * proxy hands over. The only bodies that the proxy decodes. Loop thread only.
  */
-#define LOG_SOURCE "rpc.forward"
-
 #include "protocols/remote_procs.h"
 #include "protocols/xdr_buf.h"
 #include "rpc/forward-internal.h"
 #include "rpc/identity_params.h"
 #include "util/error.h"
-#include "util/log.h"
 
 static void reply(Session *s, const MsgHeader *call, xdrproc_t xdr, const void *payload)
 {

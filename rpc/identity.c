@@ -8,6 +8,7 @@
 #include "rpc/identity.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -62,12 +63,16 @@ Identity *identity_from_socket(int fd, GError **err)
     id->pid = cred.pid;
 
     char context[SELINUX_CONTEXT_MAX + 1];
+    static atomic_bool no_labels; /* this kernel has none: no need to ask for each client */
 
     len = SELINUX_CONTEXT_MAX;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, context, &len) == 0 && len > 0) {
+    errno = 0;
+    if (!no_labels && getsockopt(fd, SOL_SOCKET, SO_PEERSEC, context, &len) == 0 && len > 0) {
         context[len] = '\0';
         if (context[0])
             id->selinux_context = g_strdup(context);
+    } else if (errno == ENOPROTOOPT) {
+        no_labels = true;
     }
     return id;
 }

@@ -32,14 +32,15 @@
 
 enum {
     ACCEPT_BATCH = 32,                          /* per wake-up of a listener */
-    BURST_USEC = 10 * G_USEC_PER_SEC,           /* at most one line about the same trouble in this time */
+    BURST_USEC = 10 * G_USEC_PER_SEC,           /* at most one line about the same trouble in this time, */
+    BURST_CLIENTS = 10,                         /* or lines about so many misbehaving clients */
     OUT_OF_FDS_RETRY_USEC = 100 * 1000,
 };
 
 typedef struct Listener {
     Server *server;
     int fd;
-    bool readonly;
+    bool readonly, is_unix;
     ListenAddress address; /* what to remove in the end; empty when adopted */
     sd_event_source *io;
 } Listener;
@@ -59,6 +60,8 @@ struct Server {
     uint64_t next_id;
     int reserve_fd;
     uint64_t limit_logged, fds_logged, denied_logged; /* monotonic usec of the last line */
+    uint64_t bad_since;
+    unsigned n_bad; /* misbehaving clients since then */
     sd_event_source *retry;
     void (*on_count)(void *data);
     void *on_count_data;
@@ -151,6 +154,19 @@ static void client_congested(Conn *conn, bool on, void *data)
         c->server->ops->congested(c, on, c->server->data);
 }
 
+/* Whoever wants to fill the log with broken frames gets no further than this. */
+void client_log_bad(Client *c, const char *why)
+{
+    Server *s = c->server;
+
+    if (once_per_burst(&s->bad_since))
+        s->n_bad = 0;
+    if (s->n_bad++ < BURST_CLIENTS)
+        log_warn("%s: client %" G_GUINT64_FORMAT " of uid %d is disconnected: %s%s", s->name, c->id,
+                 c->peer->has_unix ? (int)c->peer->uid : -1, why,
+                 s->n_bad == BURST_CLIENTS ? "; others are not mentioned for a while" : "");
+}
+
 /* Takes the client out of the server and drops the server's reference. */
 static void client_detach(Client *c)
 {
@@ -173,8 +189,7 @@ static void client_closed(Conn *conn, const GError *why, void *data)
     Server *s = c->server;
 
     if (why)
-        log_warn("%s: client %" G_GUINT64_FORMAT " of uid %d is disconnected: %s", s->name, c->id,
-                 c->peer ? (int)c->peer->uid : -1, why->message);
+        client_log_bad(c, why->message);
     client_detach(c);
     server_update_watching(s);
     if (s->on_count)
@@ -203,7 +218,7 @@ static void server_add_client(Server *s, const Listener *l, int fd)
     g_autoptr(Identity) peer = NULL;
     g_autoptr(User) user = NULL;
 
-    if (listen_is_unix(l->fd)) {
+    if (l->is_unix) {
         peer = identity_from_socket(fd, &error);
         if (!peer) {
             log_warn("%s: client refused: %s", s->name, error->message);
@@ -350,6 +365,7 @@ static bool server_add_listener(Server *s, int fd, ListenAddress *address, bool 
     l->server = s;
     l->fd = fd;
     l->readonly = readonly;
+    l->is_unix = listen_is_unix(fd);
     if (address)
         l->address = *address;
 

@@ -76,4 +76,6 @@ Client *client_ref(Client *c);
 Client *client_unref(Client *c); /* any thread; freed on the loop thread */
 void client_send(Client *c, Message *m); /* any thread */
 void client_close(Client *c, bool flush);
+/* One line about a client that is closed for what it did, or none when there were many lately. */
+void client_log_bad(Client *c, const char *why);
 void client_set_authenticated(Client *c); /* lifts the frame bound, leaves the anonymous count */
