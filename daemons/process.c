@@ -126,6 +126,15 @@ void raise_fd_limit(void)
     }
 }
 
+/* Sanitizers have handlers of their own, which have more to say. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 static char crash_path[4096];
 
 void crash_dump_now(void)
@@ -150,7 +159,7 @@ static void G_GNUC_UNUSED on_fatal(int sig)
 
 void crash_dump_install(const char *path)
 {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they have more to say */
+#ifndef SANITIZED
     static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
     enum { STACK = 64 * 1024 };
     struct sigaction act = { .sa_handler = on_fatal, .sa_flags = SA_RESETHAND | SA_NODEFER | SA_ONSTACK };

@@ -29,11 +29,8 @@
 
 enum { FDS_MAX = 256, TARGET_MAX = 4096, STACK_SIZE = 256 * 1024 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* The child runs on our memory: a sanitizer's notes of its own do not belong there. */
 #define NO_SANITIZE __attribute__((no_sanitize_address, no_sanitize_thread))
-#else
-#define NO_SANITIZE
-#endif
 
 static Lock children_lock = LOCK_INIT;
 static GArray *children; /* pid_t, started and not yet reaped */
