@@ -84,7 +84,7 @@ bool host_free_pages(int cell, unsigned size_kib, uint64_t *ret, GError **err);
 char *host_hostname(GError **err);
 /* The host's UUID: the firmware's, else one kept in LIB/host-uuid… of this installation. */
 bool host_uuid(uint8_t ret[16], GError **err);
-/* <sysinfo type='smbios'> document from the firmware's tables. VIR_ERR_NO_SUPPORT: this host has none,
+/* <sysinfo type='smbios'> document from the firmware's tables. VIR_ERR_CONFIG_UNSUPPORTED: this host has none,
  * or they cannot be read. */
 char *host_sysinfo_xml(GError **err);
 /* From the bytes of the tables (tests). */
