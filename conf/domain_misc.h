@@ -138,7 +138,7 @@ typedef struct ShmemDef {
     char *name;
     ShmemModel model;
     ShmemRole role;
-    uint64_t size;        /* bytes, 0: default */
+    uint64_t size;        /* MiB, 0: default */
     Flag server_enabled;
     Flag msi_enabled;
     char *server_path;

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * After reading, before defaults: everything that the document alone decides. Missing numbers are
+ * filled in (indices, ports, cell ids), values that imply each other are made to agree, identity is
+ * generated. Nothing here knows a driver or a machine. Idempotent: a resolved definition is
+ * unchanged by a second pass.
+ */
+#include <string.h>
+
+#include "conf/domain.h"
+#include "util/api.h"
+#include "util/error.h"
+
+static void resolve_memory(DomainDef *d)
+{
+    uint64_t cells = 0;
+
+    if (d->cpu) {
+        for (unsigned i = 0; i < list_len(d->cpu->cells); i++)
+            cells += ((const NumaCell *)list_at(d->cpu->cells, i))->memory;
+    }
+    /* With cells the memory is what they hold. */
+    if (cells && (!d->max_memory || !d->memory))
+        d->memory = cells + 0;
+    if (!d->current_memory || d->current_memory > d->memory)
+        d->current_memory = d->memory;
+}
+
+static bool resolve_vcpus(DomainDef *d, GError **err)
+{
+    if (!d->vcpus_max)
+        d->vcpus_max = 1;
+    if (!d->vcpus)
+        d->vcpus = d->vcpus_max;
+    if (d->vcpus > d->vcpus_max) {
+        error_set(err, VIR_ERR_XML_ERROR, "domain/vcpu/@current: maxvcpus must not be less than current vcpus (%u < %u)",
+                  d->vcpus_max, d->vcpus);
+        return false;
+    }
+    if (d->placement == VCPU_PLACEMENT_DEFAULT) {
+        bool automatic = !d->cpuset && d->numatune && d->numatune->placement == NUMA_PLACEMENT_AUTO;
+        d->placement = automatic ? VCPU_PLACEMENT_AUTO : VCPU_PLACEMENT_STATIC;
+    }
+    /* An empty or negated set says nothing. */
+    if (d->cpuset && (d->placement == VCPU_PLACEMENT_AUTO || bitmap_is_empty(d->cpuset)))
+        g_clear_pointer(&d->cpuset, bitmap_free);
+    return true;
+}
+
+static void resolve_iothreads(DomainDef *d)
+{
+    unsigned n = list_len(d->iothread_defs);
+    if (n > d->iothreads)
+        d->iothreads = n;
+}
+
+static void resolve_cells(CpuDef *cpu)
+{
+    for (unsigned i = 0; i < list_len(cpu->cells); i++) {
+        NumaCell *c = list_at(cpu->cells, i);
+        if (!c->id.set)
+            c->id = (OptU32){ 1, i };
+    }
+}
+
+/* Lowest index that no controller of the type has. */
+static void resolve_controllers(DomainDef *d)
+{
+    ControllerDef *c;
+
+    for (guint i = 0; (c = domain_next(d, DEVICE_CONTROLLER, &i));) {
+        if (c->index.set)
+            continue;
+        unsigned n = 0;
+        while (domain_find_controller(d, c->type, n))
+            n++;
+        c->index = (OptU32){ 1, n };
+    }
+}
+
+static void resolve_ports(DomainDef *d, DeviceKind kind)
+{
+    ChrDef *c;
+    uint32_t next = 0;
+
+    for (guint i = 0; (c = domain_next(d, kind, &i));) {
+        if (!c->port.set)
+            c->port = (OptU32){ 1, next };
+        next = MAX(next, c->port.v + 1);
+    }
+}
+
+static DiskBus bus_of_name(const DiskDef *disk)
+{
+    static const struct { const char *prefix; DiskBus bus; } buses[] = {
+        { "hd", DISK_BUS_IDE }, { "sd", DISK_BUS_SCSI }, { "fd", DISK_BUS_FDC }, { "vd", DISK_BUS_VIRTIO },
+        { "xvd", DISK_BUS_XEN }, { "ubd", DISK_BUS_UML }, { "nvme", DISK_BUS_NVME },
+    };
+
+    if (disk->device == DISK_DEVICE_FLOPPY)
+        return DISK_BUS_FDC;
+    for (unsigned i = 0; i < G_N_ELEMENTS(buses); i++) {
+        if (g_str_has_prefix(disk->dst, buses[i].prefix))
+            return buses[i].bus;
+    }
+    return DISK_BUS_IDE;
+}
+
+static void resolve_disks(DomainDef *d)
+{
+    DiskDef *disk;
+
+    for (guint i = 0; (disk = domain_next(d, DEVICE_DISK, &i));) {
+        if (disk->bus == DISK_BUS_NONE)
+            disk->bus = bus_of_name(disk);
+        if (disk->device == DISK_DEVICE_CDROM)
+            disk->readonly = 1;
+        /* Not to be snapshotted is what read-only means already. */
+        if (disk->readonly && disk->snapshot == SNAPSHOT_NO)
+            disk->snapshot = SNAPSHOT_DEFAULT;
+    }
+}
+
+static bool resolve_name(const DomainDef *d, GError **err)
+{
+    if (!strchr(d->name, '/') && !strchr(d->name, '\n'))
+        return true;
+    error_set(err, VIR_ERR_XML_ERROR, "domain/name: '%.100s' contains a character that names must not have ('/' or a line end)", d->name);
+    return false;
+}
+
+bool domain_resolve(DomainDef *d, unsigned flags, GError **err)
+{
+    if (!resolve_name(d, err))
+        return false;
+    if (!d->uuid.set) {
+        uuid_generate(d->uuid.v);
+        d->uuid.set = 1;
+        d->uuid_generated = 1;
+    }
+    if (d->cpu)
+        resolve_cells(d->cpu);
+    resolve_memory(d);
+    if (!resolve_vcpus(d, err))
+        return false;
+    resolve_iothreads(d);
+    if (d->on_poweroff == ACTION_NONE)
+        d->on_poweroff = ACTION_DESTROY;
+    if (d->on_reboot == ACTION_NONE)
+        d->on_reboot = ACTION_RESTART;
+    if (d->on_crash == ACTION_NONE)
+        d->on_crash = ACTION_DESTROY;
+    resolve_controllers(d);
+    resolve_disks(d);
+    resolve_ports(d, DEVICE_SERIAL);
+    resolve_ports(d, DEVICE_PARALLEL);
+    resolve_ports(d, DEVICE_CONSOLE);
+    return true;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Words of the domain language that have no row. A document that uses one is refused instead of
+ * losing it. A word leaves this table when its row is written; the self-test of the rows
+ * has an eye on words that are in both places.
+ */
+#include <string.h>
+
+#include "conf/parse-internal.h"
+
+/* "parent/element" or "element/@attribute" */
+static const char *const words[] = {
+    "devices/pstore",
+    "domain/throttlegroups",
+    "disk/privateData",
+};
+
+bool conf_known_unsupported(const xmlNode *n, const char *attr)
+{
+    const char *a = attr ? (const char *)n->name : n->parent ? (const char *)n->parent->name : "";
+    const char *b = attr ? attr : (const char *)n->name;
+
+    if (!attr && n->ns)
+        return false;
+    size_t la = strlen(a);
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        const char *w = words[i];
+        if (strncmp(w, a, la) || w[la] != '/')
+            continue;
+        w += la + 1;
+        if (attr ? *w == '@' && !strcmp(w + 1, b) : !strcmp(w, b))
+            return true;
+    }
+    return false;
+}
