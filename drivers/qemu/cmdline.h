@@ -38,17 +38,18 @@ typedef struct QemuCmdlineContext {
     const char *lib_dir;          /* private directory of this run: master key, HOME, sockets */
     const char *master_key_path;  /* NULL: lib_dir "/master-key.aes" */
     const char *monitor_path;     /* used only when fd() is NULL: path=…,server=on,wait=off */
-    const char *sandbox_path;     /* not NULL: seccomp sandbox is on (any text) */
     const char *memory_backing_dir; /* parent of file-backed RAM, "/var/lib/libvirt/qemu/ram" */
-    const char *slirp_state_dir;
+    const char *tpm_socket;       /* of the TPM emulator for this run; NULL: lib_dir "/swtpm.sock" */
     const char *vnc_listen, *spice_listen; /* when the document leaves the address open */
     const char *vnc_tls_dir, *spice_tls_dir, *vnc_sasl_dir, *spice_sasl_dir;
     const char *chardev_tls_dir, *chardev_tls_secret; /* secret: its uuid, the key is encrypted */
     const char *nbd_tls_dir, *vxhs_tls_dir;
+    const char *vnc_tls_secret;   /* uuid: the VNC key is encrypted */
     bool vnc_tls, vnc_tls_verify, vnc_sasl, vnc_password_always;
     bool spice_tls, spice_sasl, spice_password;
     bool chardev_tls, chardev_tls_verify;
-    bool no_sandbox;
+    bool no_sandbox;              /* no seccomp filter even when the emulator has one */
+    bool vhost_net;               /* /dev/vhost-net is there: the default for virtio under KVM */
     bool set_process_name, dump_guest_core, log_timestamp;
     bool incoming;                /* -incoming defer */
     const char *incoming_uri;     /* NULL: "defer" */
@@ -61,8 +62,6 @@ typedef struct QemuCmdlineContext {
      * NULL: documents with secrets are refused. */
     bool (*secret)(void *opaque, const SecretRef *ref, const char *alias, char **ret_data,
                    char **ret_iv, GError **err);
-    /* Expands host-model and custom models to what the emulator is given; NULL: models go as they
-     * are. See cpu section of the driver. */
     void *opaque;
 } QemuCmdlineContext;
 

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * PCI addresses for a whole guest, in two passes. The first is a rehearsal on growing buses that
+ * finds out which bridges and root ports are needed; they become controllers. The second gives the
+ * addresses. The order of the kinds below is part of the result: it is what existing guests have.
+ */
+#include "drivers/qemu/address-internal.h"
+#include "drivers/qemu/machine.h"
+#include "util/error.h"
+
+static void fill_flags(DomainDef *d, const QemuCaps *caps)
+{
+    for (unsigned i = 0; i < list_len(d->devices); i++) {
+        Device *dev = list_at(d->devices, i);
+        dev->info.pci_connect = pci_device_flags(d, dev, caps);
+    }
+}
+
+static bool is_usb2_companion(const ControllerDef *c)
+{
+    return c->type == CONTROLLER_USB && (c->model == USB_ICH9_EHCI1 || c->model == USB_ICH9_UHCI1 ||
+                                         c->model == USB_ICH9_UHCI2 || c->model == USB_ICH9_UHCI3);
+}
+
+/* EHCI and its UHCI companions share one slot, each at the function that real boards use. */
+static bool assign_usb2(DomainDef *d, PciSet *s, ControllerDef *c, GError **err)
+{
+    PciAddress a = { 0 };
+    bool found = false;
+    guint pos = 0;
+    const ControllerDef *o;
+    while (!found && (o = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        if (o != c && is_usb2_companion(o) && o->index.v == c->index.v && o->dev.info.address.type == ADDRESS_PCI &&
+            !pci_wanted(&o->dev.info)) {
+            a = o->dev.info.address.u.pci;
+            found = true;
+        }
+    }
+    if (!found && !pci_set_find(s, &a, c->dev.info.pci_connect, -1, err))
+        return false;
+
+    Tristate multi = TRI_ABSENT;
+    switch (c->model) {
+    case USB_ICH9_EHCI1: a.function = 7; break;
+    case USB_ICH9_UHCI1: a.function = 0; multi = TRI_YES; break;
+    case USB_ICH9_UHCI2: a.function = 1; break;
+    default: a.function = 2; break;
+    }
+    if (!pci_set_reserve(s, &a, c->dev.info.pci_connect, found, err))
+        return false;
+    /* Kept in the rehearsal, too: the companions that follow look for it. */
+    pci_address_put(&c->dev.info, a.bus, a.slot, a.function, multi);
+    return true;
+}
+
+static bool assign_kind(DomainDef *d, PciSet *s, DeviceKind kind, bool pci_controllers, GError **err)
+{
+    for (unsigned i = 0; i < list_len(d->devices); i++) {
+        Device *dev = list_at(d->devices, i);
+        if (dev->kind != kind || !dev->info.pci_connect || !pci_wanted(&dev->info))
+            continue;
+        if (kind == DEVICE_CONTROLLER) {
+            ControllerDef *c = (ControllerDef *)dev;
+            if ((c->type == CONTROLLER_PCI) != pci_controllers)
+                continue;
+            if (is_usb2_companion(c)) {
+                if (!assign_usb2(d, s, c, err))
+                    return false;
+                continue;
+            }
+        }
+        if (!pci_set_assign(s, &dev->info, err))
+            return false;
+    }
+    return true;
+}
+
+static bool assign_devices(DomainDef *d, PciSet *s, GError **err)
+{
+    static const uint8_t order[] = {
+        DEVICE_FILESYSTEM, DEVICE_INTERFACE, DEVICE_SOUND, DEVICE_CONTROLLER, DEVICE_DISK, DEVICE_HOSTDEV,
+        DEVICE_MEMBALLOON, DEVICE_RNG, DEVICE_VIDEO, DEVICE_SHMEM, DEVICE_INPUT, DEVICE_SERIAL, DEVICE_WATCHDOG,
+        DEVICE_VSOCK, DEVICE_MEMORY, DEVICE_IOMMU, DEVICE_CRYPTO,
+    };
+    if (!assign_kind(d, s, DEVICE_CONTROLLER, true, err))
+        return false;
+    for (unsigned i = 0; i < G_N_ELEMENTS(order); i++) {
+        if (!assign_kind(d, s, order[i], false, err))
+            return false;
+    }
+    return true;
+}
+
+/* The buses that the rehearsal added become controllers; each needs a place itself, which may add
+ * further ones while the loop runs. */
+static bool adopt_buses(DomainDef *d, PciSet *s, const QemuCaps *caps, GError **err)
+{
+    for (unsigned i = 1; i < s->buses->len; i++) {
+        if (domain_find_controller(d, CONTROLLER_PCI, i))
+            continue;
+        ControllerDef *c = (ControllerDef *)device_new(DEVICE_CONTROLLER);
+        c->type = CONTROLLER_PCI;
+        c->model = pci_set_bus(s, i)->model;
+        c->index = (OptU32){ 1, i };
+        qemu_insert_controller(d, c);
+        c->dev.info.pci_connect = pci_device_flags(d, &c->dev, caps);
+        if (!pci_set_assign(s, &c->dev.info, err))
+            return false;
+    }
+    return true;
+}
+
+static bool rehearse(DomainDef *d, const QemuCaps *caps, unsigned n_buses, GError **err)
+{
+    g_autoptr(PciSet) s = pci_set_new(d, n_buses, caps, true, err);
+    if (!s || !pci_assign_chipset(d, caps, s, err))
+        return false;
+
+    if (qemu_machine_has_pci_root(d)) {
+        /* Room for a bridge, in case the next device does not fit. */
+        DeviceInfo spare = { .pci_connect = PCI_DEVICE | PCI_HOTPLUGGABLE };
+        bool full = true;
+        for (unsigned i = 0; i < s->buses->len && full; i++) {
+            const PciBus *b = pci_set_bus(s, i);
+            for (unsigned slot = b->min_slot; slot <= b->max_slot; slot++)
+                full &= b->functions[slot] != 0;
+        }
+        if (!full && !pci_set_assign(s, &spare, err))
+            return false;
+    }
+    if (!assign_devices(d, s, err))
+        return false;
+    if (n_buses <= 1 && s->buses->len > n_buses && qemu_machine_has_pcie_root(d)) {
+        /* Who left the buses to us gets one free root port for hotplug. */
+        DeviceInfo spare = { .pci_connect = PCIE_DEVICE | PCI_HOTPLUGGABLE };
+        if (!pci_set_assign(s, &spare, err))
+            return false;
+    }
+    return adopt_buses(d, s, caps, err);
+}
+
+static void mark_multifunction(DomainDef *d)
+{
+    for (unsigned i = 0; i < list_len(d->devices); i++) {
+        Device *dev = list_at(d->devices, i);
+        if (dev->info.address.type != ADDRESS_PCI || pci_wanted(&dev->info))
+            continue;
+        PciAddress *a = &dev->info.address.u.pci;
+        if (a->function != 0 || a->multifunction != TRI_ABSENT)
+            continue;
+        for (unsigned j = 0; j < list_len(d->devices); j++) {
+            const Device *o = list_at(d->devices, j);
+            if (o->info.address.type != ADDRESS_PCI || pci_wanted(&o->info))
+                continue;
+            const PciAddress *b = &o->info.address.u.pci;
+            if (b->function != 0 && b->domain == a->domain && b->bus == a->bus && b->slot == a->slot)
+                a->multifunction = TRI_YES;
+        }
+    }
+}
+
+static PciModelName default_model_name(const ControllerDef *c, const QemuCaps *caps, const DomainDef *d)
+{
+    switch (c->model) {
+    case PCI_BRIDGE: return PCI_NAME_PCI_BRIDGE;
+    case DMI_TO_PCI_BRIDGE: return PCI_NAME_I82801B11;
+    case PCIE_TO_PCI_BRIDGE: return PCI_NAME_PCIE_PCI_BRIDGE;
+    case PCIE_ROOT_PORT:
+        return qemu_caps_has(caps, QEMU_CAP_DEVICE_PCIE_ROOT_PORT) ? PCI_NAME_PCIE_ROOT_PORT : PCI_NAME_IOH3420;
+    case PCIE_SWITCH_UPSTREAM_PORT: return PCI_NAME_X3130_UPSTREAM;
+    case PCIE_SWITCH_DOWNSTREAM_PORT: return PCI_NAME_XIO3130_DOWNSTREAM;
+    case PCI_EXPANDER_BUS: return PCI_NAME_PXB;
+    case PCIE_EXPANDER_BUS: return PCI_NAME_PXB_PCIE;
+    case PCI_ROOT: return qemu_machine_is_pseries(d) ? PCI_NAME_SPAPR_PHB : PCI_NAME_NONE;
+    default: return PCI_NAME_NONE;
+    }
+}
+
+/* Expander buses count down from 255 in steps that leave room for the bridges below each. */
+static bool next_bus_nr(const DomainDef *d, uint32_t *ret)
+{
+    uint32_t lowest = 256;
+    guint pos = 0;
+    const ControllerDef *c;
+    while ((c = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        if (c->type == CONTROLLER_PCI && c->bus_nr.set && c->bus_nr.v < lowest)
+            lowest = c->bus_nr.v;
+    }
+    if (lowest <= 2)
+        return false;
+    *ret = lowest - 2;
+    return true;
+}
+
+static bool finish_controller(DomainDef *d, ControllerDef *c, const QemuCaps *caps, GError **err)
+{
+    const PciAddress *a = &c->dev.info.address.u.pci;
+    if (c->pci_name == PCI_NAME_NONE)
+        c->pci_name = default_model_name(c, caps, d);
+    switch (c->model) {
+    case PCI_BRIDGE: case DMI_TO_PCI_BRIDGE: case PCIE_TO_PCI_BRIDGE:
+        if (c->dev.info.address.type == ADDRESS_PCI && c->index.v <= a->bus) {
+            error_set(err, VIR_ERR_XML_ERROR, "PCI controller %u sits on bus %u, and must have a larger index than that",
+                      c->index.v, a->bus);
+            return false;
+        }
+        if (c->model == PCI_BRIDGE && !c->chassis_nr.set)
+            c->chassis_nr = (OptU32){ 1, c->index.v };
+        if (c->model == PCI_BRIDGE && (c->chassis_nr.v < 1 || c->chassis_nr.v > 255)) {
+            error_set(err, VIR_ERR_XML_ERROR, "PCI controller %u: chassisNr '%u' is not between 1 and 255",
+                      c->index.v, c->chassis_nr.v);
+            return false;
+        }
+        break;
+    case PCIE_ROOT_PORT:
+        if (!c->chassis.set)
+            c->chassis = (OptU32){ 1, c->index.v };
+        if (!c->port.set)
+            c->port = (OptU32){ 1, a->slot << 3 | a->function };
+        break;
+    case PCIE_SWITCH_DOWNSTREAM_PORT:
+        if (!c->chassis.set)
+            c->chassis = (OptU32){ 1, c->index.v };
+        if (!c->port.set)
+            c->port = (OptU32){ 1, a->slot };
+        break;
+    case PCI_EXPANDER_BUS: case PCIE_EXPANDER_BUS:
+        if (!c->bus_nr.set) {
+            uint32_t nr;
+            if (!next_bus_nr(d, &nr)) {
+                error_set(err, VIR_ERR_INTERNAL_ERROR, "PCI controller %u: no bus number is left for it", c->index.v);
+                return false;
+            }
+            c->bus_nr = (OptU32){ 1, nr };
+        }
+        break;
+    default:
+        break;
+    }
+    return true;
+}
+
+bool qemu_assign_pci(DomainDef *d, const QemuCaps *caps, GError **err)
+{
+    unsigned n_buses = 0;
+    guint pos = 0;
+    ControllerDef *c;
+    while ((c = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        if (c->type == CONTROLLER_PCI && c->index.v < UINT32_MAX)
+            n_buses = MAX(n_buses, c->index.v + 1);
+    }
+    fill_flags(d, caps);
+    if (n_buses > 0 && !rehearse(d, caps, n_buses, err))
+        return false;
+
+    pos = 0;
+    while ((c = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        if (c->type == CONTROLLER_PCI)
+            n_buses = MAX(n_buses, c->index.v + 1);
+    }
+    if (n_buses == 0)
+        return true;
+    g_autoptr(PciSet) s = pci_set_new(d, n_buses, caps, false, err);
+    if (!s || !pci_assign_chipset(d, caps, s, err) || !assign_devices(d, s, err))
+        return false;
+    mark_multifunction(d);
+    pos = 0;
+    while ((c = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        if (c->type == CONTROLLER_PCI && !finish_controller(d, c, caps, err))
+            return false;
+    }
+    return true;
+}
+
+bool qemu_assign_device_address(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err)
+{
+    dev->info.pci_connect = pci_device_flags(d, dev, caps);
+    if (!dev->info.pci_connect)
+        return true;
+    unsigned n_buses = 0;
+    guint pos = 0;
+    const ControllerDef *c;
+    while ((c = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        if (c->type == CONTROLLER_PCI)
+            n_buses = MAX(n_buses, c->index.v + 1);
+    }
+    fill_flags(d, caps);
+    g_autoptr(PciSet) s = pci_set_new(d, n_buses, caps, false, err);
+    if (!s || !pci_assign_chipset(d, caps, s, err))
+        return false;
+    return pci_wanted(&dev->info) ? pci_set_assign(s, &dev->info, err)
+                                  : pci_set_reserve(s, &dev->info.address.u.pci, dev->info.pci_connect, true, err);
+}

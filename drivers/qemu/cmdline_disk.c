@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Disks: the guest's side of each (-device), after its block nodes. Which device it is follows from
+ * bus and kind; what it may have besides is one list for all.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "drivers/qemu/cmdline-internal.h"
+
+static VirtioModel virtio_model(DiskModel m)
+{
+    return m == DISK_MODEL_VIRTIO_TRANSITIONAL ? VIRTIO_MODEL_TRANSITIONAL
+           : m == DISK_MODEL_VIRTIO_NON_TRANSITIONAL ? VIRTIO_MODEL_NON_TRANSITIONAL : VIRTIO_MODEL_DEFAULT;
+}
+
+/* The part before the drive: driver, and where it is plugged in. */
+static JsonObject *virtio_disk(Cmd *c, const DiskDef *disk, GError **err)
+{
+    bool vhost = disk->src.type == STORAGE_VHOSTUSER;
+    g_autoptr(JsonObject) o = cmd_virtio(c, vhost ? "vhost-user-blk" : "virtio-blk", &disk->dev.info,
+                                         virtio_model(disk->model), &disk->virtio, err);
+    if (!o)
+        return NULL;
+    g_autofree char *thread = disk->iothread ? g_strdup_printf("iothread%u", disk->iothread) : NULL;
+    if (list_len(disk->iothreads)) {
+        (void)cmd_refuse(err, "disk '%s': mapping of queues to iothreads is not supported", disk->dst);
+        return NULL;
+    }
+    props_add(o, P_STR("iothread", thread), P_TRI("ioeventfd", disk->ioeventfd), P_TRI("event_idx", disk->event_idx));
+    if (disk->device == DISK_DEVICE_LUN)
+        props_add(o, P_BOOL("scsi", true));
+    props_add(o, P_UINT_NZ("num-queues", disk->queues), P_UINT_NZ("queue-size", disk->queue_size));
+    if (!cmd_address(c, &disk->dev.info, o, err))
+        return NULL;
+    return g_steal_pointer(&o);
+}
+
+static JsonObject *scsi_disk(Cmd *c, const DiskDef *disk, GError **err)
+{
+    const DriveAddress *a = &disk->dev.info.address.u.drive;
+    const ControllerDef *ctl = domain_find_controller(c->def, CONTROLLER_SCSI, a->controller);
+    if (!ctl) {
+        (void)cmd_refuse(err, "disk '%s': there is no SCSI controller %u", disk->dst, a->controller);
+        return NULL;
+    }
+    const char *driver = disk->device == DISK_DEVICE_CDROM ? "scsi-cd" : disk->device == DISK_DEVICE_LUN ? "scsi-block" : "scsi-hd";
+    g_autofree char *bus = g_strdup_printf("%s.%u", ctl->dev.info.alias, a->bus);
+    JsonObject *o = props_new(P_STR("driver", driver), P_STR("bus", bus));
+    bool lsi = ctl->model == SCSI_LSILOGIC;
+    if (lsi) {
+        if (a->bus || a->target) {
+            json_put_(o);
+            (void)cmd_refuse(err, "disk '%s': bus and target must be 0 on an lsilogic controller", disk->dst);
+            return NULL;
+        }
+        json_object_object_add(o, "bus", json_object_new_string(bus));
+        props_add(o, P_UINT("scsi-id", a->unit));
+    } else {
+        g_autofree char *on = g_strdup_printf("%s.0", ctl->dev.info.alias);
+        json_object_object_add(o, "bus", json_object_new_string(on));
+        props_add(o, P_UINT("channel", a->bus), P_UINT("scsi-id", a->target), P_UINT("lun", a->unit));
+    }
+    if (disk->device != DISK_DEVICE_LUN) {
+        g_autofree char *id = disk->serial ? g_strdup(disk->serial) : g_strdup_printf("drive-%s", disk->dev.info.alias);
+        props_add(o, P_STR("device_id", id));
+    }
+    return o;
+}
+
+static JsonObject *ata_disk(Cmd *c, const DiskDef *disk, GError **err)
+{
+    const DriveAddress *a = &disk->dev.info.address.u.drive;
+    bool sata = disk->bus == DISK_BUS_SATA;
+    const ControllerDef *ctl = domain_find_controller(c->def, sata ? CONTROLLER_SATA : CONTROLLER_IDE, a->controller);
+    if (!ctl) {
+        (void)cmd_refuse(err, "disk '%s': there is no %s controller %u", disk->dst, sata ? "SATA" : "IDE", a->controller);
+        return NULL;
+    }
+    if (disk->device == DISK_DEVICE_LUN) {
+        (void)cmd_refuse(err, "disk '%s': device 'lun' is for virtio and SCSI", disk->dst);
+        return NULL;
+    }
+    g_autofree char *bus = g_strdup_printf("%s.%u", ctl->dev.info.alias, sata ? a->unit : a->bus);
+    JsonObject *o = props_new(P_STR("driver", disk->device == DISK_DEVICE_CDROM ? "ide-cd" : "ide-hd"), P_STR("bus", bus));
+    if (!sata)
+        props_add(o, P_UINT("unit", a->unit));
+    return o;
+}
+
+static JsonObject *disk_base(Cmd *c, const DiskDef *disk, GError **err)
+{
+    switch (disk->bus) {
+    case DISK_BUS_VIRTIO: return virtio_disk(c, disk, err);
+    case DISK_BUS_SCSI: return scsi_disk(c, disk, err);
+    case DISK_BUS_IDE: case DISK_BUS_SATA: return ata_disk(c, disk, err);
+    case DISK_BUS_FDC:
+        return props_new(P_STR("driver", "floppy"), P_UINT("unit", disk->dev.info.address.u.drive.unit));
+    case DISK_BUS_USB: {
+        g_autoptr(JsonObject) o = props_new(P_STR("driver", disk->model == DISK_MODEL_USB_BOT ? "usb-bot" : "usb-storage"));
+        return cmd_address(c, &disk->dev.info, o, err) ? g_steal_pointer(&o) : NULL;
+    }
+    case DISK_BUS_NONE: case DISK_BUS_XEN: case DISK_BUS_UML: case DISK_BUS_SD: case DISK_BUS_NVME: case _DISK_BUS_N:
+        break;
+    }
+    (void)cmd_refuse(err, "disk '%s': bus '%s' is not supported", disk->dst, enum_name(&disk_bus_names, disk->bus));
+    return NULL;
+}
+
+static const char *write_cache(DiskCache cache)
+{
+    switch (cache) {
+    case DISK_CACHE_NONE: case DISK_CACHE_WRITEBACK: case DISK_CACHE_UNSAFE: return "on";
+    case DISK_CACHE_WRITETHROUGH: case DISK_CACHE_DIRECTSYNC: return "off";
+    case DISK_CACHE_DEFAULT: case _DISK_CACHE_N: break;
+    }
+    return NULL;
+}
+
+static const char *error_word(DiskError e)
+{
+    return e == DISK_ERROR_DEFAULT ? NULL : e == DISK_ERROR_ENOSPACE ? "enospc" : enum_name(&disk_error_names, e);
+}
+
+JsonObject *cmd_disk_props(Cmd *c, const DiskDef *disk, GError **err)
+{
+    g_autoptr(JsonObject) o = disk_base(c, disk, err);
+    if (!o)
+        return NULL;
+    bool vhost = disk->src.type == STORAGE_VHOSTUSER;
+    g_autofree char *drive = NULL, *chardev = NULL;
+    if (vhost)
+        chardev = g_strdup_printf("chr-vu-%s", disk->dev.info.alias);
+    else if (!cmd_source_is_empty(&disk->src))
+        drive = tri_is_yes(disk->copy_on_read) ? g_strdup_printf("libvirt-CoR-%s", disk->dst)
+                                               : g_strdup_printf("libvirt-%u-format", disk->src.index);
+    /* The floppy controller, not the drive, has the boot index. */
+    unsigned boot = disk->bus == DISK_BUS_FDC ? 0 : cmd_boot_index(c, &disk->dev);
+    uint64_t wwn = disk->wwn ? g_ascii_strtoull(disk->wwn, NULL, 16) : 0;
+    static const char *const trans[_GEOMETRY_TRANS_N] = { [GEOMETRY_NONE] = "none", [GEOMETRY_AUTO] = "auto", [GEOMETRY_LBA] = "lba" };
+    bool usb = disk->bus == DISK_BUS_USB;
+    props_add(o, P_YES("share-rw", disk->shareable), P_STR("drive", drive), P_STR("chardev", chardev),
+              P_STR("id", disk->dev.info.alias), P_UINT_NZ("bootindex", boot), P_STR("loadparm", disk->dev.info.loadparm),
+              P_UINT_NZ("logical_block_size", disk->logical_block_size),
+              P_UINT_NZ("physical_block_size", disk->physical_block_size),
+              P_UINT_NZ("discard_granularity", disk->discard_granularity), P_UINT_NZ("wwn", wwn),
+              P_UINT_NZ("rotation_rate", disk->rotation_rate), P_STR("vendor", disk->vendor), P_STR("product", disk->product));
+    if (usb && disk->model != DISK_MODEL_USB_BOT)
+        props_add(o, P_BOOL("removable", tri_is_yes(disk->removable)));
+    if (!vhost)
+        props_add(o, P_STR("write-cache", write_cache(disk->cache)), P_UINT_NZ("cyls", disk->cylinders), P_UINT_NZ("heads", disk->heads),
+                  P_UINT_NZ("secs", disk->sectors), P_STR("bios-chs-trans", disk->cylinders ? trans[disk->geometry_trans] : NULL),
+                  P_STR("serial", disk->serial), P_STR("werror", error_word(disk->error_policy)),
+                  P_STR("rerror", error_word(disk->rerror_policy ? disk->rerror_policy
+                                             : disk->error_policy == DISK_ERROR_ENOSPACE ? DISK_ERROR_DEFAULT : disk->error_policy)));
+    return g_steal_pointer(&o);
+}
+
+/* Boot indices of floppy drives belong to their controller, which on newer machines is a device of
+ * its own and on older ones part of the chipset. */
+static bool floppy_controller(Cmd *c, GError **err)
+{
+    unsigned boot[2] = { 0 };
+    bool any = false;
+    guint pos = 0;
+    const DiskDef *disk;
+    while ((disk = domain_next(c->def, DEVICE_DISK, &pos))) {
+        if (disk->bus != DISK_BUS_FDC)
+            continue;
+        any = true;
+        boot[disk->dev.info.address.u.drive.unit & 1] = cmd_boot_index(c, &disk->dev);
+    }
+    if (!any)
+        return true;
+    if (qemu_machine_needs_fdc(c->def)) {
+        return cmd_device(c, NULL, props_new(P_STR("driver", "isa-fdc"), P_UINT_NZ("bootindexA", boot[0]),
+                                             P_UINT_NZ("bootindexB", boot[1])), err);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (boot[i])
+            cmd_optf(c, "-global", "isa-fdc.bootindex%c=%u", 'A' + (int)i, boot[i]);
+    }
+    return true;
+}
+
+bool cmd_disks(Cmd *c, GError **err)
+{
+    guint pos = 0;
+    const DiskDef *disk;
+    if (!floppy_controller(c, err))
+        return false;
+    while ((disk = domain_next(c->def, DEVICE_DISK, &pos))) {
+        if (disk->transient && !cmd_source_is_empty(&disk->src))
+            return cmd_refuse(err, "disk '%s': transient disks are not supported", disk->dst);
+        if (disk->src.type == STORAGE_VHOSTUSER) {
+            GString *s = g_string_new(NULL);
+            g_string_append_printf(s, "socket,id=chr-vu-%s,path=", disk->dev.info.alias);
+            props_escape(s, disk->src.path ? disk->src.path : "");
+            if (tri_is_yes(disk->src.vhost_reconnect.enabled))
+                g_string_append_printf(s, ",reconnect=%u", disk->src.vhost_reconnect.timeout.v);
+            cmd_opt(c, "-chardev", s->str);
+            g_string_free(s, TRUE);
+        } else if (!cmd_blockdev_chain(c, disk, err)) {
+            return false;
+        }
+        /* An SD card is wired to the board; the machine finds it by its interface type only. */
+        if (disk->bus == DISK_BUS_SD)
+            return cmd_refuse(err, "disk '%s': bus 'sd' is not supported", disk->dst);
+        if (!cmd_device(c, disk->dev.info.alias, cmd_disk_props(c, disk, err), err))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Facts about machine types and architectures that aliases, addresses, defaults and the command line
+ * share. Names of QEMU machines and nothing else; pure. */
+#pragma once
+
+#include "conf/domain.h"
+
+bool arch_is_x86(const char *arch);
+bool arch_is_ppc64(const char *arch);
+bool arch_is_s390(const char *arch);
+bool arch_is_arm(const char *arch);
+bool arch_is_riscv(const char *arch);
+
+bool qemu_machine_is_i440fx(const DomainDef *d);
+bool qemu_machine_is_q35(const DomainDef *d);
+bool qemu_machine_is_isapc(const DomainDef *d);
+bool qemu_machine_is_microvm(const DomainDef *d);
+bool qemu_machine_is_arm_virt(const DomainDef *d);
+bool qemu_machine_is_riscv_virt(const DomainDef *d);
+bool qemu_machine_is_pseries(const DomainDef *d);
+bool qemu_machine_is_s390_ccw(const DomainDef *d);
+/* An IDE or floppy controller that is part of the machine. */
+bool qemu_machine_has_ide(const DomainDef *d);
+bool qemu_machine_has_fdc(const DomainDef *d);
+/* Its floppy controller is a device of its own (q35 since 2.4). */
+bool qemu_machine_needs_fdc(const DomainDef *d);
+/* "pci.0" rather than "pci". */
+bool qemu_machine_numbers_pci_buses(const DomainDef *d);
+/* A root bus of PCI or PCI Express. */
+bool qemu_machine_has_pci_root(const DomainDef *d);
+bool qemu_machine_has_pcie_root(const DomainDef *d);
