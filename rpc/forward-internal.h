@@ -50,7 +50,7 @@ struct Session {
     bool opening, open;
     bool congested;    /* the client does not take what we send */
     MsgHeader open_call;
-    char *name;        /* of CONNECT_OPEN, may be NULL */
+    char *name;        /* of CONNECT_OPEN, or what a probe found; NULL before */
     unsigned flags;
     const char *daemon; /* of the primary; static */
     Upstream *up[_ROUTE_N];
@@ -75,7 +75,8 @@ void forward_primary_done(Session *s, const Message *failure);
 
 /* forward_uri.c. Both return a static daemon name, NULL with *err. */
 const char *forward_daemon_of_uri(const char *uri, GError **err);
-const char *forward_daemon_probe(const char *run_dir, bool readonly, GError **err);
+/* ret_scheme: static. */
+const char *forward_daemon_probe(const char *run_dir, bool readonly, const char **ret_scheme, GError **err);
 /* Daemon and URI scheme of a secondary route; NULL for local and primary. */
 const char *forward_daemon_of_route(Route r);
 const char *forward_scheme_of_route(Route r);

@@ -45,7 +45,8 @@ static bool local_auth_other(Session *s, const Message *m, GError **err)
 static bool local_connect_open(Session *s, const Message *m, GError **err)
 {
     remote_connect_open_args a;
-    const char *daemon;
+    g_autofree char *name = NULL;
+    const char *daemon, *scheme = "";
 
     if (s->open || s->opening) {
         error_set(err, VIR_ERR_OPERATION_FAILED, "the connection is open already");
@@ -54,11 +55,17 @@ static bool local_connect_open(Session *s, const Message *m, GError **err)
     if (!proc_decode("connect_open", (xdrproc_t)xdr_remote_connect_open_args, sizeof(a), message_body(m), message_body_len(m),
                      &a, err))
         return false;
-    daemon = a.name && *a.name ? forward_daemon_of_uri(a.name, err)
-                               : forward_daemon_probe(s->f->run_dir, s->client->readonly, err);
+    if (a.name && *a.name) {
+        daemon = forward_daemon_of_uri(a.name, err);
+        name = g_strdup(a.name);
+    } else {
+        /* The daemon gets the URI that the probe means: not every daemon has a default. */
+        daemon = forward_daemon_probe(s->f->run_dir, s->client->readonly, &scheme, err);
+        name = g_strdup_printf("%s:///%s", scheme, s->f->session_mode ? "session" : "system");
+    }
     if (daemon) {
         g_free(s->name);
-        s->name = a.name && *a.name ? g_strdup(a.name) : NULL;
+        s->name = g_steal_pointer(&name);
         s->flags = a.flags;
         s->daemon = daemon;
         s->open_call = m->h;

@@ -53,7 +53,7 @@ const char *forward_daemon_of_uri(const char *uri, GError **err)
     return NULL;
 }
 
-const char *forward_daemon_probe(const char *run_dir, bool readonly, GError **err)
+const char *forward_daemon_probe(const char *run_dir, bool readonly, const char **ret_scheme, GError **err)
 {
     g_autoptr(GString) looked = g_string_new(NULL);
     const char *last = "";
@@ -63,8 +63,10 @@ const char *forward_daemon_probe(const char *run_dir, bool readonly, GError **er
 
         if (rows[i].secondary != ROUTE_PRIMARY || strcmp(last, rows[i].daemon) == 0)
             continue;
-        if (access(path, F_OK) == 0)
+        if (access(path, F_OK) == 0) {
+            *ret_scheme = rows[i].scheme;
             return rows[i].daemon;
+        }
         last = rows[i].daemon;
         g_string_append_printf(looked, "%s%s.socket", looked->len ? ", " : "", last);
     }

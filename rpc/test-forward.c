@@ -375,14 +375,14 @@ static void test_uris(void)
     authenticate(fd);
     send_open(fd, "hyperv://x", 0, 2);
     expect_error(fd, MSG_REPLY, REMOTE_PROC_CONNECT_OPEN, 2, VIR_ERR_NO_CONNECT, "hyperv", "qemu", "lxc");
-    send_open(fd, NULL, 0, 3);
+    send_open(fd, "", 0, 3);
     expect_error(fd, MSG_REPLY, REMOTE_PROC_CONNECT_OPEN, 3, VIR_ERR_NO_CONNECT, "virtqemud.socket", "virtlxcd.socket");
     send_open(fd, "qemu:///system", 0, 4);
     expect_error(fd, MSG_REPLY, REMOTE_PROC_CONNECT_OPEN, 4, VIR_ERR_NO_CONNECT, "qemu:///system", "virtqemud.socket");
     Fake *lxc = fake_start("virtlxcd"); /* the same connection may try again; now a probe finds something */
     send_open(fd, NULL, 0, 5);
     expect_ok(fd, REMOTE_PROC_CONNECT_OPEN, 5);
-    assert(lxc->opened == 1 && !lxc->open_name);
+    assert(lxc->opened == 1 && strcmp(lxc->open_name, "lxc:///system") == 0);
     close(fd);
     fake_stop(lxc);
 

@@ -371,8 +371,7 @@ static void upstream_missing(Upstream *u, int errnum)
     const char *what = errnum == ENOENT ? "is not running and has no socket" : "does not listen on its socket";
 
     if (is_primary(u))
-        error_set(&error, VIR_ERR_NO_CONNECT, "%s: %s %s; start %s.socket", u->s->name ? u->s->name : "this host", u->daemon,
-                  what, u->daemon);
+        error_set(&error, VIR_ERR_NO_CONNECT, "%.200s: %s %s; start %s.socket", u->s->name, u->daemon, what, u->daemon);
     else
         error_set(&error, VIR_ERR_NO_SUPPORT, "%s %s; start %s.socket", u->daemon, what, u->daemon);
     upstream_failed(u, error);
