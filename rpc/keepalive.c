@@ -76,7 +76,7 @@ void conn_set_keepalive(Conn *c, unsigned interval_sec, unsigned count)
     Keepalive *k = &c->keepalive;
 
     keepalive_done(k);
-    *k = (Keepalive){ .interval = interval_sec, .count = count, .heard = true };
+    *k = (Keepalive){ .interval = interval_sec, .count = count };
     if (!interval_sec || c->closed)
         return;
 
