@@ -175,11 +175,6 @@ static bool check_limits(const DaemonConf *c, GError **err)
         !in_range("keepalive_count", c->keepalive_count, 0, 100000, err) ||
         !in_range("admin_keepalive_count", c->admin_keepalive_count, 0, 100000, err))
         return false;
-    if (c->min_workers > c->max_workers) {
-        error_set(err, VIR_ERR_CONF_SYNTAX, "'min_workers' is %" G_GUINT64_FORMAT ", more than 'max_workers' with %"
-                  G_GUINT64_FORMAT, c->min_workers, c->max_workers);
-        return false;
-    }
     if (c->log_level < 0 || c->log_level > 4) {
         error_set(err, VIR_ERR_CONF_SYNTAX, "value of 'log_level' is not within 1 and 4");
         return false;
@@ -205,6 +200,8 @@ static bool config_finish(DaemonConf *c, GError **err)
         !one_of("auth_tcp", c->auth_tcp, net_auths, err) || !one_of("auth_tls", c->auth_tls, net_auths, err) ||
         !one_of("host_uuid_source", c->host_uuid_source, uuid_sources, err) || !check_limits(c, err))
         return false;
+
+    c->min_workers = MIN(c->min_workers, c->max_workers); /* a lowered maximum is enough to say */
 
     /* Only an explicit "none" opens the main socket to everybody: otherwise something was to check
      * who they are, be it by default, and nothing does. */
@@ -239,12 +236,13 @@ DaemonConf *config_load(const DaemonSpec *spec, const char *path, GError **err)
     return g_steal_pointer(&c);
 }
 
-bool config_wants_local_auth(const DaemonConf *c)
+bool config_wants_access_control(const DaemonConf *c)
 {
-    bool rw = c->auth_unix_rw && strcmp(c->auth_unix_rw, "none") != 0;
-    bool access = c->access_drivers && c->access_drivers[0] && strcmp(c->access_drivers[0], "nop") != 0;
-
-    return rw || access;
+    for (char **d = c->access_drivers; d && *d; d++) {
+        if (strcmp(*d, "nop") != 0)
+            return true;
+    }
+    return false;
 }
 
 char *config_missing_features(const DaemonConf *c, bool listen)
@@ -257,7 +255,7 @@ char *config_missing_features(const DaemonConf *c, bool listen)
         g_string_append_printf(s, ", auth_unix_rw=%s", c->auth_unix_rw);
     if (c->auth_unix_ro && strcmp(c->auth_unix_ro, "sasl") == 0)
         g_string_append(s, ", auth_unix_ro=sasl");
-    if (c->access_drivers && c->access_drivers[0] && strcmp(c->access_drivers[0], "nop") != 0)
+    if (config_wants_access_control(c))
         g_string_append_printf(s, ", access_drivers=%s", c->access_drivers[0]);
     if (c->audit_level > 1 || c->audit_logging)
         g_string_append(s, ", audit");

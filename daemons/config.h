@@ -54,8 +54,8 @@ DaemonConf *config_free(DaemonConf *c);
 /* Words for everything that the file (or --listen) asks for and this version does not have; NULL:
  * nothing. */
 char *config_missing_features(const DaemonConf *c, bool listen);
-/* True when the file asks for checks on local clients that this version does not have: then the
- * writable socket must not be open to everybody. */
-bool config_wants_local_auth(const DaemonConf *c);
+/* True when the file asks for rights by user and object: without them only the daemon's own user can
+ * be let in to change things. */
+bool config_wants_access_control(const DaemonConf *c);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DaemonConf, config_free)

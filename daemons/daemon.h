@@ -32,5 +32,5 @@ struct Daemon {
 
 /* Ends the daemon as SIGTERM does. */
 void daemon_stop(Daemon *d);
-/* Puts limits and keepalive of d->conf in force. */
+/* Puts limits, keepalive and who may connect of d->conf in force. */
 void daemon_apply_limits(Daemon *d);

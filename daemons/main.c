@@ -111,6 +111,7 @@ void daemon_apply_limits(Daemon *d)
     *server_limits(d->admin) = admin_limits(c);
     server_apply_limits(d->main);
     server_apply_limits(d->admin);
+    server_set_owner_only(d->main, config_wants_access_control(c));
     if (d->pool) /* the values were checked with the file */
         (void)pool_set_limits(d->pool, (unsigned)c->min_workers, (unsigned)c->max_workers, (unsigned)c->prio_workers, NULL);
 }
@@ -283,8 +284,7 @@ static bool start(Daemon *d, GError **err)
     d->idle = idle_new(d, d->options.timeout_sec);
     server_set_on_count(d->main, on_activity, d);
     server_set_on_count(d->admin, on_activity, d);
-    if (c->access_drivers && c->access_drivers[0] && strcmp(c->access_drivers[0], "nop") != 0)
-        server_set_owner_only(d->main, true);
+    server_set_owner_only(d->main, config_wants_access_control(c));
     if (d->driver && !d->driver->init(&context, err))
         return false;
     d->driver_ready = d->driver != NULL;

@@ -26,7 +26,7 @@ static void test_defaults(void)
     assert(c && c->max_workers == 20 && c->max_client_requests == 5 && c->group == (gid_t)-1);
     assert(c->ro_mode == 0777 && c->admin_mode == 0700);
     assert(c->rw_mode == 0770); /* nobody authenticates others, so they stay out */
-    assert(!config_missing_features(c, false) && !config_wants_local_auth(c));
+    assert(!config_missing_features(c, false) && !config_wants_access_control(c));
 }
 
 static void test_only_an_explicit_none_opens_the_main_socket(void)
@@ -36,8 +36,17 @@ static void test_only_an_explicit_none_opens_the_main_socket(void)
     g_autofree char *missing = config_missing_features(polkit, false);
 
     assert(none->rw_mode == 0777 && polkit->rw_mode == 0770);
-    assert(config_wants_local_auth(polkit) && !config_wants_local_auth(none));
     assert(strcmp(missing, "auth_unix_rw=polkit") == 0);
+}
+
+static void test_access_control_is_not_ignored(void)
+{
+    g_autoptr(DaemonConf) nop = load(&qemu, "access_drivers = [ \"nop\" ]\nmax_workers = 2\n", NULL);
+    g_autoptr(DaemonConf) polkit = load(&qemu, "access_drivers = [ \"nop\", \"polkit\" ]\n", NULL);
+    g_autofree char *missing = config_missing_features(polkit, false);
+
+    assert(!config_wants_access_control(nop) && config_wants_access_control(polkit) && strstr(missing, "access_drivers"));
+    assert(nop->max_workers == 2 && nop->min_workers == 2); /* the maximum alone is enough to say */
 }
 
 static void test_network_keys_belong_to_the_proxy(void)
@@ -58,7 +67,7 @@ static void test_nonsense_is_refused(void)
         { "unix_sock_rw_perms = \"0999\"", "octal" },
         { "unix_sock_group = \"no-such-group-here\"", "no-such-group-here" },
         { "auth_unix_rw = \"kerberos\"", "none, sasl, polkit" },
-        { "min_workers = 30", "'min_workers' is 30" },
+        { "max_workers = 0", "max_workers" },
         { "max_clients = 0", "max_clients" },
         { "log_level = 9", "log_level" },
         { "host_uuid = \"00000000-0000-0000-0000-000000000000\"", "host_uuid" },
@@ -83,6 +92,7 @@ int main(void)
     file = g_build_filename(dir, "t.conf", NULL);
     test_defaults();
     test_only_an_explicit_none_opens_the_main_socket();
+    test_access_control_is_not_ignored();
     test_network_keys_belong_to_the_proxy();
     test_nonsense_is_refused();
     g_unlink(file);

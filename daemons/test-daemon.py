@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-DAEMON, PROXY = sys.argv[1:3]
+DAEMON, PROXY = [os.path.abspath(p) for p in sys.argv[1:3]]
 REMOTE, ADMIN = 0x20008086, 0x06900690
 OK, ERROR = 0, 1
 
@@ -317,6 +317,55 @@ def test_proxy_and_daemon(root):
     err = p.end()
     assert 'TCP' in err and 'polkit' in err, err
     d.end()
+
+
+def test_debug_lines_are_kept(root):
+    d = Daemon(root)
+    Peer(d.run + 'virtqemud-sock').open_remote()
+    path = root + '/var/log/libvirt/virtqemud-debug.txt'
+    d.p.send_signal(signal.SIGUSR2)
+    for _ in range(500):
+        if os.path.exists(path):
+            break
+        time.sleep(0.01)
+    d.end()
+    assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_session(root):
+    """Without privileges everything is in the user's directories, and there is no read-only socket."""
+    user = 65534 if os.getuid() == 0 else os.getuid()
+    other = dict(user=user, group=user, extra_groups=[]) if os.getuid() == 0 else {}
+    os.chmod(root, 0o755)
+    home = root + '/home'
+    os.makedirs(home + '/run')
+    for path in (home, home + '/run'):
+        os.chown(path, user, -1)
+        os.chmod(path, 0o700)
+    env = {'HOME': home, 'XDG_RUNTIME_DIR': home + '/run', 'PATH': os.environ['PATH']}
+    env.update({k: v for k, v in os.environ.items() if k in ('ASAN_OPTIONS', 'LD_PRELOAD')})
+    run = lambda *args: subprocess.Popen([DAEMON, *args], env=env, cwd='/', **other,
+                                         stderr=subprocess.PIPE, text=True)
+    try:
+        version = run('--version')
+    except PermissionError:
+        version = None
+    if not version or version.wait(10) != 0:
+        print('  skipped: another user cannot run the program here')
+        return
+    p = run('--timeout', '1')
+    started.append(p)
+    sockets = home + '/run/libvirt/'
+    for _ in range(1000):
+        if os.path.exists(sockets + 'virtqemud-admin-sock'):
+            break
+        time.sleep(0.01)
+    assert sorted(os.listdir(sockets)) == ['virtqemud-admin-sock', 'virtqemud-sock', 'virtqemud.pid'], os.listdir(sockets)
+    peer = Peer(sockets + 'virtqemud-sock').open_remote()
+    peer.s.close()
+    err = p.communicate(timeout=30)[1]
+    assert p.returncode == 0, err
+    assert os.listdir(sockets) == []
 
 
 def test_virt_admin(root):

@@ -233,12 +233,15 @@ static bool start(const Spawn *s, PidRef *ret, GError **err)
 
 bool spawn_start(const Spawn *s, PidRef *ret, GError **err)
 {
-    /* The list is held while the child starts: spawn_reap() must not miss one that ends at once. */
+    if (!start(s, ret, err)) /* may hang with the file system: no lock is held */
+        return false;
+    if (s->keep_zombie)
+        return true;
+
+    /* It may have ended before it stood in the list, and its SIGCHLD be gone. */
     LOCK_SCOPE(&children_lock);
 
-    if (!start(s, ret, err))
-        return false;
-    if (!s->keep_zombie) {
+    if (waitpid(ret->pid, NULL, WNOHANG) == 0) {
         if (!children)
             children = g_array_new(FALSE, FALSE, sizeof(pid_t));
         g_array_append_val(children, ret->pid);
