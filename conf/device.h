@@ -23,8 +23,8 @@ typedef enum DeviceKind {
     DEVICE_INPUT,      /* InputDef       domain_misc.h */
     DEVICE_TPM,        /* TpmDef         domain_misc.h */
     DEVICE_GRAPHICS,   /* GraphicsDef    domain_graphics.h */
-    DEVICE_AUDIO,      /* AudioDef       domain_graphics.h */
     DEVICE_SOUND,      /* SoundDef       domain_graphics.h */
+    DEVICE_AUDIO,      /* AudioDef       domain_graphics.h */
     DEVICE_VIDEO,      /* VideoDef       domain_graphics.h */
     DEVICE_HOSTDEV,    /* HostdevDef     domain_hostdev.h */
     DEVICE_REDIRDEV,   /* RedirdevDef    domain_hostdev.h */

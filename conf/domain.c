@@ -407,10 +407,13 @@ DomainDef *domain_parse(const char *xml, gsize len, unsigned flags, const ConfPo
         return NULL;
     }
 
+    /* Without an id the document is not that of a running guest, whatever the caller hoped. */
+    xmlAttr *id = xmlHasProp(root, (const xmlChar *)"id");
+    if (!id && !(flags & DOMAIN_PARSE_STATUS))
+        flags |= DOMAIN_PARSE_INACTIVE;
     g_autoptr(DomainDef) d = domain_new();
     g_autoptr(GPtrArray) problems = flags & DOMAIN_PARSE_STRICT ? g_ptr_array_new_with_free_func(g_free) : NULL;
     ConfParser p = { .flags = flags, .root = d, .problems = problems };
-    xmlAttr *id = xmlHasProp(root, (const xmlChar *)"id");
     if (!conf_parse(&p, &domain_desc, root, d, err))
         return NULL;
     if (id)
@@ -443,13 +446,16 @@ char *domain_format(const DomainDef *d, unsigned flags, const DomainFormatContex
 {
     g_autoptr(GString) out = g_string_sized_new(4096), tmp = g_string_new(NULL);
     ChrDef console;
+    bool live = ctx && ctx->id > 0;
+    if (!live && !(flags & DOMAIN_FORMAT_STATUS))
+        flags |= DOMAIN_FORMAT_INACTIVE;
     ConfFormatter f = { .flags = flags, .root = d, .tmp = tmp, .substitute = console_of_serial, .substitute_data = &console };
 
     xml_writer_init(&f.w, out, 0);
     xml_open(&f.w, "domain");
     /* type= first, then id=, as readers are used to see them */
     xml_attr(&f.w, "type", enum_name(&virt_type_names, d->virt));
-    if (ctx && ctx->id > 0 && !(flags & DOMAIN_FORMAT_INACTIVE))
+    if (live && !(flags & DOMAIN_FORMAT_INACTIVE))
         xml_attrf(&f.w, "id", "%d", ctx->id);
     if (d->qemu)
         xml_attr(&f.w, "xmlns:qemu", QEMU_SCHEMA);

@@ -108,7 +108,7 @@ typedef struct DomainDef {
     char *name, *title, *description;
     char *metadata;           /* whole <metadata> element as it came, NULL none */
     /* memory, KiB */
-    uint64_t memory;          /* at boot, without memory devices' share */
+    uint64_t memory;          /* all of it: at boot plus memory devices */
     uint64_t current_memory;  /* balloon target; resolve: <= memory */
     uint64_t max_memory;      /* 0: no hotplug */
     uint32_t memory_slots;
@@ -154,6 +154,7 @@ enum { /* domain_parse() flags */
     DOMAIN_PARSE_STRICT = 1 << 1,    /* unknown names are errors, listed with their places */
     DOMAIN_PARSE_NO_DEFAULTS = 1 << 2, /* stop after resolve (own files: defaults are in them) */
     DOMAIN_PARSE_NO_VALIDATE = 1 << 3,
+    DOMAIN_PARSE_ABI_UPDATE = 1 << 5, /* a new guest: its layout may follow the newest rules */
     DOMAIN_PARSE_STATUS = 1 << 4,    /* our own status file: live values and private ones */
 };
 
@@ -165,7 +166,7 @@ enum { /* domain_format() flags */
 };
 
 typedef struct DomainFormatContext {
-    int id; /* id attribute, 0 or less: none */
+    int id; /* id attribute; 0 or less: none, the document is that of an inactive guest */
 } DomainFormatContext;
 
 DomainDef *domain_new(void);

@@ -103,15 +103,26 @@ static const ConfField phys_rows[] = {
 };
 CONF_DESC(cpu_phys_desc, CpuPhysAddr, phys_rows);
 
+static void fallback_format(ConfFormatter *f, const ConfField *row, const void *base)
+{
+    static const char *const name[] = { "model" };
+    const CpuDef *c = base;
+
+    if (!c->model && c->fallback == CPU_FALLBACK_ALLOW)
+        return;
+    conf_format_at(f, name, 1);
+    xml_attr(&f->w, "fallback", enum_name(&cpu_fallback_names, c->fallback));
+}
+static const ConfCustom fallback = { NULL, fallback_format };
+
 #define C CpuDef
-#define MODEL WHEN(C, mode, BIT(CPU_MODE_CUSTOM) | BIT(CPU_MODE_HOST_MODEL))
 static const ConfField cpu_rows[] = {
     CONF_ENUM(C, mode, "@mode", cpu_mode_names, CF_ABI, "how the model is chosen"),
     CONF_ENUM(C, match, "@match", cpu_match_names, CF_ABI, "how strictly"),
     CONF_ENUM(C, check, "@check", cpu_check_names, 0, "what is checked before starting"),
     CONF_ONOFF(C, migratable, "@migratable", CF_ABI, "without features that block migration"),
-    CONF_ENUM(C, fallback, "model/@fallback", cpu_fallback_names, CF_WRITE_ONLY | CF_ALWAYS, "a similar model will do", MODEL),
-    CONF_ENUM(C, fallback, "model/@fallback", cpu_fallback_names, CF_VIEW | CF_READ_ONLY, "a similar model will do"),
+    CONF_ENUM(C, fallback, "model/@fallback", cpu_fallback_names, CF_READ_ONLY, "a similar model will do"),
+    CONF_CUSTOM_VIEW(fallback, "model", "fallback is written with every model"),
     CONF_STR(C, vendor_id, "model/@vendor_id", CF_ABI, "vendor that the guest sees"),
     CONF_STR(C, model, "model/text()", CF_ABI, "model"),
     CONF_STR(C, vendor, "vendor/text()", CF_ABI, "vendor of the host"),

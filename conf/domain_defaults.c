@@ -5,6 +5,7 @@
  * addresses name. Idempotent for a driver whose callbacks are.
  */
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "conf/domain.h"
 #include "util/api.h"
@@ -72,6 +73,34 @@ static void default_console_targets(DomainDef *d)
         if (c->target == CHR_TARGET_NONE)
             c->target = d->virt == VIRT_LXC ? CONSOLE_LXC : d->os.type == OS_HVM ? CONSOLE_SERIAL : CONSOLE_XEN;
     }
+}
+
+static void default_arch(DomainDef *d, const ConfPolicy *policy)
+{
+    struct utsname host;
+
+    if (d->os.arch)
+        return;
+    if (policy && policy->default_arch)
+        d->os.arch = g_strdup(policy->default_arch);
+    else if (uname(&host) == 0)
+        d->os.arch = g_strdup(host.machine);
+}
+
+/* A full machine boots from disk unless something else is said. */
+static void default_boot(DomainDef *d)
+{
+    if (d->os.type != OS_HVM || list_len(d->os.boot) || d->os.bootloader)
+        return;
+    for (guint i = 0; i < d->devices->len; i++) {
+        if (((const Device *)d->devices->pdata[i])->info.boot_order)
+            return;
+    }
+    BootItem *item = g_new0(BootItem, 1);
+    item->dev = BOOT_HD;
+    if (!d->os.boot)
+        d->os.boot = g_ptr_array_new();
+    g_ptr_array_add(d->os.boot, item);
 }
 
 /* ---- disks and controllers ---- */
@@ -148,14 +177,21 @@ static const struct { DiskBus bus; ControllerType type; } controller_of_bus[] = 
 
 enum { CONTROLLERS_MAX = 256 }; /* of one type that a document may imply */
 
-static bool imply(DomainDef *d, ControllerType type, unsigned index, GError **err)
+/* below: with all controllers of the type up to that index */
+static bool imply(DomainDef *d, ControllerType type, unsigned index, bool below, GError **err)
 {
     if (index >= CONTROLLERS_MAX) {
         error_set(err, VIR_ERR_XML_ERROR, "an address names %s controller %u; at most %d controllers are implied",
                   enum_name(&controller_type_names, type), index, CONTROLLERS_MAX);
         return false;
     }
-    (void)domain_ensure_controller(d, type, index);
+    if (below) {
+        (void)domain_ensure_controller(d, type, index);
+    } else if (!domain_find_controller(d, type, index)) {
+        ControllerDef *c = domain_add(d, DEVICE_CONTROLLER);
+        c->type = type;
+        c->index = (OptU32){ 1, index };
+    }
     return true;
 }
 
@@ -166,7 +202,7 @@ static bool imply_controllers(DomainDef *d, GError **err)
         for (guint i = 0; (disk = domain_next(d, DEVICE_DISK, &i));) {
             const DeviceAddress *a = &disk->dev.info.address;
             if (disk->bus == controller_of_bus[b].bus && a->type == ADDRESS_DRIVE &&
-                !imply(d, controller_of_bus[b].type, a->u.drive.controller, err))
+                !imply(d, controller_of_bus[b].type, a->u.drive.controller, true, err))
                 return false;
         }
     }
@@ -176,14 +212,14 @@ static bool imply_controllers(DomainDef *d, GError **err)
         const DeviceAddress *a = &dev->info.address;
         if ((dev->kind == DEVICE_CHANNEL && chr->target == CHANNEL_VIRTIO) ||
             (dev->kind == DEVICE_CONSOLE && chr->target == CONSOLE_VIRTIO)) {
-            if (!imply(d, CONTROLLER_VIRTIO_SERIAL, a->type == ADDRESS_VIRTIO_SERIAL ? a->u.serial.controller : 0, err))
+            if (!imply(d, CONTROLLER_VIRTIO_SERIAL, a->type == ADDRESS_VIRTIO_SERIAL ? a->u.serial.controller : 0, false, err))
                 return false;
         }
         if (dev->kind == DEVICE_SMARTCARD &&
-            !imply(d, CONTROLLER_CCID, a->type == ADDRESS_CCID ? a->u.ccid.controller : 0, err))
+            !imply(d, CONTROLLER_CCID, a->type == ADDRESS_CCID ? a->u.ccid.controller : 0, false, err))
             return false;
         if (dev->kind == DEVICE_HOSTDEV && ((const HostdevDef *)dev)->type == HOSTDEV_SCSI &&
-            a->type == ADDRESS_DRIVE && !imply(d, CONTROLLER_SCSI, a->u.drive.controller, err))
+            a->type == ADDRESS_DRIVE && !imply(d, CONTROLLER_SCSI, a->u.drive.controller, true, err))
             return false;
     }
     return true;
@@ -296,8 +332,10 @@ bool domain_defaults(DomainDef *d, const ConfPolicy *policy, void *policy_data, 
     bool wide = policy && (policy->features & CONF_POLICY_WIDE_SCSI);
     DiskDef *disk;
 
+    default_arch(d, policy);
     join_console_and_serial(d);
     default_console_targets(d);
+    default_boot(d);
     default_macs(d, policy);
     for (guint i = 0; (disk = domain_next(d, DEVICE_DISK, &i));) {
         if (!place_disk(d, disk, wide, err))

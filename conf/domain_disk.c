@@ -194,7 +194,6 @@ static const ConfCustom outside_encryption = { outside_encryption_parse, outside
 
 #define S StorageSource
 #define ON(t) WHEN(S, type, BIT(STORAGE_##t))
-#define FILES (BIT(STORAGE_FILE) | BIT(STORAGE_BLOCK) | BIT(STORAGE_DIR))
 /* Rows of both descriptions. The path of the format and of the index differ. */
 #define STORAGE_ROWS(index_path) \
     CONF_STR(S, path, "source/@file", 0, "image file", ON(FILE)), \
@@ -233,7 +232,7 @@ static const ConfCustom outside_encryption = { outside_encryption_parse, outside
     CONF_STR(S, ssh_agentsock, "source/identity/@agentsock", 0, "ssh agent socket", ON(NETWORK)), \
     CONF_STR(S, known_hosts, "source/knownHosts/@path", 0, "ssh known hosts", ON(NETWORK)), \
     CONF_STRUCT(S, vhost_reconnect, "source/reconnect", reconnect_desc, 0, "vhost-user: connect again", ON(VHOSTUSER)), \
-    CONF_LIST(S, seclabels, "source/seclabel", seclabel_desc, 0, "security labels", WHEN(S, type, FILES)), \
+    CONF_LIST(S, seclabels, "source/seclabel", seclabel_desc, 0, "security labels", WHEN(S, type, ~BIT(STORAGE_NETWORK))), \
     CONF_LIST(S, slices, "source/slices/slice", slice_desc, 0, "part of the source that is used"), \
     CONF_OPTIONAL(S, auth, "source/auth", storage_auth_desc, 0, "credentials", WHEN(S, auth_outside, BIT(0))), \
     CONF_OPTIONAL(S, encryption, "source/encryption", encryption_desc, 0, "encryption", WHEN(S, encryption_outside, BIT(0))), \

@@ -149,6 +149,7 @@ static const ConfField net_rows[] = {
     CONF_ENUM(D, mac_type, "mac/@type", net_mac_type_names, 0, "how it came to be"),
     CONF_YESNO(D, mac_check, "mac/@check", 0, "whether its range is checked"),
 
+    CONF_ENUM(D, driver, "driver/@name", net_driver_names, CF_VIEW, "backend driver", ON(BIT(NET_HOSTDEV))),
     CONF_STR(D, src.network, "source/@network", CF_VIEW | CF_REQUIRED, "virtual network", ON(BIT(NET_NETWORK))),
     CONF_STR(D, src.portgroup, "source/@portgroup", CF_VIEW, "group of settings in it", ON(BIT(NET_NETWORK))),
     CONF_STR(D, src.portid, "source/@portid", CF_VIEW | CF_LIVE, "port in it", ON(BIT(NET_NETWORK))),
@@ -193,7 +194,7 @@ static const ConfField net_rows[] = {
     CONF_STR(D, guest_ifname, "guest/@dev", 0, "name in a container"),
     CONF_STR(D, guest_actual, "guest/@actual", CF_LIVE, "real name in a container"),
     CONF_STR(D, model, "model/@type", CF_ABI, "device model"),
-    CONF_ENUM(D, driver, "driver/@name", net_driver_names, 0, "backend driver"),
+    CONF_ENUM(D, driver, "driver/@name", net_driver_names, 0, "backend driver", ON(~BIT(NET_HOSTDEV))),
     CONF_ENUM(D, txmode, "driver/@txmode", net_txmode_names, 0, "how packets are sent"),
     CONF_ONOFF(D, ioeventfd, "driver/@ioeventfd", CF_ABI, "handle I/O in a thread"),
     CONF_ONOFF(D, event_idx, "driver/@event_idx", CF_ABI, "suppress needless interrupts"),

@@ -11,17 +11,21 @@
 #include "util/api.h"
 #include "util/error.h"
 
-static void resolve_memory(DomainDef *d)
+static void resolve_memory(DomainDef *d, bool update)
 {
-    uint64_t cells = 0;
+    uint64_t cells = 0, devices = 0;
+    const MemoryDef *m;
+
+    for (guint i = 0; (m = domain_next(d, DEVICE_MEMORY, &i));)
+        devices += m->size;
 
     if (d->cpu) {
         for (unsigned i = 0; i < list_len(d->cpu->cells); i++)
             cells += ((const NumaCell *)list_at(d->cpu->cells, i))->memory;
     }
-    /* With cells the memory is what they hold. */
-    if (cells && (!d->max_memory || !d->memory))
-        d->memory = cells + 0;
+    /* With cells the memory is what they and the devices hold; existing guests keep theirs. */
+    if (cells && (update || !d->memory))
+        d->memory = cells + devices;
     if (!d->current_memory || d->current_memory > d->memory)
         d->current_memory = d->memory;
 }
@@ -140,7 +144,7 @@ bool domain_resolve(DomainDef *d, unsigned flags, GError **err)
     }
     if (d->cpu)
         resolve_cells(d->cpu);
-    resolve_memory(d);
+    resolve_memory(d, flags & DOMAIN_PARSE_ABI_UPDATE);
     if (!resolve_vcpus(d, err))
         return false;
     resolve_iothreads(d);

@@ -69,7 +69,7 @@ static const ConfField cache_alloc_rows[] = {
     CONF_U32(CacheAlloc, id, "@id", CF_REQUIRED | CF_ALWAYS, "cache"),
     CONF_U32(CacheAlloc, level, "@level", CF_REQUIRED | CF_ALWAYS, "its level"),
     CONF_ENUM(CacheAlloc, type, "@type", cache_type_names, CF_REQUIRED | CF_ALWAYS, "code, data or both"),
-    CONF_SIZE(CacheAlloc, size, "@size", size_bytes, CF_REQUIRED, "how much of it"),
+    CONF_PRETTY64(CacheAlloc, size, "@size", size_bytes, CF_REQUIRED, "how much of it"),
     CONF_PAD(CacheAlloc, _pad),
 };
 CONF_DESC(cache_alloc_desc, CacheAlloc, cache_alloc_rows);

@@ -98,6 +98,15 @@ static bool overlaps_partly(const Bitmap *a, const Bitmap *b)
     return bitmap_overlaps(a, b) && !bitmap_equal(a, b);
 }
 
+static bool is_subset(const Bitmap *a, const Bitmap *b)
+{
+    for (int i = bitmap_next(a, 0); i >= 0; i = bitmap_next(a, (unsigned)i + 1)) {
+        if (!bitmap_is_set(b, (unsigned)i))
+            return false;
+    }
+    return true;
+}
+
 static bool validate_cputune(const CpuTuning *t, GError **err)
 {
     for (unsigned i = 0; i < list_len(t->cachetunes); i++) {
@@ -120,12 +129,12 @@ static bool validate_cputune(const CpuTuning *t, GError **err)
         }
         for (unsigned m = 0; m < list_len(a->monitors); m++) {
             const CacheMonitor *x = list_at(a->monitors, m);
-            for (unsigned n = 0; n < m; n++) {
-                if (overlaps_partly(x->vcpus, ((const CacheMonitor *)list_at(a->monitors, n))->vcpus) ||
-                    bitmap_equal(x->vcpus, ((const CacheMonitor *)list_at(a->monitors, n))->vcpus)) {
-                    error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/cachetune/monitor: colliding vcpus");
-                    return false;
-                }
+            bool taken = false;
+            for (unsigned n = 0; n < m; n++)
+                taken = taken || bitmap_equal(x->vcpus, ((const CacheMonitor *)list_at(a->monitors, n))->vcpus);
+            if (taken || !is_subset(x->vcpus, a->vcpus)) {
+                error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/cachetune/monitor: vcpus are not of the cachetune or monitored twice");
+                return false;
             }
         }
     }
@@ -171,23 +180,12 @@ static bool validate_timers(const ClockDef *c, GError **err)
 
 static bool validate_vcpus(const DomainDef *d, GError **err)
 {
-    unsigned enabled = 0;
-
     if (!list_len(d->vcpu_defs))
         return true;
     for (unsigned i = 0; i < list_len(d->vcpu_defs); i++) {
         const VcpuDef *v = list_at(d->vcpu_defs, i);
-        enabled += v->enabled == TRI_YES;
         if (v->id >= d->vcpus_max) {
             error_set(err, VIR_ERR_XML_ERROR, "domain/vcpus/vcpu: vcpu id '%u' is out of range of maximum vcpu count", v->id);
-            return false;
-        }
-        if (v->id == 0 && v->enabled != TRI_YES) {
-            error_set(err, VIR_ERR_XML_ERROR, "vcpu 0 can't be offline");
-            return false;
-        }
-        if (v->enabled == TRI_NO && (v->order || v->hotpluggable == TRI_NO)) {
-            error_set(err, VIR_ERR_XML_ERROR, "offline vcpu '%u' must not have an order and must be hotpluggable", v->id);
             return false;
         }
     }

@@ -148,6 +148,7 @@ struct ConfDesc {
 #define CONF_OPTSIZE(T, f, path, how, flags, doc, ...) CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, OptU64), path, flags, doc, .type = &conf_opt_size, .arg = &(how), ##__VA_ARGS__)
 /* written with the largest unit that divides it; field in bytes */
 #define CONF_PRETTY(T, f, path, how, flags, doc, ...) CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, OptU64), path, flags, doc, .type = &conf_opt_pretty, .arg = &(how), ##__VA_ARGS__)
+#define CONF_PRETTY64(T, f, path, how, flags, doc, ...) CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, uint64_t), path, flags, doc, .type = &conf_pretty, .arg = &(how), ##__VA_ARGS__)
 #define CONF_NUM(n) .arg = &(n) /* how a number is written: a ConfNum */
 
 #define CONF_STRUCT(T, f, path, desc_, flags, doc, ...)   CONF_ROW_(CK_STRUCT, T, f, (uint32_t)offsetof(T, f), path, flags, doc, .arg = &(desc_), ##__VA_ARGS__)
@@ -180,7 +181,7 @@ struct ConfDesc {
 /* ---- scalar types (scalar.c) ---- */
 extern const ConfType conf_str, conf_u32, conf_u64, conf_i64, conf_opt_u32, conf_opt_i32,
     conf_opt_u64, conf_uuid, conf_mac, conf_bitmap, conf_enum, conf_enum_by, conf_flag,
-    conf_yesflag, conf_size, conf_opt_size, conf_bytes, conf_const, conf_opt_pretty;
+    conf_yesflag, conf_size, conf_opt_size, conf_bytes, conf_const, conf_opt_pretty, conf_pretty;
 
 typedef struct ConfNum {
     int base;        /* 10; 16 without prefix; 0: as the prefix says */

@@ -300,6 +300,19 @@ static void pretty_format(const ConfField *row, const void *v, const void *base,
     g_string_append_printf(out, "%" G_GUINT64_FORMAT, n >> 10 * pretty_power(n));
 }
 
+static const char *pretty64_unit(const ConfField *row, const void *v)
+{
+    const OptU64 o = { *(const uint64_t *)v, 1, 0 };
+    return pretty_unit(row, &o);
+}
+
+static void pretty64_format(const ConfField *row, const void *v, const void *base, GString *out)
+{
+    const OptU64 o = { *(const uint64_t *)v, 1, 0 };
+    pretty_format(row, &o, base, out);
+}
+
+const ConfType conf_pretty = { "size", sizeof(uint64_t), true, size_parse, u64_present, pretty64_format, pretty64_unit };
 const ConfType conf_opt_pretty = { "size", sizeof(OptU64), true, opt_size_parse, opt64_present, pretty_format, pretty_unit };
 
 /* ---- words ---- */
