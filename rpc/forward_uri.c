@@ -68,7 +68,7 @@ const char *forward_daemon_probe(const char *run_dir, bool readonly, const char 
             return rows[i].daemon;
         }
         last = rows[i].daemon;
-        g_string_append_printf(looked, "%s%s.socket", looked->len ? ", " : "", last);
+        g_string_append_printf(looked, "%s%s%s.socket", looked->len ? ", " : "", last, readonly ? "-ro" : "");
     }
     error_set(err, VIR_ERR_NO_CONNECT, "a connection without URI: no hypervisor daemon has its socket in '%s'; start one of %s",
               run_dir, looked->str);

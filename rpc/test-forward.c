@@ -409,6 +409,8 @@ static void test_readonly(void)
     send_call(fd, REMOTE_PROGRAM, NET_LIST, 3, NULL);
     expect_ok(fd, NET_LIST, 3);
     assert(net->client->readonly && net->open_flags == VIR_CONNECT_RO);
+    send_call(fd, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_NUM_OF_SECRETS, 4, NULL);
+    expect_error(fd, MSG_REPLY, REMOTE_PROC_CONNECT_NUM_OF_SECRETS, 4, VIR_ERR_NO_SUPPORT, "start virtsecretd-ro.socket");
     close(fd);
     fd = connect_to("libvirt-sock");
     authenticate(fd);

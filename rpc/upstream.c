@@ -369,11 +369,12 @@ static void upstream_missing(Upstream *u, int errnum)
 {
     g_autoptr(GError) error = NULL;
     const char *what = errnum == ENOENT ? "is not running and has no socket" : "does not listen on its socket";
+    const char *ro = u->s->client->readonly ? "-ro" : ""; /* each socket is a unit of its own */
 
     if (is_primary(u))
-        error_set(&error, VIR_ERR_NO_CONNECT, "%.200s: %s %s; start %s.socket", u->s->name, u->daemon, what, u->daemon);
+        error_set(&error, VIR_ERR_NO_CONNECT, "%.200s: %s %s; start %s%s.socket", u->s->name, u->daemon, what, u->daemon, ro);
     else
-        error_set(&error, VIR_ERR_NO_SUPPORT, "%s %s; start %s.socket", u->daemon, what, u->daemon);
+        error_set(&error, VIR_ERR_NO_SUPPORT, "%s %s; start %s%s.socket", u->daemon, what, u->daemon, ro);
     upstream_failed(u, error);
 }
 
