@@ -28,7 +28,8 @@ static Server *find_server(const admin_nonnull_server *srv, GError **err)
         if (strcmp(server_name(all[i]), srv->name) == 0)
             return all[i];
     }
-    error_set(err, VIR_ERR_NO_SERVER, "no server with matching name '%s' found, there are '%s' and '%s'", srv->name,
+    error_set(err, VIR_ERR_NO_SERVER,
+              "no server with matching name '%s' found, there are '%s' and '%s'", srv->name,
               server_name(all[0]), server_name(all[1]));
     return NULL;
 }
@@ -39,7 +40,8 @@ static Client *find_client(const admin_nonnull_server *srv, uint64_t id, GError 
     Client *c = s ? server_find_client(s, id) : NULL;
 
     if (s && !c)
-        error_set(err, VIR_ERR_NO_CLIENT, "no client with matching id '%" G_GUINT64_FORMAT "' found", id);
+        error_set(err, VIR_ERR_NO_CLIENT,
+                  "no client with matching id '%" G_GUINT64_FORMAT "' found", id);
     return c;
 }
 
@@ -93,7 +95,8 @@ typedef struct UintSlot {
 } UintSlot;
 
 /* Stores unsigned parameters by name. Unknown names, other types and doubles are errors. */
-static bool params_read(const admin_typed_param *params, u_int n, UintSlot *slots, size_t n_slots, GError **err)
+static bool params_read(const admin_typed_param *params, u_int n, UintSlot *slots, size_t n_slots,
+                        GError **err)
 {
     for (u_int i = 0; i < n; i++) {
         UintSlot *s = NULL;
@@ -105,7 +108,8 @@ static bool params_read(const admin_typed_param *params, u_int n, UintSlot *slot
             return false;
         }
         if (params[i].value.type != VIR_TYPED_PARAM_UINT) {
-            error_set(err, VIR_ERR_INVALID_ARG, "parameter '%s' has type %d, an unsigned integer is expected", s->field,
+            error_set(err, VIR_ERR_INVALID_ARG,
+                      "parameter '%s' has type %d, an unsigned integer is expected", s->field,
                       params[i].value.type);
             return false;
         }
@@ -121,7 +125,8 @@ static bool params_read(const admin_typed_param *params, u_int n, UintSlot *slot
 
 /* --- servers ----------------------------------------------------------------------------------------- */
 
-static bool list_servers(Call *c, const admin_connect_list_servers_args *a, admin_connect_list_servers_ret *r, GError **err)
+static bool list_servers(Call *c, const admin_connect_list_servers_args *a,
+                         admin_connect_list_servers_ret *r, GError **err)
 {
     Server *all[] = { the->main, the->admin };
 
@@ -135,7 +140,8 @@ static bool list_servers(Call *c, const admin_connect_list_servers_args *a, admi
     return true;
 }
 
-static bool lookup_server(Call *c, const admin_connect_lookup_server_args *a, admin_connect_lookup_server_ret *r, GError **err)
+static bool lookup_server(Call *c, const admin_connect_lookup_server_args *a,
+                          admin_connect_lookup_server_ret *r, GError **err)
 {
     if (!find_server(&(admin_nonnull_server){ .name = a->name }, err))
         return false;
@@ -178,7 +184,8 @@ static bool set_threadpool(Call *c, const admin_server_set_threadpool_parameters
     if (!s)
         return false;
     if (!pool_of(s)) {
-        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "server '%s' has no workers to configure", server_name(s));
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "server '%s' has no workers to configure",
+                  server_name(s));
         return false;
     }
     pool_stats(pool_of(s), &new);
@@ -192,12 +199,13 @@ static bool set_threadpool(Call *c, const admin_server_set_threadpool_parameters
     if (!params_read(a->params.params_val, a->params.params_len, slots, G_N_ELEMENTS(slots), err) ||
         !pool_set_limits(pool_of(s), new.min, new.max, new.prio, err))
         return false;
-    log_info("workers of '%s': at least %u, at most %u, %u reserved", server_name(s), new.min, new.max, new.prio);
+    log_info("workers of '%s': at least %u, at most %u, %u reserved", server_name(s), new.min,
+             new.max, new.prio);
     return true;
 }
 
-static bool get_client_limits(Call *c, const admin_server_get_client_limits_args *a, admin_server_get_client_limits_ret *r,
-                              GError **err)
+static bool get_client_limits(Call *c, const admin_server_get_client_limits_args *a,
+                              admin_server_get_client_limits_ret *r, GError **err)
 {
     Server *s = find_server(&a->srv, err);
     Params p = { NULL };
@@ -229,13 +237,15 @@ static bool set_client_limits(Call *c, const admin_server_set_client_limits_args
     if (!params_read(a->params.params_val, a->params.params_len, slots, G_N_ELEMENTS(slots), err))
         return false;
     if (new.max_clients == 0 || new.max_anonymous_clients > new.max_clients) {
-        error_set(err, VIR_ERR_INVALID_ARG, "maximum of %u clients, %u of them unauthenticated, is not possible",
+        error_set(err, VIR_ERR_INVALID_ARG,
+                  "maximum of %u clients, %u of them unauthenticated, is not possible",
                   new.max_clients, new.max_anonymous_clients);
         return false;
     }
     *server_limits(s) = new;
     server_apply_limits(s);
-    log_info("clients of '%s': at most %u, %u of them unauthenticated", server_name(s), new.max_clients, new.max_anonymous_clients);
+    log_info("clients of '%s': at most %u, %u of them unauthenticated", server_name(s),
+             new.max_clients, new.max_anonymous_clients);
     return true;
 }
 
@@ -266,7 +276,8 @@ static void client_append(Client *c, void *data)
         client_fill(c, &r->clients.clients_val[r->clients.clients_len++]);
 }
 
-static bool list_clients(Call *c, const admin_server_list_clients_args *a, admin_server_list_clients_ret *r, GError **err)
+static bool list_clients(Call *c, const admin_server_list_clients_args *a,
+                         admin_server_list_clients_ret *r, GError **err)
 {
     Server *s = find_server(&a->srv, err);
 
@@ -276,7 +287,8 @@ static bool list_clients(Call *c, const admin_server_list_clients_args *a, admin
     if (!a->need_results)
         return true;
     if (r->ret > ADMIN_CLIENT_LIST_MAX) {
-        error_set(err, VIR_ERR_RPC, "server '%s' has %u clients, a list may hold %d", server_name(s), r->ret, ADMIN_CLIENT_LIST_MAX);
+        error_set(err, VIR_ERR_RPC, "server '%s' has %u clients, a list may hold %d",
+                  server_name(s), r->ret, ADMIN_CLIENT_LIST_MAX);
         return false;
     }
     r->clients.clients_val = g_new0(admin_nonnull_client, r->ret);
@@ -284,7 +296,8 @@ static bool list_clients(Call *c, const admin_server_list_clients_args *a, admin
     return true;
 }
 
-static bool lookup_client(Call *c, const admin_server_lookup_client_args *a, admin_server_lookup_client_ret *r, GError **err)
+static bool lookup_client(Call *c, const admin_server_lookup_client_args *a,
+                          admin_server_lookup_client_ret *r, GError **err)
 {
     Client *client = find_client(&a->srv, a->id, err);
 
@@ -294,7 +307,8 @@ static bool lookup_client(Call *c, const admin_server_lookup_client_args *a, adm
     return true;
 }
 
-static bool get_client_info(Call *c, const admin_client_get_info_args *a, admin_client_get_info_ret *r, GError **err)
+static bool get_client_info(Call *c, const admin_client_get_info_args *a,
+                            admin_client_get_info_ret *r, GError **err)
 {
     Client *client = find_client(&a->clnt.srv, a->clnt.id, err);
     const Identity *id;
@@ -324,23 +338,24 @@ static bool close_client(Call *c, const admin_client_close_args *a, GError **err
 
     if (!client)
         return false;
-    log_info("client %" G_GUINT64_FORMAT " of '%s' is closed by an administrator", client->id, server_name(client->server));
+    log_info("client %" G_GUINT64_FORMAT " of '%s' is closed by an administrator", client->id,
+             server_name(client->server));
     client_close(client, client == call_client(c)); /* our own gets its reply first */
     return true;
 }
 
 /* --- the daemon -------------------------------------------------------------------------------------- */
 
-static bool get_outputs(Call *c, const admin_connect_get_logging_outputs_args *a, admin_connect_get_logging_outputs_ret *r,
-                        GError **err)
+static bool get_outputs(Call *c, const admin_connect_get_logging_outputs_args *a,
+                        admin_connect_get_logging_outputs_ret *r, GError **err)
 {
     r->outputs = log_get_outputs();
     r->noutputs = log_count_outputs();
     return true;
 }
 
-static bool get_filters(Call *c, const admin_connect_get_logging_filters_args *a, admin_connect_get_logging_filters_ret *r,
-                        GError **err)
+static bool get_filters(Call *c, const admin_connect_get_logging_filters_args *a,
+                        admin_connect_get_logging_filters_ret *r, GError **err)
 {
     r->nfilters = log_count_filters();
     r->filters = r->nfilters ? log_get_filters() : NULL;

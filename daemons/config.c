@@ -91,12 +91,25 @@ static DaemonConf *config_new(void)
     DaemonConf *c = g_new0(DaemonConf, 1);
 
     *c = (DaemonConf){
-        .min_workers = 5, .max_workers = 20, .prio_workers = 5,
-        .max_clients = 5000, .max_queued_clients = 1000, .max_anonymous_clients = 20, .max_client_requests = 5,
-        .admin_min_workers = 5, .admin_max_workers = 20, .admin_max_clients = 5000,
-        .admin_max_queued_clients = 20, .admin_max_client_requests = 5,
-        .keepalive_interval = 5, .keepalive_count = 5, .admin_keepalive_interval = 5, .admin_keepalive_count = 5,
-        .audit_level = 1, .tcp_min_ssf = 56, .ovs_timeout = 5,
+        .min_workers = 5,
+        .max_workers = 20,
+        .prio_workers = 5,
+        .max_clients = 5000,
+        .max_queued_clients = 1000,
+        .max_anonymous_clients = 20,
+        .max_client_requests = 5,
+        .admin_min_workers = 5,
+        .admin_max_workers = 20,
+        .admin_max_clients = 5000,
+        .admin_max_queued_clients = 20,
+        .admin_max_client_requests = 5,
+        .keepalive_interval = 5,
+        .keepalive_count = 5,
+        .admin_keepalive_interval = 5,
+        .admin_keepalive_count = 5,
+        .audit_level = 1,
+        .tcp_min_ssf = 56,
+        .ovs_timeout = 5,
         .group = (gid_t)-1,
     };
     return c;
@@ -111,12 +124,14 @@ DaemonConf *config_free(DaemonConf *c)
     return NULL;
 }
 
-static bool parse_mode(const char *key, const char *text, unsigned fallback, unsigned *ret, GError **err)
+static bool parse_mode(const char *key, const char *text, unsigned fallback, unsigned *ret,
+                       GError **err)
 {
     guint64 v = fallback;
 
     if (text && !g_ascii_string_to_unsigned(text, 8, 0, 0777, &v, NULL)) {
-        error_set(err, VIR_ERR_CONF_SYNTAX, "value '%s' of '%s' is not an octal mode within 0 and 0777", text, key);
+        error_set(err, VIR_ERR_CONF_SYNTAX,
+                  "value '%s' of '%s' is not an octal mode within 0 and 0777", text, key);
         return false;
     }
     *ret = (unsigned)v;
@@ -158,14 +173,17 @@ static bool in_range(const char *key, uint64_t v, uint64_t min, uint64_t max, GE
 {
     if (v >= min && v <= max)
         return true;
-    error_set(err, VIR_ERR_CONF_SYNTAX, "value %" G_GUINT64_FORMAT " of '%s' is not within %" G_GUINT64_FORMAT " and %"
-              G_GUINT64_FORMAT, v, key, min, max);
+    error_set(err, VIR_ERR_CONF_SYNTAX,
+              "value %" G_GUINT64_FORMAT " of '%s' is not within %" G_GUINT64_FORMAT
+              " and %" G_GUINT64_FORMAT,
+              v, key, min, max);
     return false;
 }
 
 static bool check_limits(const DaemonConf *c, GError **err)
 {
-    if (!in_range("max_workers", c->max_workers, 1, 10000, err) || !in_range("prio_workers", c->prio_workers, 0, 10000, err) ||
+    if (!in_range("max_workers", c->max_workers, 1, 10000, err) ||
+        !in_range("prio_workers", c->prio_workers, 0, 10000, err) ||
         !in_range("max_clients", c->max_clients, 1, 1000000, err) ||
         !in_range("max_queued_clients", c->max_queued_clients, 1, 1000000, err) ||
         !in_range("max_client_requests", c->max_client_requests, 1, 100000, err) ||
@@ -189,16 +207,20 @@ static bool check_limits(const DaemonConf *c, GError **err)
 /* The derived members; checks what the rows cannot. */
 static bool config_finish(DaemonConf *c, GError **err)
 {
-    static const char *const unix_auths[] = { "none", "sasl", "polkit", NULL }, *const net_auths[] = { "none", "sasl", NULL };
+    static const char *const unix_auths[] = { "none", "sasl", "polkit", NULL },
+                             *const net_auths[] = { "none", "sasl", NULL };
     static const char *const uuid_sources[] = { "smbios", "machine-id", NULL };
 
     if (!parse_mode("unix_sock_ro_perms", c->unix_sock_ro_perms, 0777, &c->ro_mode, err) ||
         !parse_mode("unix_sock_rw_perms", c->unix_sock_rw_perms, 0777, &c->rw_mode, err) ||
         !parse_mode("unix_sock_admin_perms", c->unix_sock_admin_perms, 0700, &c->admin_mode, err) ||
         !find_group(c->unix_sock_group, &c->group, err) ||
-        !one_of("auth_unix_ro", c->auth_unix_ro, unix_auths, err) || !one_of("auth_unix_rw", c->auth_unix_rw, unix_auths, err) ||
-        !one_of("auth_tcp", c->auth_tcp, net_auths, err) || !one_of("auth_tls", c->auth_tls, net_auths, err) ||
-        !one_of("host_uuid_source", c->host_uuid_source, uuid_sources, err) || !check_limits(c, err))
+        !one_of("auth_unix_ro", c->auth_unix_ro, unix_auths, err) ||
+        !one_of("auth_unix_rw", c->auth_unix_rw, unix_auths, err) ||
+        !one_of("auth_tcp", c->auth_tcp, net_auths, err) ||
+        !one_of("auth_tls", c->auth_tls, net_auths, err) ||
+        !one_of("host_uuid_source", c->host_uuid_source, uuid_sources, err) ||
+        !check_limits(c, err))
         return false;
 
     c->min_workers = MIN(c->min_workers, c->max_workers); /* a lowered maximum is enough to say */
@@ -212,7 +234,8 @@ static bool config_finish(DaemonConf *c, GError **err)
 
     c->have_uuid = c->host_uuid != NULL;
     if (c->have_uuid && (!uuid_parse(c->host_uuid, c->uuid) || !uuid_is_valid(c->uuid))) {
-        error_set(err, VIR_ERR_CONF_SYNTAX, "value '%s' of 'host_uuid' is not a usable uuid", c->host_uuid);
+        error_set(err, VIR_ERR_CONF_SYNTAX, "value '%s' of 'host_uuid' is not a usable uuid",
+                  c->host_uuid);
         return false;
     }
     return true;

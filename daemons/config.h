@@ -23,13 +23,15 @@ typedef struct DaemonConf {
     bool tls_no_verify_certificate, tls_no_sanity_certificate;
     char **tls_allowed_dn_list, *tls_priority;
     /* local sockets */
-    char *unix_sock_group, *unix_sock_ro_perms, *unix_sock_rw_perms, *unix_sock_admin_perms, *unix_sock_dir;
+    char *unix_sock_group, *unix_sock_ro_perms, *unix_sock_rw_perms, *unix_sock_admin_perms,
+        *unix_sock_dir;
     char *auth_unix_ro, *auth_unix_rw;
     char **sasl_allowed_username_list, **access_drivers;
     /* limits */
     uint64_t min_workers, max_workers, prio_workers;
     uint64_t max_clients, max_queued_clients, max_anonymous_clients, max_client_requests;
-    uint64_t admin_min_workers, admin_max_workers, admin_max_clients, admin_max_queued_clients, admin_max_client_requests;
+    uint64_t admin_min_workers, admin_max_workers, admin_max_clients, admin_max_queued_clients,
+        admin_max_client_requests;
     int64_t keepalive_interval, admin_keepalive_interval; /* seconds; -1: off */
     uint64_t keepalive_count, admin_keepalive_count;
     bool keepalive_required, admin_keepalive_required;

@@ -2,10 +2,11 @@
 /*
  * Idle exit. A daemon is idle when it has no client, no call in flight and its driver keeps nothing
  * that needs it. The time counts from the last client's end (not every call and guest reports its
- * end, so the rest is looked at when the time is over). Then the daemon leaves in two phases, so that a client that arrives in the
- * last moment is served: first nothing is accepted and our sockets are out of sight, then all is
- * looked at once more, the backlog of the listeners included. Only then it stops; otherwise it goes
- * on as if nothing had been. Sockets of systemd outlive us: what arrives there starts the next daemon.
+ * end, so the rest is looked at when the time is over). Then the daemon leaves in two phases, so
+ * that a client that arrives in the last moment is served: first nothing is accepted and our sockets
+ * are out of sight, then all is looked at once more, the backlog of the listeners included. Only
+ * then it stops; otherwise it goes on as if nothing had been. Sockets of systemd outlive us: what
+ * arrives there starts the next daemon.
  */
 #define LOG_SOURCE "daemon.idle"
 #include "daemons/idle.h"

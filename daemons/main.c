@@ -69,7 +69,8 @@ static char *default_outputs(const Daemon *d, int level)
 static bool apply_logging(const Daemon *d, GError **err)
 {
     const DaemonConf *c = d->conf;
-    const char *env_filters = g_getenv("LIBVIRT_LOG_FILTERS"), *env_outputs = g_getenv("LIBVIRT_LOG_OUTPUTS");
+    const char *env_filters = g_getenv("LIBVIRT_LOG_FILTERS"),
+               *env_outputs = g_getenv("LIBVIRT_LOG_OUTPUTS");
     const char *filters = env_filters ? env_filters : c->log_filters ? c->log_filters : "";
     const char *outputs = env_outputs ? env_outputs : c->log_outputs;
     int level = c->log_level ? (int)c->log_level : d->options.verbose ? 2 : 3;
@@ -113,7 +114,8 @@ void daemon_apply_limits(Daemon *d)
     server_apply_limits(d->admin);
     server_set_owner_only(d->main, config_wants_access_control(c));
     if (d->pool) /* the values were checked with the file */
-        (void)pool_set_limits(d->pool, (unsigned)c->min_workers, (unsigned)c->max_workers, (unsigned)c->prio_workers, NULL);
+        (void)pool_set_limits(d->pool, (unsigned)c->min_workers, (unsigned)c->max_workers,
+                              (unsigned)c->prio_workers, NULL);
 }
 
 static void say_what_is_missing(const Daemon *d)
@@ -121,8 +123,10 @@ static void say_what_is_missing(const Daemon *d)
     g_autofree char *missing = config_missing_features(d->conf, d->options.listen);
 
     if (missing)
-        log_warn("%s: the configuration asks for what this version does not have: %s. The local sockets are served, "
-                 "for their owner and group only where a check is missing", d->spec->name, missing);
+        log_warn(
+            "%s: the configuration asks for what this version does not have: %s. The local sockets are served, "
+            "for their owner and group only where a check is missing",
+            d->spec->name, missing);
 }
 
 static void reload(Daemon *d)
@@ -269,14 +273,17 @@ static bool start(Daemon *d, GError **err)
     static DriverContext context; /* drivers keep the pointer */
 
     memcpy(host_uuid, c->uuid, sizeof(host_uuid));
-    context = (DriverContext){ .daemon = d->spec->name, .run_on_worker = run_on_worker, .activity = activity,
+    context = (DriverContext){ .daemon = d->spec->name,
+                               .run_on_worker = run_on_worker,
+                               .activity = activity,
                                .host_uuid = c->have_uuid ? host_uuid : NULL };
     d->loop = loop_new(err);
     if (!d->loop || !watch_signals(d, err))
         return false;
     d->users = user_registry_new(&user_limits);
     if (!d->spec->proxy)
-        d->pool = pool_new(d->spec->name, (unsigned)c->min_workers, (unsigned)c->max_workers, (unsigned)c->prio_workers);
+        d->pool = pool_new(d->spec->name, (unsigned)c->min_workers, (unsigned)c->max_workers,
+                           (unsigned)c->prio_workers);
     d->dispatcher = dispatcher_new(d->loop, d->pool, d->driver, err);
     if (!d->dispatcher || !open_main_server(d, err))
         return false;
@@ -297,7 +304,8 @@ static bool take_pid_file(Daemon *d, GError **err)
     bool in_run = paths()->session && !paths()->root;
     g_autofree char *dir = in_run ? g_strdup(paths()->run) : g_path_get_dirname(paths()->run);
 
-    d->pid_file = d->options.pid_file ? g_strdup(d->options.pid_file) : g_strdup_printf("%s/%s.pid", dir, d->spec->name);
+    d->pid_file = d->options.pid_file ? g_strdup(d->options.pid_file)
+                                      : g_strdup_printf("%s/%s.pid", dir, d->spec->name);
     return path_make_dir(paths()->run, paths()->session ? 0700 : 0755, err) &&
            pid_file_take(d->spec->name, d->pid_file, &d->pid_fd, err);
 }

@@ -20,6 +20,7 @@ const Driver *module_load(const char *name, GError **err)
     }
     driver = dlsym(handle, DRIVER_SYMBOL);
     if (!driver)
-        error_set(err, VIR_ERR_NO_SUPPORT, "module '%s' is no driver: it has no symbol '" DRIVER_SYMBOL "'", path);
+        error_set(err, VIR_ERR_NO_SUPPORT,
+                  "module '%s' is no driver: it has no symbol '" DRIVER_SYMBOL "'", path);
     return driver;
 }

@@ -49,7 +49,8 @@ bool options_parse(int argc, char **argv, const DaemonSpec *spec, Options *ret, 
     int c;
 
     *ret_status = EXIT_FAILURE;
-    while ((c = getopt_long(argc, argv, spec->proxy ? "hVvdf:p:t:l" : "hVvdf:p:t:", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, spec->proxy ? "hVvdf:p:t:l" : "hVvdf:p:t:", longs, NULL)) !=
+           -1) {
         switch (c) {
         case 'h':
             print_help(spec);

@@ -93,7 +93,8 @@ bool pid_file_take(const char *daemon, const char *path, int *ret_fd, GError **e
             return false;
         }
         /* The one before may have removed the file between our open and its end. */
-        if (fstat(fd, &of_fd) < 0 || stat(path, &of_path) < 0 || of_fd.st_ino != of_path.st_ino || of_fd.st_dev != of_path.st_dev)
+        if (fstat(fd, &of_fd) < 0 || stat(path, &of_path) < 0 || of_fd.st_ino != of_path.st_ino ||
+            of_fd.st_dev != of_path.st_dev)
             continue;
 
         g_snprintf(text, sizeof(text), "%d\n", (int)getpid());
@@ -139,7 +140,9 @@ static char crash_path[4096];
 
 void crash_dump_now(void)
 {
-    int fd = crash_path[0] ? open(crash_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    int fd = crash_path[0]
+                 ? open(crash_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
+                 : -1;
 
     if (fd < 0)
         return;
@@ -162,7 +165,8 @@ void crash_dump_install(const char *path)
 #ifndef SANITIZED
     static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
     enum { STACK = 64 * 1024 };
-    struct sigaction act = { .sa_handler = on_fatal, .sa_flags = SA_RESETHAND | SA_NODEFER | SA_ONSTACK };
+    struct sigaction act = { .sa_handler = on_fatal,
+                             .sa_flags = SA_RESETHAND | SA_NODEFER | SA_ONSTACK };
     stack_t stack = { .ss_size = STACK };
 
     /* Another stack: the reason may be that this one is full. Of the loop thread only. */

@@ -75,7 +75,8 @@ static SocketKind kind_of(const Daemon *d, const char *unit, const char *path)
             return k;
     }
     for (SocketKind k = 0; path && k < _SOCKET_N; k++) {
-        g_autofree char *base = g_path_get_basename(path), *name = g_strconcat(d->spec->socket_prefix, infos[k].path_suffix, NULL);
+        g_autofree char *base = g_path_get_basename(path),
+                        *name = g_strconcat(d->spec->socket_prefix, infos[k].path_suffix, NULL);
 
         if (strcmp(base, name) == 0)
             return k;
@@ -90,8 +91,9 @@ static void restrict_passed(const Daemon *d, SocketKind k, const char *path)
 
     if (!path || k == SOCKET_RO || stat(path, &st) < 0 || !(st.st_mode & 0007 & ~mode_of(d->conf, k)))
         return;
-    log_warn("socket '%s' was passed with mode %04o; without authentication everybody could use it, so it gets %04o",
-             path, (unsigned)st.st_mode & 0777, (unsigned)st.st_mode & 0770);
+    log_warn(
+        "socket '%s' was passed with mode %04o; without authentication everybody could use it, so it gets %04o",
+        path, (unsigned)st.st_mode & 0777, (unsigned)st.st_mode & 0770);
     if (chmod(path, st.st_mode & 0770) < 0)
         log_error("cannot restrict socket '%s': %s", path, g_strerror(errno));
 }
@@ -102,8 +104,9 @@ static bool adopt(Daemon *d, int fd, const char *unit, GError **err)
     SocketKind k = kind_of(d, unit, path);
 
     if (k == _SOCKET_N) {
-        log_warn("socket %s (%s) that was passed is none of ours or not supported yet; it is closed", unit ? unit : "",
-                 path ? path : "no unix socket");
+        log_warn(
+            "socket %s (%s) that was passed is none of ours or not supported yet; it is closed",
+            unit ? unit : "", path ? path : "no unix socket");
         close(fd);
         return true;
     }
@@ -123,8 +126,8 @@ static bool bind_all(Daemon *d, Sockets *s, GError **err)
 
         if (k == SOCKET_RO && paths()->session && !paths()->root)
             continue;
-        if (!server_listen_unix(k == SOCKET_ADMIN ? d->admin : d->main, path, mode_of(d->conf, k), d->conf->group,
-                                k == SOCKET_RO, err))
+        if (!server_listen_unix(k == SOCKET_ADMIN ? d->admin : d->main, path, mode_of(d->conf, k),
+                                d->conf->group, k == SOCKET_RO, err))
             return false;
         s->path[k] = g_steal_pointer(&path);
     }
@@ -161,7 +164,8 @@ void sockets_hide(Sockets *s, bool hide)
         if (!s->hidden[k])
             s->hidden[k] = g_strconcat(s->path[k], ".closing", NULL);
         if (rename(hide ? s->path[k] : s->hidden[k], hide ? s->hidden[k] : s->path[k]) < 0)
-            log_warn("cannot %s socket '%s': %s", hide ? "hide" : "show", s->path[k], g_strerror(errno));
+            log_warn("cannot %s socket '%s': %s", hide ? "hide" : "show", s->path[k],
+                     g_strerror(errno));
     }
     s->is_hidden = hide;
 }

@@ -31,8 +31,10 @@ static void test_defaults(void)
 
 static void test_only_an_explicit_none_opens_the_main_socket(void)
 {
-    g_autoptr(DaemonConf) none = load(&qemu, "auth_unix_rw = \"none\"\nunix_sock_rw_perms = \"0777\"\n", NULL);
-    g_autoptr(DaemonConf) polkit = load(&qemu, "auth_unix_rw = \"polkit\"\nunix_sock_rw_perms = \"0777\"\n", NULL);
+    g_autoptr(DaemonConf) none =
+        load(&qemu, "auth_unix_rw = \"none\"\nunix_sock_rw_perms = \"0777\"\n", NULL);
+    g_autoptr(DaemonConf) polkit =
+        load(&qemu, "auth_unix_rw = \"polkit\"\nunix_sock_rw_perms = \"0777\"\n", NULL);
     g_autofree char *missing = config_missing_features(polkit, false);
 
     assert(none->rw_mode == 0777 && polkit->rw_mode == 0770);
@@ -45,14 +47,16 @@ static void test_access_control_is_not_ignored(void)
     g_autoptr(DaemonConf) polkit = load(&qemu, "access_drivers = [ \"nop\", \"polkit\" ]\n", NULL);
     g_autofree char *missing = config_missing_features(polkit, false);
 
-    assert(!config_wants_access_control(nop) && config_wants_access_control(polkit) && strstr(missing, "access_drivers"));
+    assert(!config_wants_access_control(nop) && config_wants_access_control(polkit) &&
+           strstr(missing, "access_drivers"));
     assert(nop->max_workers == 2 && nop->min_workers == 2); /* the maximum alone is enough to say */
 }
 
 static void test_network_keys_belong_to_the_proxy(void)
 {
     g_autoptr(GError) err = NULL;
-    g_autoptr(DaemonConf) c = load(&proxy, "listen_tcp = 1\ntls_allowed_dn_list = [\"a\"]\nauth_tcp = \"none\"\n", NULL);
+    g_autoptr(DaemonConf) c =
+        load(&proxy, "listen_tcp = 1\ntls_allowed_dn_list = [\"a\"]\nauth_tcp = \"none\"\n", NULL);
     g_autofree char *missing = config_missing_features(c, false);
 
     assert(c && strstr(missing, "TCP"));

@@ -32,5 +32,8 @@ static const Driver test_driver = {
 
 int main(int argc, char **argv)
 {
-    return daemon_main(argc, argv, &(DaemonSpec){ .name = "virtqemud", .socket_prefix = "virtqemud", .builtin = &test_driver });
+    return daemon_main(argc, argv,
+                       &(DaemonSpec){ .name = "virtqemud",
+                                      .socket_prefix = "virtqemud",
+                                      .builtin = &test_driver });
 }

@@ -4,5 +4,7 @@
 
 int main(int argc, char **argv)
 {
-    return daemon_main(argc, argv, &(DaemonSpec){ .name = "virtproxyd", .socket_prefix = "libvirt", .proxy = true });
+    return daemon_main(
+        argc, argv,
+        &(DaemonSpec){ .name = "virtproxyd", .socket_prefix = "libvirt", .proxy = true });
 }

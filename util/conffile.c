@@ -140,7 +140,8 @@ static bool parse_list(Parser *c, Value *v, GError **err)
         if (peek(c) == ']')
             break;
         if (peek(c) != '"' && peek(c) != '\'')
-            return fail(c, err, peek(c) < 0 ? "the list does not end" : "the list may hold strings only");
+            return fail(c, err,
+                        peek(c) < 0 ? "the list does not end" : "the list may hold strings only");
         if (items->len >= LIST_MAX)
             return fail(c, err, "the list has more than %d items", LIST_MAX);
         if (!parse_string(c, &s, err))
@@ -150,7 +151,9 @@ static bool parse_list(Parser *c, Value *v, GError **err)
         if (peek(c) == ',')
             c->p++;
         else if (peek(c) != ']')
-            return fail(c, err, peek(c) < 0 ? "the list does not end" : "',' or ']' is expected in the list");
+            return fail(c, err,
+                        peek(c) < 0 ? "the list does not end"
+                                    : "',' or ']' is expected in the list");
     }
     c->p++;
     g_ptr_array_add(items, NULL);
@@ -270,11 +273,18 @@ static bool parse_setting(Parser *c, GError **err)
     return true;
 }
 
-bool conffile_parse(const char *name, const char *text, size_t len, const ConfFileKey *keys, size_t n, void *out,
-                    GError **err)
+bool conffile_parse(const char *name, const char *text, size_t len, const ConfFileKey *keys,
+                    size_t n, void *out, GError **err)
 {
     g_autofree bool *seen = g_new0(bool, MAX(n, 1));
-    Parser c = { .name = name, .p = text, .end = text + len, .line = 1, .keys = keys, .n_keys = n, .out = out, .seen = seen };
+    Parser c = { .name = name,
+                 .p = text,
+                 .end = text + len,
+                 .line = 1,
+                 .keys = keys,
+                 .n_keys = n,
+                 .out = out,
+                 .seen = seen };
 
     for (;;) {
         skip_all(&c);

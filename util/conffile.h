@@ -11,7 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum ConfFileType { CONFFILE_BOOL, CONFFILE_INT, CONFFILE_UINT, CONFFILE_STRING, CONFFILE_STRING_LIST } ConfFileType;
+typedef enum ConfFileType {
+    CONFFILE_BOOL,
+    CONFFILE_INT,
+    CONFFILE_UINT,
+    CONFFILE_STRING,
+    CONFFILE_STRING_LIST
+} ConfFileType;
 
 typedef struct ConfFileKey {
     const char *name;

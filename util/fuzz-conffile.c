@@ -18,8 +18,10 @@ typedef struct Conf {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const ConfFileKey keys[] = {
-        { "b", CONFFILE_BOOL, offsetof(Conf, b), "" },        { "i", CONFFILE_INT, offsetof(Conf, i), "" },
-        { "u", CONFFILE_UINT, offsetof(Conf, u), "" },        { "s", CONFFILE_STRING, offsetof(Conf, s), "" },
+        { "b", CONFFILE_BOOL, offsetof(Conf, b), "" },
+        { "i", CONFFILE_INT, offsetof(Conf, i), "" },
+        { "u", CONFFILE_UINT, offsetof(Conf, u), "" },
+        { "s", CONFFILE_STRING, offsetof(Conf, s), "" },
         { "l", CONFFILE_STRING_LIST, offsetof(Conf, l), "" },
     };
     Conf c = { 0 };

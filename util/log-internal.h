@@ -7,7 +7,13 @@
 
 #include "util/log.h"
 
-typedef enum LogOutputKind { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_JOURNALD, _LOG_TO_N } LogOutputKind;
+typedef enum LogOutputKind {
+    LOG_TO_STDERR,
+    LOG_TO_FILE,
+    LOG_TO_SYSLOG,
+    LOG_TO_JOURNALD,
+    _LOG_TO_N
+} LogOutputKind;
 
 typedef struct LogFilter {
     int level;

@@ -91,7 +91,8 @@ static void deliver(const LogRecord *r)
     log_outputs_unref(o);
 }
 
-void log_write(LogLevel level, const char *source, const char *file, int line, const char *func, const char *fmt, ...)
+void log_write(LogLevel level, const char *source, const char *file, int line, const char *func,
+               const char *fmt, ...)
 {
     g_autofree char *large = NULL;
     char small[400];
@@ -120,7 +121,8 @@ void log_write(LogLevel level, const char *source, const char *file, int line, c
 bool log_set_level(int level, GError **err)
 {
     if (level < LOG_DEBUG_ || level > LOG_ERROR_) {
-        error_set(err, VIR_ERR_INVALID_ARG, "log level %d is not within 1 (debug) and 4 (error)", level);
+        error_set(err, VIR_ERR_INVALID_ARG, "log level %d is not within 1 (debug) and 4 (error)",
+                  level);
         return false;
     }
     LOCK_SCOPE(&lock);

@@ -29,7 +29,8 @@ static char **split_words(const char *text, GError **err)
             g_ptr_array_add(words, g_strdup(*p));
     }
     if (words->len > WORDS_MAX) {
-        error_set(err, VIR_ERR_INVALID_ARG, "log setting has %u items, at most %d are possible", words->len, WORDS_MAX);
+        error_set(err, VIR_ERR_INVALID_ARG, "log setting has %u items, at most %d are possible",
+                  words->len, WORDS_MAX);
         return NULL;
     }
     g_ptr_array_add(words, NULL);
@@ -40,8 +41,11 @@ static char **split_words(const char *text, GError **err)
 static const char *parse_level(const char *word, const char *what, int *ret_level, GError **err)
 {
     if (word[0] < '1' || word[0] > '4' || word[1] != ':' || !word[2]) {
-        error_set(err, VIR_ERR_INVALID_ARG, "log %s '%s' is not LEVEL:%s with a level of 1 (debug) to 4 (error)", what,
-                  word, strcmp(what, "filter") == 0 ? "NAME" : "stderr, LEVEL:file:PATH, LEVEL:syslog:NAME or LEVEL:journald");
+        error_set(err, VIR_ERR_INVALID_ARG,
+                  "log %s '%s' is not LEVEL:%s with a level of 1 (debug) to 4 (error)", what, word,
+                  strcmp(what, "filter") == 0
+                      ? "NAME"
+                      : "stderr, LEVEL:file:PATH, LEVEL:syslog:NAME or LEVEL:journald");
         return NULL;
     }
     *ret_level = word[0] - '0';
@@ -98,7 +102,8 @@ int log_filters_level(const LogFilters *f, const char *source, int otherwise)
 {
     for (unsigned i = 0; f && i < f->n; i++) {
         const char *match = f->items[i].match;
-        bool hit = strpbrk(match, "*?[") ? fnmatch(match, source, 0) == 0 : strstr(source, match) != NULL;
+        bool hit =
+            strpbrk(match, "*?[") ? fnmatch(match, source, 0) == 0 : strstr(source, match) != NULL;
 
         if (hit)
             return f->items[i].level;
@@ -120,15 +125,17 @@ static bool parse_output(const char *word, LogOutput *o, GError **err)
     data = data ? data + 1 : NULL;
     kind = enum_value(&log_output_kinds, kind_name);
     if (kind < 0) {
-        error_set(err, VIR_ERR_INVALID_ARG, "log output '%s': '%s' is not stderr, file, syslog or journald", word,
-                  kind_name);
+        error_set(err, VIR_ERR_INVALID_ARG,
+                  "log output '%s': '%s' is not stderr, file, syslog or journald", word, kind_name);
         return false;
     }
     o->kind = (LogOutputKind)kind;
 
     if ((o->kind == LOG_TO_FILE || o->kind == LOG_TO_SYSLOG) != (data && data[0])) {
         error_set(err, VIR_ERR_INVALID_ARG, "log output '%s': %s", word,
-                  data ? "nothing may follow" : o->kind == LOG_TO_FILE ? "the path is missing" : "the name is missing");
+                  data                     ? "nothing may follow"
+                  : o->kind == LOG_TO_FILE ? "the path is missing"
+                                           : "the name is missing");
         return false;
     }
     o->data = g_strdup(data);
@@ -185,7 +192,8 @@ char *log_outputs_format(const LogOutputs *o)
     for (unsigned i = 0; o && i < o->n; i++) {
         const LogOutput *item = &o->items[i];
 
-        g_string_append_printf(s, "%s%d:%s", i ? " " : "", item->level, enum_name(&log_output_kinds, item->kind));
+        g_string_append_printf(s, "%s%d:%s", i ? " " : "", item->level,
+                               enum_name(&log_output_kinds, item->kind));
         if (item->data)
             g_string_append_printf(s, ":%s", item->data);
     }

@@ -62,7 +62,8 @@ static void write_text(int fd, const LogRecord *r)
 {
     g_autoptr(GString) s = g_string_sized_new(256);
 
-    g_string_append_printf(s, "%s: %d: %s : %s:%d : ", r->stamp, (int)r->tid, log_level_name(r->level), r->func, r->line);
+    g_string_append_printf(s, "%s: %d: %s : %s:%d : ", r->stamp, (int)r->tid,
+                           log_level_name(r->level), r->func, r->line);
     append_one_line(s, r->message);
     append_context(s, r->context);
     g_string_append_c(s, '\n');
@@ -72,7 +73,8 @@ static void write_text(int fd, const LogRecord *r)
 static void write_syslog(const LogOutput *o, const LogRecord *r)
 {
     /* The name is an argument of the line, not of openlog(): outputs may differ in theirs. */
-    syslog(syslog_levels[r->level] | LOG_DAEMON, "%s: %s:%d : %s", o->data, r->func, r->line, r->message);
+    syslog(syslog_levels[r->level] | LOG_DAEMON, "%s: %s:%d : %s", o->data, r->func, r->line,
+           r->message);
 }
 
 enum { FIELDS_MAX = 16 };
@@ -145,8 +147,9 @@ void log_output_write(const LogOutput *o, const LogRecord *r)
 void log_ring_add(const LogRecord *r)
 {
     char text[RING_TEXT];
-    int n = g_snprintf(text, sizeof(text), "%s: %d: %s : %s:%d : #%" PRIu64 " %s", r->stamp, (int)r->tid,
-                       log_level_name(r->level), r->func, r->line, r->context->call_id, r->message);
+    int n = g_snprintf(text, sizeof(text), "%s: %d: %s : %s:%d : #%" PRIu64 " %s", r->stamp,
+                       (int)r->tid, log_level_name(r->level), r->func, r->line, r->context->call_id,
+                       r->message);
     size_t len = MIN((size_t)MAX(n, 0), sizeof(text) - 1);
     unsigned at;
 

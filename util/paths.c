@@ -52,7 +52,8 @@ static char *xdg_dir(const char *name, const char *below_home)
 static bool set_session(GError **err)
 {
     if (!g_path_is_absolute(g_get_home_dir())) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "session daemon of uid %d has no home directory", (int)getuid());
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "session daemon of uid %d has no home directory",
+                  (int)getuid());
         return false;
     }
     the.etc = xdg_dir("XDG_CONFIG_HOME", ".config");
@@ -155,7 +156,8 @@ bool path_component_ok(const char *name, const char *suffix, GError **err)
         return false;
     }
     if (len + suffix_len > 255) {
-        error_set(err, VIR_ERR_XML_ERROR, "name of %zu bytes is too long, at most %zu are possible", len, 255 - suffix_len);
+        error_set(err, VIR_ERR_XML_ERROR, "name of %zu bytes is too long, at most %zu are possible",
+                  len, 255 - suffix_len);
         return false;
     }
     if (!g_utf8_validate(name, (gssize)len, NULL)) {
@@ -168,8 +170,9 @@ bool path_component_ok(const char *name, const char *suffix, GError **err)
         if (c == '/' || g_unichar_iscntrl(c)) {
             g_autofree char *shown = g_strescape(name, NULL);
 
-            error_set(err, VIR_ERR_XML_ERROR, "name '%s' contains the character U+%04X, which file names may not",
-                      shown, (unsigned)c);
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "name '%s' contains the character U+%04X, which file names may not", shown,
+                      (unsigned)c);
             return false;
         }
     }

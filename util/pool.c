@@ -271,8 +271,9 @@ void pool_stats(Pool *p, PoolStats *ret)
 bool pool_set_limits(Pool *p, unsigned min, unsigned max, unsigned prio, GError **err)
 {
     if (max == 0 || max > WORKERS_MAX || prio > WORKERS_MAX) {
-        error_set(err, VIR_ERR_INVALID_ARG, "pool %s: maximum of %u and priority %u workers are not within 1 and %d",
-                  p->name, max, prio, WORKERS_MAX);
+        error_set(err, VIR_ERR_INVALID_ARG,
+                  "pool %s: maximum of %u and priority %u workers are not within 1 and %d", p->name,
+                  max, prio, WORKERS_MAX);
         return false;
     }
     if (min > max) {

@@ -131,7 +131,8 @@ static int by_target(const void *a, const void *b)
 static bool plan_fds(Plan *p, const Spawn *s, int null_fd, GError **err)
 {
     if (s->n_fds > FDS_MAX) {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "cannot pass %u descriptors to '%s', at most %d", s->n_fds, s->argv[0], FDS_MAX);
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "cannot pass %u descriptors to '%s', at most %d",
+                  s->n_fds, s->argv[0], FDS_MAX);
         return false;
     }
     p->fds[0] = (SpawnFd){ s->in >= 0 ? s->in : null_fd, 0 };
@@ -146,8 +147,10 @@ static bool plan_fds(Plan *p, const Spawn *s, int null_fd, GError **err)
     for (unsigned i = 0; i < p->n_fds; i++) {
         int target = p->fds[i].target;
 
-        if (p->fds[i].fd < 0 || target < 0 || target > TARGET_MAX || (i > 0 && target == p->fds[i - 1].target)) {
-            error_set(err, VIR_ERR_INTERNAL_ERROR, "cannot pass descriptor %d to '%s' as %d", p->fds[i].fd, s->argv[0], target);
+        if (p->fds[i].fd < 0 || target < 0 || target > TARGET_MAX ||
+            (i > 0 && target == p->fds[i - 1].target)) {
+            error_set(err, VIR_ERR_INTERNAL_ERROR, "cannot pass descriptor %d to '%s' as %d",
+                      p->fds[i].fd, s->argv[0], target);
             return false;
         }
     }
@@ -160,7 +163,8 @@ static char **minimal_env(void)
     const char *path = g_getenv("PATH");
     char **env = g_new0(char *, 4);
 
-    env[0] = g_strdup_printf("PATH=%s", path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    env[0] = g_strdup_printf(
+        "PATH=%s", path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     env[1] = g_strdup("LC_ALL=C");
     env[2] = g_strdup_printf("HOME=%s", g_get_home_dir());
     return env;
@@ -169,7 +173,8 @@ static char **minimal_env(void)
 static bool clone_child(Plan *p, PidRef *ret, GError **err)
 {
     size_t size = STACK_SIZE;
-    char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    char *stack =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     sigset_t all, before;
     int pidfd = -1, errnum;
     pid_t pid;
@@ -218,7 +223,8 @@ static bool start(const Spawn *s, PidRef *ret, GError **err)
         return false;
     }
     if (!s->argv[0] || s->argv[0][0] != '/') {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "program '%s' is not an absolute path", s->argv[0] ? s->argv[0] : "");
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "program '%s' is not an absolute path",
+                  s->argv[0] ? s->argv[0] : "");
         return false;
     }
     p->argv = s->argv;
@@ -283,7 +289,8 @@ static bool take_output(int *fd, GString *out, size_t max)
 
 /* Reads until the program ends or the deadline. Its end counts, not that of the pipes: a helper that
  * it left behind may hold them for ever. True: ended. */
-static bool collect(const PidRef *child, int *out, int *errfd, gint64 deadline, size_t max, GString *outs, GString *errs)
+static bool collect(const PidRef *child, int *out, int *errfd, gint64 deadline, size_t max,
+                    GString *outs, GString *errs)
 {
     for (;;) {
         struct pollfd p[3] = { { child->fd, POLLIN, 0 }, { *out, POLLIN, 0 }, { *errfd, POLLIN, 0 } };
@@ -325,13 +332,16 @@ static bool check_status(const char *program, const siginfo_t *si, const GString
     if (si->si_code == CLD_EXITED && si->si_status == 0)
         return true;
     if (si->si_code == CLD_EXITED)
-        error_set(err, VIR_ERR_OPERATION_FAILED, "'%s' ended with status %d: %s", program, si->si_status, said);
+        error_set(err, VIR_ERR_OPERATION_FAILED, "'%s' ended with status %d: %s", program,
+                  si->si_status, said);
     else
-        error_set(err, VIR_ERR_OPERATION_FAILED, "'%s' was killed by signal %d: %s", program, si->si_status, said);
+        error_set(err, VIR_ERR_OPERATION_FAILED, "'%s' was killed by signal %d: %s", program,
+                  si->si_status, said);
     return false;
 }
 
-bool spawn_run(const Spawn *s, uint64_t usec, size_t max_out, char **ret_out, char **ret_err, GError **err)
+bool spawn_run(const Spawn *s, uint64_t usec, size_t max_out, char **ret_out, char **ret_err,
+               GError **err)
 {
     gint64 deadline = g_get_monotonic_time() + (gint64)MIN(usec, (uint64_t)G_MAXINT64 / 4);
     int out[2] = { -1, -1 }, errs[2] = { -1, -1 };
@@ -355,14 +365,15 @@ bool spawn_run(const Spawn *s, uint64_t usec, size_t max_out, char **ret_out, ch
 
     if (ok) {
         ended = collect(&child, &out[0], &errs[0], deadline, max_out, out_text, err_text);
-        if (!ended)
-            (void)kill(s->new_session ? -child.pid : child.pid, SIGKILL); /* not reaped: the pid is ours */
+        if (!ended) /* and not reaped: the pid is ours */
+            (void)kill(s->new_session ? -child.pid : child.pid, SIGKILL);
         while (waitid(P_PID, (id_t)child.pid, &si, WEXITED) < 0 && errno == EINTR)
             ;
         if (!ended) {
             g_autofree char *said = tail(err_text);
 
-            error_set(err, VIR_ERR_OPERATION_TIMEOUT, "'%s' did not end within %" G_GUINT64_FORMAT " ms: %s", s->argv[0],
+            error_set(err, VIR_ERR_OPERATION_TIMEOUT,
+                      "'%s' did not end within %" G_GUINT64_FORMAT " ms: %s", s->argv[0],
                       (guint64)usec / 1000, said);
             ok = false;
         } else {

@@ -152,7 +152,8 @@ bool state_write(int dirfd, const char *name, const char *bytes, gsize len, mode
         return false;
     }
     /* fchmod: the mode is exact, whatever the umask. */
-    if (fchmod(fd, mode) < 0 || !step() || fd_write_all(fd, bytes, len) < 0 || !step() || fsync(fd) < 0) {
+    if (fchmod(fd, mode) < 0 || !step() || fd_write_all(fd, bytes, len) < 0 || !step() ||
+        fsync(fd) < 0) {
         error_set_errno(err, errno, "cannot write state file '%s'", name);
         (void)unlinkat(dirfd, temp.s, 0); /* the error is already there */
         return false;

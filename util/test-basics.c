@@ -86,7 +86,8 @@ static void test_scratch_root_moves_everything(void)
 
     char *text = NULL;
     size_t len = 0;
-    assert(fd_read_file(AT_FDCWD, file, 10, &text, &len, NULL) && len == 10 && strcmp(text, "0123456789") == 0);
+    assert(fd_read_file(AT_FDCWD, file, 10, &text, &len, NULL) && len == 10 &&
+           strcmp(text, "0123456789") == 0);
     g_free(text);
     assert(!fd_read_file(AT_FDCWD, file, 9, &text, &len, NULL));
     assert(fd_read_file(AT_FDCWD, "/proc/self/status", 100000, &text, &len, NULL) && len > 100);

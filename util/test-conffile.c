@@ -33,8 +33,10 @@ static void test_all_kinds_of_values(void)
     Conf c = { .text = g_strdup("default") };
     g_autoptr(GError) err = NULL;
 
-    if (!parse("# comment\n\nflag = 1  # on\r\nnumber=-12\n\tmax_clients =  5000\ntext = 'it\"s # here'\n"
-               "list = [ \"a\", # first\n  'b',\n]\nmax_clients = 7\n", &c, &err))
+    if (!parse(
+            "# comment\n\nflag = 1  # on\r\nnumber=-12\n\tmax_clients =  5000\ntext = 'it\"s # here'\n"
+            "list = [ \"a\", # first\n  'b',\n]\nmax_clients = 7\n",
+            &c, &err))
         g_error("%s", err->message);
     assert(c.flag && c.number == -12 && strcmp(c.text, "it\"s # here") == 0);
     assert(c.count == 5000); /* the first setting of a key holds */
@@ -53,11 +55,13 @@ static void test_errors_name_file_line_and_remedy(void)
     static const struct {
         const char *text, *message;
     } bad[] = {
-        { "flag = 1\n\nmax_client = 3\n", "t.conf:3: unknown key 'max_client', did you mean 'max_clients'?" },
+        { "flag = 1\n\nmax_client = 3\n",
+          "t.conf:3: unknown key 'max_client', did you mean 'max_clients'?" },
         { "something_else = 3", "t.conf:1: unknown key 'something_else'" },
         { "flag = 2", "t.conf:1: value of 'flag' must be 0 or 1" },
         { "flag = \"1\"", "t.conf:1: value of 'flag' must be 0 or 1" },
-        { "max_clients = -1", "t.conf:1: value of 'max_clients' must be a number that is not negative" },
+        { "max_clients = -1",
+          "t.conf:1: value of 'max_clients' must be a number that is not negative" },
         { "number = 99999999999999999999", "t.conf:1: the number is too large" },
         { "number = 9223372036854775808", "t.conf:1: value of 'number' is out of range" },
         { "text = 5", "t.conf:1: value of 'text' must be a string in quotes" },
@@ -69,7 +73,8 @@ static void test_errors_name_file_line_and_remedy(void)
         { "list = [ \"a\",\n", "t.conf:2: the list does not end" },
         { "text", "t.conf:1: '=' is expected after 'text'" },
         { "= 5", "t.conf:1: the name of a key is expected" },
-        { "text = abc", "t.conf:1: a number, a string in quotes or a list in brackets is expected" },
+        { "text = abc",
+          "t.conf:1: a number, a string in quotes or a list in brackets is expected" },
         { "number = -", "t.conf:1: a number is expected after '-'" },
     };
 

@@ -25,7 +25,8 @@ static char *take_log(void)
 
 static void test_settings_are_canonical(void)
 {
-    g_autofree char *outs = g_strdup_printf("1:file:%s", path), *got = NULL, *filters = NULL, *none = NULL;
+    g_autofree char *outs = g_strdup_printf("1:file:%s", path), *got = NULL, *filters = NULL,
+                    *none = NULL;
     g_autofree char *back = NULL;
 
     assert(log_set_filters("  1:qemu\t3:+remote  4:util.* ", NULL));
@@ -47,8 +48,16 @@ static void test_settings_are_canonical(void)
 static void test_wrong_settings_change_nothing(void)
 {
     static const char *const bad_filters[] = { "5:qemu", "0:x", "qemu", "1:", "1:+", "1qemu", "1:a 2" };
-    static const char *const bad_outputs[] = { "1:", "1:nowhere", "1:file", "1:file:relative", "1:syslog", "9:stderr",
-                                               "1:stderr:x", "1:journald:x", "1:file:/nonexistent/dir/file", "stderr" };
+    static const char *const bad_outputs[] = { "1:",
+                                               "1:nowhere",
+                                               "1:file",
+                                               "1:file:relative",
+                                               "1:syslog",
+                                               "9:stderr",
+                                               "1:stderr:x",
+                                               "1:journald:x",
+                                               "1:file:/nonexistent/dir/file",
+                                               "stderr" };
     g_autofree char *before = log_get_outputs(), *after = NULL;
 
     assert(log_set_filters("2:keep", NULL));
@@ -81,7 +90,8 @@ static void test_filters_decide_by_source(void)
     log_warn("warning\nof two lines");
     quiet = take_log();
     assert(!strstr(quiet, "debug 1") && !strstr(quiet, "info"));
-    assert(strstr(quiet, ": warning : test_filters_decide_by_source:") && strstr(quiet, "warning of two lines\n"));
+    assert(strstr(quiet, ": warning : test_filters_decide_by_source:") &&
+           strstr(quiet, "warning of two lines\n"));
 
     assert(log_set_filters("1:qemu", NULL));
     log_debug("debug %d", 2);
@@ -99,7 +109,9 @@ static void test_filters_decide_by_source(void)
 
 static void test_context_is_in_every_line(void)
 {
-    LogContext c = { .call_id = 77, .procedure = "domain_suspend", .client_uid = 1000, .object_uuid = "abc" };
+    LogContext c = {
+        .call_id = 77, .procedure = "domain_suspend", .client_uid = 1000, .object_uuid = "abc"
+    };
     g_autofree char *with = NULL, *without = NULL;
     g_autofree char *long_text = g_strnfill(5000, 'y');
 
@@ -125,7 +137,8 @@ static void test_ring_keeps_the_newest(void)
     log_ring_dump(fd);
     assert(fd_read_file(AT_FDCWD, ring_path, 10000000, &text, NULL, NULL));
     ring = text;
-    assert(strstr(ring, "ring line 2999.\n") && strstr(ring, "ring line 1976.\n") && !strstr(ring, "ring line 1975."));
+    assert(strstr(ring, "ring line 2999.\n") && strstr(ring, "ring line 1976.\n") &&
+           !strstr(ring, "ring line 1975."));
     g_unlink(ring_path);
 }
 

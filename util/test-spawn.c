@@ -14,7 +14,8 @@
 #include "util/fd.h"
 #include "util/spawn.h"
 
-static bool run_sh(const char *script, const SpawnFd *fds, unsigned n, uint64_t usec, char **out, GError **err)
+static bool run_sh(const char *script, const SpawnFd *fds, unsigned n, uint64_t usec, char **out,
+                   GError **err)
 {
     const char *argv[] = { "/bin/sh", "-c", script, NULL };
     Spawn s = { .argv = argv, .in = -1, .out = -1, .err = -1, .fds = fds, .n_fds = n, .memlock = -1 };
@@ -33,8 +34,9 @@ static void test_child_has_exactly_the_named_fds(void)
     SpawnFd fds[] = { { p[0], p[1] }, { p[1], p[0] }, { p[1], 9 } };
 
     /* "*" opens one more: the shell's own descriptor of the directory, which has no target. */
-    if (!run_sh("for f in /proc/self/fd/*; do [ -e $f ] && echo ${f##*/}; done | sort -n | tr '\\n' ' '; echo hello >&9",
-                fds, G_N_ELEMENTS(fds), 5000000, &out, &err))
+    if (!run_sh(
+            "for f in /proc/self/fd/*; do [ -e $f ] && echo ${f##*/}; done | sort -n | tr '\\n' ' '; echo hello >&9",
+            fds, G_N_ELEMENTS(fds), 5000000, &out, &err))
         g_error("%s", err->message);
     g_autofree char *expected = g_strdup_printf("0 1 2 %d %d 9 ", MIN(p[0], p[1]), MAX(p[0], p[1]));
     if (strcmp(out, expected) != 0)

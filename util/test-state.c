@@ -90,7 +90,8 @@ static void test_every_step_may_be_the_last_of_the_process(void)
         assert(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
         assert(content_is("k", "new") || (status != 0 && content_is("k", "old")));
         names = state_list(dir, NULL, NULL); /* rubbish of the dead is not listed */
-        assert(g_strv_length(names) == 2 && strcmp(names[0], "a.xml") == 0 && strcmp(names[1], "k") == 0);
+        assert(g_strv_length(names) == 2 && strcmp(names[0], "a.xml") == 0 &&
+               strcmp(names[1], "k") == 0);
     }
 }
 
@@ -146,7 +147,8 @@ static void test_list_is_sorted_and_filtered(void)
     assert(state_write(dir, "c.txt", "", 0, 0600, NULL));
     names = state_list(dir, ".xml", NULL);
     assert(g_strv_length(names) == 3);
-    assert(strcmp(names[0], "B.xml") == 0 && strcmp(names[1], "a.xml") == 0 && strcmp(names[2], "b.xml") == 0);
+    assert(strcmp(names[0], "B.xml") == 0 && strcmp(names[1], "a.xml") == 0 &&
+           strcmp(names[2], "b.xml") == 0);
     assert(content_is("b.xml", ""));
 }
 
