@@ -239,7 +239,8 @@ static bool open_main_server(Daemon *d, GError **err)
     ServerLimits limits = main_limits(d->conf);
 
     if (d->spec->proxy) {
-        ForwarderConfig cfg = { .run_dir = paths()->run, .open_timeout_sec = UPSTREAM_OPEN_SEC };
+        ForwarderConfig cfg = { .run_dir = paths()->run, .open_timeout_sec = UPSTREAM_OPEN_SEC,
+                                .session = paths()->session };
 
         d->forwarder = forwarder_new(d->loop, &cfg);
         d->main = forwarder_serve(d->forwarder, d->spec->name, &limits, d->users);

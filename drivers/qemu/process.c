@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "drivers/common/emit.h"
@@ -57,6 +58,21 @@ static char *make_lib_dir(int id, const char *name, GError **err)
     return path_make_dir(dir, 0750, err) ? g_steal_pointer(&dir) : NULL;
 }
 
+/* The key with which secrets on the emulator's command line are encrypted: 256 random bits, in a file
+ * that ends with the run. */
+static bool write_master_key(const char *dir, GError **err)
+{
+    uint8_t key[32];
+    g_autofree char *path = g_build_filename(dir, "master-key.aes", NULL);
+    auto_fd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0 || getrandom(key, sizeof(key), 0) != sizeof(key) || fd_write_all(fd, key, sizeof(key)) < 0) {
+        error_set_errno(err, errno, "cannot write '%s'", path);
+        return false;
+    }
+    return true;
+}
+
 /* A run's directory holds plain files and sockets only. */
 static void remove_dir(const char *path)
 {
@@ -91,6 +107,8 @@ static bool step_prepare(Start *s, GError **err)
     s->id = registry_next_id();
     s->lib_dir = make_lib_dir(s->id, s->def->name, err);
     if (!s->lib_dir)
+        return false;
+    if (!write_master_key(s->lib_dir, err))
         return false;
     s->monitor_path = g_build_filename(s->lib_dir, "monitor.sock", NULL);
     s->launch = qemu_launch_new(s->def->name, s->def->uuid.v, s->monitor_path, err);
@@ -135,6 +153,7 @@ static bool step_spawn(Start *s, GError **err)
     if (!qemu_launch_spawn(s->launch, (const char *const *)argv->pdata, (const char *const *)env->pdata,
                            (const SpawnFd *)(void *)s->res.fds->data, s->res.fds->len, -1, err))
         return false;
+    resources_close_fds(&s->res);
 
     const PidRef *pid = qemu_launch_pid(s->launch);
     LOCK_SCOPE(&s->g->lock);

@@ -286,10 +286,15 @@ static void mark_ports(const DomainDef *def, bool on)
 void resources_free_ports(const DomainDef *def) { mark_ports(def, false); }
 void resources_note_ports(const DomainDef *def) { mark_ports(def, true); }
 
-void resources_release(Resources *r, bool failed)
+void resources_close_fds(Resources *r)
 {
     for (unsigned i = 0; i < r->fds->len; i++)
         fd_close(&g_array_index(r->fds, SpawnFd, i).fd);
+}
+
+void resources_release(Resources *r, bool failed)
+{
+    resources_close_fds(r);
     g_array_unref(r->fds);
     for (unsigned i = 0; failed && i < r->unlink->len; i++)
         (void)unlink(r->unlink->pdata[i]);

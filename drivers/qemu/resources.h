@@ -23,6 +23,8 @@ void resources_init(Resources *r, int monitor_fd);
 int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err);
 /* Chooses display ports for graphics that leave them open, in the definition. */
 bool resources_assign_ports(Resources *r, DomainDef *def, GError **err);
+/* The child has its copies: ours must not keep its sockets alive. */
+void resources_close_fds(Resources *r);
 /* failed: removes what was made. Ports are free again either way when the guest ends: see
  * resources_free_ports(). */
 void resources_release(Resources *r, bool failed);
