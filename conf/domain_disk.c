@@ -204,14 +204,14 @@ static const ConfCustom outside_encryption = { outside_encryption_parse, outside
     CONF_STR(S, fdgroup, "source/@fdgroup", 0, "name of descriptors that the client passed", ON(FILE)), \
     CONF_CONST("source/@type", "pci", ON(NVME)), \
     CONF_YESNO(S, nvme_managed, "source/@managed", 0, "detach the device from the host", ON(NVME)), \
-    CONF_U64(S, nvme_namespace, "source/@namespace", CF_REQUIRED, "NVMe namespace", ON(NVME)), \
-    CONF_ENUM(S, protocol, "source/@protocol", storage_protocol_names, CF_REQUIRED, "network protocol", ON(NETWORK)), \
+    CONF_U64(S, nvme_namespace, "source/@namespace", CF_REQUIRED | CF_IF_ELEMENT, "NVMe namespace", ON(NVME)), \
+    CONF_ENUM(S, protocol, "source/@protocol", storage_protocol_names, CF_REQUIRED | CF_IF_ELEMENT, "network protocol", ON(NETWORK)), \
     CONF_STR(S, name, "source/@name", 0, "export, image or volume name", ON(NETWORK)), \
     CONF_STR(S, query, "source/@query", 0, "query part of the URI", ON(NETWORK)), \
     CONF_YESNO(S, tls, "source/@tls", 0, "encrypt the connection", ON(NETWORK)), \
     CONF_STR(S, tls_hostname, "source/@tlsHostname", 0, "name that the certificate must have", ON(NETWORK)), \
-    CONF_STR(S, pool, "source/@pool", CF_REQUIRED, "storage pool", ON(VOLUME)), \
-    CONF_STR(S, volume, "source/@volume", CF_REQUIRED, "volume in the pool", ON(VOLUME)), \
+    CONF_STR(S, pool, "source/@pool", CF_REQUIRED | CF_IF_ELEMENT, "storage pool", ON(VOLUME)), \
+    CONF_STR(S, volume, "source/@volume", CF_REQUIRED | CF_IF_ELEMENT, "volume in the pool", ON(VOLUME)), \
     CONF_ENUM(S, pool_mode, "source/@mode", pool_mode_names, 0, "iscsi pools: through the host or directly", ON(VOLUME)), \
     CONF_ENUM(S, startup_policy, "source/@startupPolicy", startup_policy_names, 0, "what to do when the source is missing"), \
     CONF_U32(S, index, index_path, CF_LIVE | CF_NO_COMPARE, "number of the layer in a running guest"), \

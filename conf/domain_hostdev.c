@@ -159,14 +159,21 @@ CONF_DESC(redirdev_desc, RedirdevDef, redirdev_rows);
 static const ConfNum num_class = { 0, "0x%02" G_GINT64_MODIFIER "X", 0, 0xff };
 static const ConfNum num_id = { 0, "0x%04" G_GINT64_MODIFIER "X", 0, 0xffff };
 static const ConfField rule_rows[] = {
-    CONF_OPT32(RedirRule, class_, "@class", 0, "usb class", CONF_NUM(num_class)),
-    CONF_OPT32(RedirRule, vendor, "@vendor", 0, "usb vendor", CONF_NUM(num_id)),
-    CONF_OPT32(RedirRule, product, "@product", 0, "usb product", CONF_NUM(num_id)),
+    CONF_OPT_OR_ANY(RedirRule, class_, "@class", 0, "usb class", CONF_NUM(num_class)),
+    CONF_OPT_OR_ANY(RedirRule, vendor, "@vendor", 0, "usb vendor", CONF_NUM(num_id)),
+    CONF_OPT_OR_ANY(RedirRule, product, "@product", 0, "usb product", CONF_NUM(num_id)),
     CONF_STR(RedirRule, version, "@version", 0, "usb device version"),
     CONF_YESNO(RedirRule, allow, "@allow", CF_REQUIRED, "whether such devices may be redirected"),
     CONF_PAD(RedirRule, _pad),
 };
-CONF_DESC(redir_rule_desc, RedirRule, rule_rows);
+static bool rule_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    RedirRule *r = v;
+    if (!g_strcmp0(r->version, "-1"))
+        g_clear_pointer(&r->version, g_free);
+    return true;
+}
+CONF_DESC(redir_rule_desc, RedirRule, rule_rows, .parsed = rule_parsed);
 static const ConfField redirfilter_rows[] = {
     CONF_LIST(RedirfilterDef, rules, "usbdev", redir_rule_desc, 0, "first match decides"),
     CONF_DEVICE_HEAD(RedirfilterDef),

@@ -21,10 +21,6 @@ static bool validate_disks(const DomainDef *d, GError **err)
                       disk->src.path ? disk->src.path : "");
             return false;
         }
-        if (disk->src.type == STORAGE_NETWORK && disk->src.protocol == PROTOCOL_NONE) {
-            error_set(err, VIR_ERR_XML_ERROR, "disk '%s' has a network source without protocol", disk->dst);
-            return false;
-        }
         const DiskIotune *t = &disk->iotune;
         if ((t->total_bytes_sec && (t->read_bytes_sec || t->write_bytes_sec)) ||
             (t->total_iops_sec && (t->read_iops_sec || t->write_iops_sec))) {
@@ -36,7 +32,10 @@ static bool validate_disks(const DomainDef *d, GError **err)
             error_set(err, VIR_ERR_XML_ERROR, "disk '%s': total and read/write iotune maxima cannot be set at the same time", disk->dst);
             return false;
         }
-        if (disk->wwn && (strlen(disk->wwn) != 16 || strspn(disk->wwn, "0123456789abcdefABCDEF") != 16)) {
+        const char *wwn = disk->wwn;
+        if (wwn && g_str_has_prefix(wwn, "0x"))
+            wwn += 2;
+        if (wwn && (strlen(wwn) != 16 || strspn(wwn, "0123456789abcdefABCDEF") != 16)) {
             error_set(err, VIR_ERR_XML_ERROR, "disk '%s': malformed wwn '%.50s', 16 hexadecimal digits expected", disk->dst, disk->wwn);
             return false;
         }

@@ -202,7 +202,7 @@ static bool missing(ConfParser *p, const ConfField *r, xmlNode *base_el, xmlNode
 {
     GError *e = NULL;
 
-    if (!(r->flags & CF_REQUIRED))
+    if (!(r->flags & CF_REQUIRED) || (!el && (r->flags & CF_IF_ELEMENT)))
         return true;
     if (!el || s->leaf != LEAF_ATTR)
         conf_error_at(&e, VIR_ERR_XML_ERROR, el ? el : base_el, NULL, "'%s' is missing", r->path);
@@ -230,6 +230,8 @@ static bool parse_scalar(ConfParser *p, const ConfField *r, const ConfStep *s, x
     }
     case LEAF_TEXT:
         text = owned = xml_text_dup(el);
+        if (!*text) /* an empty element says nothing */
+            return missing(p, r, base_el, el, s, err);
         break;
     case LEAF_NAME:
         text = (const char *)el->name;

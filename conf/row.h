@@ -32,6 +32,7 @@ typedef enum ConfKind {
 
 enum { /* ConfField.flags */
     CF_REQUIRED = 1 << 0,
+    CF_IF_ELEMENT = 1 << 16, /* with CF_REQUIRED: only when the element of the attribute is there */
     CF_ABI = 1 << 1,        /* the guest can see it */
     CF_LIVE = 1 << 2,       /* of running guests: not in inactive documents, not read from clients */
     CF_SECRET = 1 << 3,     /* only in secure documents */
@@ -128,6 +129,8 @@ struct ConfDesc {
 #define CONF_U64(T, f, path, flags, doc, ...)   CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, uint64_t), path, flags, doc, .type = &conf_u64, ##__VA_ARGS__)
 #define CONF_I64(T, f, path, flags, doc, ...)   CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, int64_t), path, flags, doc, .type = &conf_i64, ##__VA_ARGS__)
 #define CONF_OPT32(T, f, path, flags, doc, ...) CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, OptU32), path, flags, doc, .type = &conf_opt_u32, ##__VA_ARGS__)
+/* "-1" means absent */
+#define CONF_OPT_OR_ANY(T, f, path, flags, doc, ...) CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, OptU32), path, flags, doc, .type = &conf_opt_or_any, ##__VA_ARGS__)
 #define CONF_OPTI32(T, f, path, flags, doc, ...) CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, OptI32), path, flags, doc, .type = &conf_opt_i32, ##__VA_ARGS__)
 #define CONF_OPT64(T, f, path, flags, doc, ...) CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, OptU64), path, flags, doc, .type = &conf_opt_u64, ##__VA_ARGS__)
 #define CONF_UUID(T, f, path, flags, doc, ...)  CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, OptUuid), path, flags, doc, .type = &conf_uuid, ##__VA_ARGS__)
@@ -181,7 +184,8 @@ struct ConfDesc {
 /* ---- scalar types (scalar.c) ---- */
 extern const ConfType conf_str, conf_u32, conf_u64, conf_i64, conf_opt_u32, conf_opt_i32,
     conf_opt_u64, conf_uuid, conf_mac, conf_bitmap, conf_enum, conf_enum_by, conf_flag,
-    conf_yesflag, conf_size, conf_opt_size, conf_bytes, conf_const, conf_opt_pretty, conf_pretty;
+    conf_yesflag, conf_size, conf_opt_size, conf_bytes, conf_const, conf_opt_pretty, conf_pretty,
+    conf_opt_or_any;
 
 typedef struct ConfNum {
     int base;        /* 10; 16 without prefix; 0: as the prefix says */

@@ -195,6 +195,14 @@ static void opt_u32_format(const ConfField *row, const void *v, const void *base
 
 const ConfType conf_opt_u32 = { "u32", sizeof(OptU32), false, opt_u32_parse, opt32_present, opt_u32_format };
 
+static bool opt_or_any_parse(const ConfField *row, const char *text, const char *unit, void *v,
+                             const void *base, GError **err)
+{
+    return !strcmp(text, "-1") || opt_u32_parse(row, text, unit, v, base, err);
+}
+
+const ConfType conf_opt_or_any = { "u32 or -1", sizeof(OptU32), false, opt_or_any_parse, opt32_present, opt_u32_format };
+
 static bool opt_i32_parse(const ConfField *row, const char *text, const char *unit, void *v,
                           const void *base, GError **err)
 {
