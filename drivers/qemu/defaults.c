@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The QEMU driver's part of defining a guest (defaults.h): what a device that leaves something open
+ * gets, and which devices every machine has without being asked. Each function is idempotent: a
+ * definition that has been through here is unchanged by another pass, with the same emulator.
+ */
+#include "drivers/qemu/defaults.h"
+
+#include <string.h>
+
+#include "conf/domain.h"
+#include "drivers/qemu/address-internal.h"
+#include "drivers/qemu/machine.h"
+#include "drivers/qemu/validate.h"
+#include "util/error.h"
+
+static QemuAccel accel_of(const DomainDef *d)
+{
+    const char *name = enum_name(&virt_type_names, d->virt);
+    return name ? qemu_accel_from_name(name) : QEMU_ACCEL_N_;
+}
+
+static QemuCaps *lookup_caps(const DomainDef *d, const QemuPolicyData *p)
+{
+    return p->lookup_caps ? p->lookup_caps(p->opaque, d->emulator, d->os.arch, enum_name(&virt_type_names, d->virt)) : NULL;
+}
+
+static const char *host_arch(const QemuPolicyData *p)
+{
+#if defined(__x86_64__)
+    const char *built = "x86_64";
+#elif defined(__aarch64__)
+    const char *built = "aarch64";
+#elif defined(__powerpc64__)
+    const char *built = "ppc64le";
+#elif defined(__s390x__)
+    const char *built = "s390x";
+#elif defined(__riscv)
+    const char *built = "riscv64";
+#else
+    const char *built = "i686";
+#endif
+    return p->host_arch ? p->host_arch : built;
+}
+
+/* Identity of the machine; all else depends on it. */
+static void machine_defaults(DomainDef *d, const QemuPolicyData *p, QemuCaps **ret_caps)
+{
+    if (d->os.type == OS_NONE)
+        d->os.type = OS_HVM;
+    if (!d->os.arch)
+        d->os.arch = g_strdup(host_arch(p));
+    if (!d->emulator && p->emulator)
+        d->emulator = g_strdup(p->emulator(p->opaque, d->os.arch));
+    QemuCaps *caps = lookup_caps(d, p);
+    QemuAccel accel = accel_of(d);
+    if (caps && accel < QEMU_ACCEL_N_) {
+        const QemuMachine *m = qemu_caps_machine(caps, accel, d->os.machine);
+        if (m && g_strcmp0(m->name, d->os.machine) != 0) {
+            g_free(d->os.machine);
+            d->os.machine = g_strdup(m->name);
+        }
+    }
+    *ret_caps = caps;
+}
+
+/* ---- devices ------------------------------------------------------------------------------------- */
+
+static ControllerModel default_usb_model(const DomainDef *d, const QemuCaps *caps)
+{
+    if (arch_is_s390(d->os.arch))
+        return USB_NONE;
+    if (arch_is_ppc64(d->os.arch))
+        return qemu_machine_is_pseries(d) && qemu_caps_has(caps, QEMU_CAP_DEVICE_QEMU_XHCI) ? USB_QEMU_XHCI : USB_PCI_OHCI;
+    if (arch_is_arm(d->os.arch) || arch_is_riscv(d->os.arch)) {
+        if (qemu_caps_has(caps, QEMU_CAP_DEVICE_QEMU_XHCI))
+            return USB_QEMU_XHCI;
+        return qemu_caps_has(caps, QEMU_CAP_NEC_USB_XHCI) ? USB_NEC_XHCI : CONTROLLER_MODEL_DEFAULT;
+    }
+    if (qemu_caps_has(caps, QEMU_CAP_PIIX3_USB_UHCI))
+        return USB_PIIX3_UHCI;
+    return qemu_caps_has(caps, QEMU_CAP_PCI_OHCI) ? USB_PCI_OHCI : CONTROLLER_MODEL_DEFAULT;
+}
+
+static ControllerModel default_scsi_model(const DomainDef *d, const QemuCaps *caps)
+{
+    if (qemu_machine_is_pseries(d))
+        return SCSI_IBMVSCSI;
+    if (arch_is_s390(d->os.arch) || qemu_machine_is_arm_virt(d) || qemu_machine_is_riscv_virt(d))
+        return SCSI_VIRTIO_SCSI;
+    if (qemu_caps_has(caps, QEMU_CAP_SCSI_LSI))
+        return SCSI_LSILOGIC;
+    return qemu_caps_has(caps, QEMU_CAP_VIRTIO_SCSI) ? SCSI_VIRTIO_SCSI : CONTROLLER_MODEL_DEFAULT;
+}
+
+static void controller_defaults(const DomainDef *d, ControllerDef *c, const QemuCaps *caps)
+{
+    if (c->model != CONTROLLER_MODEL_DEFAULT && c->model != SCSI_AUTO)
+        return;
+    if (c->type == CONTROLLER_USB && caps)
+        c->model = default_usb_model(d, caps);
+    else if (c->type == CONTROLLER_SCSI && caps)
+        c->model = default_scsi_model(d, caps);
+    else if (c->type == CONTROLLER_PCI && c->index.v == 0)
+        c->model = qemu_machine_is_q35(d) || qemu_machine_is_arm_virt(d) ? PCIE_ROOT : PCI_ROOT;
+}
+
+static void source_defaults(StorageSource *s)
+{
+    if (s->format == FORMAT_NONE)
+        s->format = FORMAT_RAW;
+}
+
+static void disk_defaults(DiskDef *disk)
+{
+    if (disk->src.type == STORAGE_VHOSTUSER)
+        return;
+    if (!disk->driver)
+        disk->driver = g_strdup("qemu");
+    if (disk->src.format == FORMAT_NONE && disk->src.type == STORAGE_DIR)
+        disk->src.format = FORMAT_FAT;
+    source_defaults(&disk->src);
+    if (disk->mirror)
+        source_defaults(&disk->mirror->src);
+}
+
+static const char *default_net_model(const DomainDef *d, const QemuCaps *caps)
+{
+    if (arch_is_s390(d->os.arch))
+        return "virtio";
+    if (arch_is_arm(d->os.arch)) {
+        if (g_strcmp0(d->os.machine, "versatilepb") == 0)
+            return "smc91c111";
+        return qemu_machine_is_arm_virt(d) ? "virtio" : "lan9118";
+    }
+    if (qemu_machine_is_riscv_virt(d))
+        return "virtio";
+    if (!caps)
+        return NULL;
+    if (qemu_caps_has(caps, QEMU_CAP_DEVICE_RTL8139))
+        return "rtl8139";
+    return qemu_caps_has(caps, QEMU_CAP_DEVICE_E1000) ? "e1000" : qemu_caps_has(caps, QEMU_CAP_DEVICE_VIRTIO_NET) ? "virtio" : NULL;
+}
+
+static void net_defaults(const DomainDef *d, NetDef *n, const QemuCaps *caps)
+{
+    if (n->model || n->type == NET_HOSTDEV)
+        return;
+    n->model = g_strdup(n->type == NET_VDPA ? "virtio" : default_net_model(d, caps));
+}
+
+static void serial_defaults(const DomainDef *d, ChrDef *c)
+{
+    if (c->target == CHR_TARGET_NONE) {
+        switch (c->dev.info.address.type) {
+        case ADDRESS_PCI: c->target = SERIAL_PCI; break;
+        case ADDRESS_USB: c->target = SERIAL_USB; break;
+        case ADDRESS_SPAPR_VIO: c->target = SERIAL_SPAPR_VIO; break;
+        case ADDRESS_ISA: c->target = SERIAL_ISA; break;
+        default:
+            c->target = qemu_machine_is_pseries(d) ? SERIAL_SPAPR_VIO
+                        : arch_is_x86(d->os.arch) ? SERIAL_ISA
+                        : arch_is_s390(d->os.arch) ? SERIAL_SCLP
+                        : qemu_machine_is_arm_virt(d) || qemu_machine_is_riscv_virt(d) ? SERIAL_SYSTEM : CHR_TARGET_NONE;
+        }
+    }
+    if (c->serial_model != SERIAL_MODEL_NONE)
+        return;
+    switch (c->target) {
+    case SERIAL_ISA: c->serial_model = SERIAL_MODEL_ISA_SERIAL; break;
+    case SERIAL_USB: c->serial_model = SERIAL_MODEL_USB_SERIAL; break;
+    case SERIAL_PCI: c->serial_model = SERIAL_MODEL_PCI_SERIAL; break;
+    case SERIAL_SPAPR_VIO: c->serial_model = SERIAL_MODEL_SPAPR_VTY; break;
+    case SERIAL_SYSTEM: c->serial_model = arch_is_riscv(d->os.arch) ? SERIAL_MODEL_16550A : SERIAL_MODEL_PL011; break;
+    case SERIAL_SCLP: c->serial_model = SERIAL_MODEL_SCLPCONSOLE; break;
+    case SERIAL_ISA_DEBUG: c->serial_model = SERIAL_MODEL_ISA_DEBUGCON; break;
+    default: break;
+    }
+}
+
+static VideoType default_video_type(const DomainDef *d, const QemuCaps *caps)
+{
+    if (arch_is_ppc64(d->os.arch))
+        return VIDEO_VGA;
+    if (qemu_machine_is_arm_virt(d) || qemu_machine_is_riscv_virt(d) || arch_is_s390(d->os.arch))
+        return VIDEO_VIRTIO;
+    if (!caps || qemu_caps_has(caps, QEMU_CAP_DEVICE_CIRRUS_VGA))
+        return VIDEO_CIRRUS;
+    if (qemu_caps_has(caps, QEMU_CAP_DEVICE_VGA))
+        return VIDEO_VGA;
+    return qemu_caps_has(caps, QEMU_CAP_DEVICE_VIRTIO_GPU) ? VIDEO_VIRTIO : VIDEO_CIRRUS;
+}
+
+static void video_defaults(const DomainDef *d, VideoDef *v, const QemuCaps *caps)
+{
+    if (v->type == VIDEO_DEFAULT)
+        v->type = default_video_type(d, caps);
+    if (v->type == VIDEO_QXL && !v->vgamem.set)
+        v->vgamem = (OptU32){ 1, 16 * 1024 };
+    if (!v->heads.set && v->type != VIDEO_NONE)
+        v->heads = (OptU32){ 1, 1 };
+}
+
+static void tpm_defaults(const DomainDef *d, TpmDef *t)
+{
+    if (t->model == TPM_DEFAULT)
+        t->model = qemu_machine_is_pseries(d) ? TPM_SPAPR : TPM_TIS;
+    if (t->backend == TPM_EMULATOR && t->version == TPM_VERSION_DEFAULT)
+        t->version = TPM_2_0;
+}
+
+static void panic_defaults(const DomainDef *d, PanicDef *p)
+{
+    if (p->model == PANIC_DEFAULT)
+        p->model = qemu_machine_is_pseries(d) ? PANIC_PSERIES : arch_is_s390(d->os.arch) ? PANIC_S390 : PANIC_ISA;
+}
+
+static void hostdev_defaults(HostdevDef *h, const QemuCaps *caps)
+{
+    if (h->mode == HOSTDEV_SUBSYS && h->type == HOSTDEV_MDEV && h->model == HOSTDEV_MODEL_VFIO_PCI &&
+        h->display == TRI_ABSENT && qemu_caps_has(caps, QEMU_CAP_VFIO_PCI_DISPLAY))
+        h->display = TRI_NO;
+}
+
+static void device_fill(DomainDef *d, Device *dev, const QemuCaps *caps)
+{
+    switch (dev->kind) {
+    case DEVICE_CONTROLLER: controller_defaults(d, (ControllerDef *)dev, caps); break;
+    case DEVICE_DISK: disk_defaults((DiskDef *)dev); break;
+    case DEVICE_INTERFACE: net_defaults(d, (NetDef *)dev, caps); break;
+    case DEVICE_SERIAL: serial_defaults(d, (ChrDef *)dev); break;
+    case DEVICE_VIDEO: video_defaults(d, (VideoDef *)dev, caps); break;
+    case DEVICE_TPM: tpm_defaults(d, (TpmDef *)dev); break;
+    case DEVICE_PANIC: panic_defaults(d, (PanicDef *)dev); break;
+    case DEVICE_HOSTDEV: hostdev_defaults((HostdevDef *)dev, caps); break;
+    case DEVICE_RNG: {
+        RngDef *r = (RngDef *)dev;
+        if (r->backend == RNG_RANDOM && !r->path)
+            r->path = g_strdup("/dev/urandom");
+        break;
+    }
+    case DEVICE_VSOCK: {
+        VsockDef *v = (VsockDef *)dev;
+        if (v->model == VSOCK_DEFAULT)
+            v->model = VSOCK_VIRTIO;
+        break;
+    }
+    case DEVICE_FILESYSTEM: {
+        FsDef *f = (FsDef *)dev;
+        if (f->access == FS_ACCESS_DEFAULT)
+            f->access = FS_PASSTHROUGH;
+        break;
+    }
+    case DEVICE_INPUT: {
+        InputDef *in = (InputDef *)dev;
+        if (in->bus == INPUT_BUS_NONE && in->type != INPUT_PASSTHROUGH && in->type != INPUT_EVDEV)
+            in->bus = in->type != INPUT_TABLET && arch_is_x86(d->os.arch) ? INPUT_BUS_PS2 : INPUT_BUS_USB;
+        else if (in->bus == INPUT_BUS_NONE && in->type == INPUT_PASSTHROUGH)
+            in->bus = INPUT_BUS_VIRTIO;
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+/* ---- what every machine has ----------------------------------------------------------------------- */
+
+typedef struct Implied {
+    bool usb, pci_root, pcie_root, sata, balloon, usb_keyboard, usb_mouse, panic;
+    ControllerModel usb_model;
+} Implied;
+
+static Implied implied_devices(const DomainDef *d, const QemuCaps *caps)
+{
+    Implied w = { .usb = true, .balloon = true };
+    const char *arch = d->os.arch;
+    if (arch_is_x86(arch)) {
+        if (qemu_machine_is_isapc(d) || qemu_machine_is_microvm(d)) {
+            w.usb = false;
+        } else if (qemu_machine_is_q35(d)) {
+            w.pcie_root = w.sata = true;
+            w.usb_model = qemu_caps_has(caps, QEMU_CAP_DEVICE_QEMU_XHCI) ? USB_QEMU_XHCI
+                          : qemu_caps_has(caps, QEMU_CAP_NEC_USB_XHCI) ? USB_NEC_XHCI
+                          : qemu_caps_has(caps, QEMU_CAP_ICH9_USB_EHCI1) ? USB_ICH9_EHCI1 : CONTROLLER_MODEL_DEFAULT;
+            w.usb = w.usb_model != CONTROLLER_MODEL_DEFAULT;
+        } else if (qemu_machine_is_i440fx(d)) {
+            w.pci_root = true;
+        }
+    } else if (arch_is_arm(arch)) {
+        w.usb = w.balloon = false;
+        w.pcie_root = qemu_machine_is_arm_virt(d) && qemu_caps_has(caps, QEMU_CAP_OBJECT_GPEX);
+        w.pci_root = g_strcmp0(d->os.machine, "versatilepb") == 0;
+    } else if (arch_is_riscv(arch)) {
+        w.usb = w.balloon = false;
+        w.pcie_root = qemu_machine_is_riscv_virt(d) && qemu_caps_has(caps, QEMU_CAP_OBJECT_GPEX);
+    } else if (arch_is_ppc64(arch)) {
+        w.pci_root = w.usb_keyboard = w.usb_mouse = true;
+        w.panic = qemu_machine_is_pseries(d);
+    } else if (arch_is_s390(arch)) {
+        w.usb = false;
+        w.panic = true;
+        w.pci_root = qemu_machine_is_s390_ccw(d) && qemu_caps_has(caps, QEMU_CAP_DEVICE_ZPCI);
+    } else if (g_strcmp0(arch, "sparc64") == 0 || g_strcmp0(arch, "alpha") == 0 || g_strcmp0(arch, "mips64el") == 0) {
+        w.pci_root = true;
+    }
+    return w;
+}
+
+static ControllerDef *add_controller(DomainDef *d, ControllerType type, unsigned index, ControllerModel model)
+{
+    ControllerDef *c = (ControllerDef *)device_new(DEVICE_CONTROLLER);
+    c->type = type;
+    c->index = (OptU32){ 1, index };
+    c->model = model;
+    qemu_insert_controller(d, c);
+    return c;
+}
+
+static void imply_usb(DomainDef *d, ControllerModel model)
+{
+    guint pos = 0;
+    const ControllerDef *c;
+    while ((c = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        if (c->type == CONTROLLER_USB && c->index.v == 0)
+            return;
+    }
+    (void)add_controller(d, CONTROLLER_USB, 0, model);
+    if (model != USB_ICH9_EHCI1)
+        return;
+    static const ControllerModel companions[] = { USB_ICH9_UHCI1, USB_ICH9_UHCI2, USB_ICH9_UHCI3 };
+    for (unsigned i = 0; i < G_N_ELEMENTS(companions); i++)
+        add_controller(d, CONTROLLER_USB, 0, companions[i])->dev.info.master_startport = (OptU32){ 1, 2 * i };
+}
+
+static bool imply_root(DomainDef *d, ControllerModel model, GError **err)
+{
+    ControllerDef *root = domain_find_controller(d, CONTROLLER_PCI, 0);
+    if (!root) {
+        (void)add_controller(d, CONTROLLER_PCI, 0, model);
+        return true;
+    }
+    if (root->model == CONTROLLER_MODEL_DEFAULT)
+        root->model = model;
+    if (root->model != model) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "the PCI controller with index 0 must be of model '%s' for machine '%s', not '%s'",
+                  enum_name(&controller_model_names, model), d->os.machine, enum_name(&controller_model_names, root->model));
+        return false;
+    }
+    return true;
+}
+
+static void imply_input(DomainDef *d, InputType type, InputBus bus)
+{
+    guint pos = 0;
+    const InputDef *in;
+    while ((in = domain_next(d, DEVICE_INPUT, &pos))) {
+        if (in->type == type && in->bus == bus)
+            return;
+    }
+    InputDef *n = domain_add(d, DEVICE_INPUT);
+    n->type = type;
+    n->bus = bus;
+}
+
+static void imply_audio(DomainDef *d)
+{
+    if (domain_count(d, DEVICE_AUDIO))
+        return;
+    guint pos = 0;
+    const GraphicsDef *g;
+    AudioType type = AUDIO_NONE;
+    while ((g = domain_next(d, DEVICE_GRAPHICS, &pos))) {
+        if (g->type == GRAPHICS_SPICE && type == AUDIO_NONE)
+            type = AUDIO_SPICE;
+    }
+    AudioDef *a = domain_add(d, DEVICE_AUDIO);
+    a->type = type;
+    a->id = 1;
+}
+
+static bool imply_devices(DomainDef *d, const QemuCaps *caps, GError **err)
+{
+    Implied w = implied_devices(d, caps);
+    if (w.usb)
+        imply_usb(d, w.usb_model);
+    if (w.sata && !domain_find_controller(d, CONTROLLER_SATA, 0))
+        (void)add_controller(d, CONTROLLER_SATA, 0, CONTROLLER_MODEL_DEFAULT);
+    if (w.pci_root && !imply_root(d, PCI_ROOT, err))
+        return false;
+    if (w.pcie_root && !imply_root(d, PCIE_ROOT, err))
+        return false;
+    if (w.balloon && !domain_count(d, DEVICE_MEMBALLOON))
+        ((MemballoonDef *)domain_add(d, DEVICE_MEMBALLOON))->model = BALLOON_VIRTIO;
+    if (arch_is_x86(d->os.arch)) {
+        imply_input(d, INPUT_MOUSE, INPUT_BUS_PS2);
+        imply_input(d, INPUT_KEYBOARD, INPUT_BUS_PS2);
+    } else if (domain_count(d, DEVICE_GRAPHICS)) {
+        if (w.usb_keyboard)
+            imply_input(d, INPUT_KEYBOARD, INPUT_BUS_USB);
+        if (w.usb_mouse)
+            imply_input(d, INPUT_MOUSE, INPUT_BUS_USB);
+    }
+    if (w.panic) {
+        PanicModel model = arch_is_s390(d->os.arch) ? PANIC_S390 : PANIC_PSERIES;
+        guint pos = 0;
+        const PanicDef *p;
+        bool found = false;
+        while ((p = domain_next(d, DEVICE_PANIC, &pos)))
+            found |= p->model == model;
+        if (!found)
+            ((PanicDef *)domain_add(d, DEVICE_PANIC))->model = model;
+    }
+    imply_audio(d);
+    return true;
+}
+
+/* ---- CPU, boot -------------------------------------------------------------------------------------- */
+
+static char *model_of_type(const char *type, const char *arch)
+{
+    g_autofree char *suffix = g_strdup_printf("-%s-cpu", g_strcmp0(arch, "i686") == 0 ? "i386" : arch);
+    size_t n = strlen(type), k = strlen(suffix);
+    return g_strndup(type, n > k && strcmp(type + n - k, suffix) == 0 ? n - k : n);
+}
+
+static void cpu_defaults(DomainDef *d, const QemuCaps *caps)
+{
+    QemuAccel accel = accel_of(d);
+    const QemuMachine *m = caps && accel < QEMU_ACCEL_N_ ? qemu_caps_machine(caps, accel, d->os.machine) : NULL;
+    bool open = !d->cpu || ((d->cpu->mode == CPU_MODE_NONE || d->cpu->mode == CPU_MODE_CUSTOM) && !d->cpu->model);
+    if (open && m && m->default_cpu) {
+        g_autofree char *model = model_of_type(m->default_cpu, d->os.arch);
+        bool host = strcmp(model, "host") == 0;
+        if (!host || d->virt == VIRT_KVM) {
+            if (!d->cpu)
+                d->cpu = g_new0(CpuDef, 1);
+            d->cpu->mode = host ? CPU_MODE_HOST_PASSTHROUGH : CPU_MODE_CUSTOM;
+            if (!host) {
+                d->cpu->match = CPU_MATCH_EXACT;
+                d->cpu->model = g_steal_pointer(&model);
+                d->cpu->fallback = CPU_FALLBACK_FORBID;
+            }
+        }
+    }
+    CpuDef *cpu = d->cpu;
+    if (!cpu)
+        return;
+    if (cpu->mode == CPU_MODE_NONE && cpu->model)
+        cpu->mode = CPU_MODE_CUSTOM;
+    if (cpu->check == CPU_CHECK_DEFAULT) {
+        switch (cpu->mode) {
+        case CPU_MODE_HOST_PASSTHROUGH: case CPU_MODE_MAXIMUM: cpu->check = CPU_CHECK_NONE; break;
+        case CPU_MODE_HOST_MODEL: cpu->check = CPU_CHECK_PARTIAL; break;
+        case CPU_MODE_CUSTOM:
+            /* An emulated CPU is not compared with the host's. */
+            cpu->check = d->virt == VIRT_KVM ? CPU_CHECK_PARTIAL : CPU_CHECK_NONE;
+            break;
+        case CPU_MODE_NONE: case _CPU_MODE_N: break;
+        }
+    }
+    if ((cpu->mode == CPU_MODE_HOST_PASSTHROUGH || cpu->mode == CPU_MODE_MAXIMUM) && cpu->migratable == TRI_ABSENT &&
+        qemu_caps_has(caps, QEMU_CAP_CPU_MIGRATABLE) && arch_is_x86(d->os.arch))
+        cpu->migratable = TRI_YES;
+}
+
+static void boot_defaults(DomainDef *d)
+{
+    if (list_len(d->os.boot))
+        return;
+    for (unsigned i = 0; i < list_len(d->devices); i++) {
+        if (((const Device *)list_at(d->devices, i))->info.boot_order)
+            return;
+    }
+    BootItem *b = g_new0(BootItem, 1);
+    b->dev = BOOT_HD;
+    if (!d->os.boot)
+        d->os.boot = g_ptr_array_new();
+    g_ptr_array_add(d->os.boot, b);
+}
+
+static void nvram_defaults(DomainDef *d, const QemuPolicyData *p)
+{
+    OsDef *os = &d->os;
+    if (!os->loader || os->loader->type != LOADER_PFLASH || !tri_is_yes(os->loader->readonly) || tri_is_yes(os->loader->stateless))
+        return;
+    if (os->nvram && (os->nvram->path || os->nvram->src))
+        return;
+    if (!os->nvram)
+        os->nvram = g_new0(OsNvram, 1);
+    g_autofree char *file = g_strdup_printf("%s_VARS.fd", d->name);
+    os->nvram->path = g_build_filename(p->nvram_dir ? p->nvram_dir : "/var/lib/libvirt/qemu/nvram", file, NULL);
+}
+
+/* ---- hooks ------------------------------------------------------------------------------------------ */
+
+static bool policy_device_defaults(DomainDef *d, Device *dev, void *data, GError **err)
+{
+    g_autoptr(QemuCaps) caps = NULL;
+    machine_defaults(d, data, &caps);
+    device_fill(d, dev, caps);
+    return true;
+}
+
+static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
+{
+    g_autoptr(QemuCaps) caps = NULL;
+    machine_defaults(d, data, &caps);
+    if (!imply_devices(d, caps, err))
+        return false;
+    boot_defaults(d);
+    nvram_defaults(d, data);
+    cpu_defaults(d, caps);
+    for (unsigned i = 0; i < list_len(d->devices); i++)
+        device_fill(d, list_at(d->devices, i), caps);
+    return true;
+}
+
+static bool policy_domain_assign(DomainDef *d, void *data, GError **err)
+{
+    g_autoptr(QemuCaps) caps = lookup_caps(d, data);
+    return qemu_assign_addresses(d, caps, err);
+}
+
+static bool policy_device_validate(const DomainDef *d, const Device *dev, void *data, GError **err)
+{
+    g_autoptr(QemuCaps) caps = lookup_caps(d, data);
+    return qemu_validate_device(d, dev, caps, err);
+}
+
+static bool policy_domain_validate(const DomainDef *d, void *data, GError **err)
+{
+    g_autoptr(QemuCaps) caps = lookup_caps(d, data);
+    return qemu_validate_domain(d, caps, err);
+}
+
+const ConfPolicy qemu_policy = {
+    .name = "QEMU",
+    .features = CONF_POLICY_SERIAL_CONSOLE | CONF_POLICY_OFFLINE_VCPUPIN | CONF_POLICY_INDIVIDUAL_VCPUS |
+                CONF_POLICY_USER_ALIAS | CONF_POLICY_NET_MODEL_STRING | CONF_POLICY_DISK_FD,
+    .device_defaults = policy_device_defaults,
+    .domain_defaults = policy_domain_defaults,
+    .domain_assign = policy_domain_assign,
+    .device_validate = policy_device_validate,
+    .domain_validate = policy_domain_validate,
+};

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the QEMU driver cannot run, refused when a document is defined. caps may be NULL: then only
+ * what no emulator could do is refused. */
+#pragma once
+
+#include "conf/domain.h"
+#include "drivers/qemu/caps.h"
+
+bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err);
+bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps *caps, GError **err);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Test tool: takes domain documents through the QEMU driver's stages with a recorded emulator, for
+ * tests/conformance/qemu. One request per line on standard input, "key=value" fields separated by
+ * tabs: xml=FILE (required), to=xml|active|argv, caps=FILE, keep_aliases=1, and settings of the
+ * driver's configuration (see settings[]). One answer per request: "ok LENGTH" or
+ * "refused CODE LENGTH", then that many bytes: the document, or argv and env as JSON, or the error.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/domain.h"
+#include "drivers/qemu/alias.h"
+#include "drivers/qemu/cmdline.h"
+#include "drivers/qemu/defaults.h"
+#include "util/api.h"
+#include "util/error.h"
+#include "util/json.h"
+
+typedef struct Request {
+    GHashTable *fields;
+    QemuCaps *caps;
+} Request;
+
+static const char *field(const Request *r, const char *key)
+{
+    return g_hash_table_lookup(r->fields, key);
+}
+
+static QemuCaps *lookup_caps(void *opaque, const char *emulator, const char *arch, const char *virt_type)
+{
+    Request *r = opaque;
+    return r->caps ? qemu_caps_ref(r->caps) : NULL;
+}
+
+static const char *emulator_path(void *opaque, const char *arch)
+{
+    static char path[64];
+    g_snprintf(path, sizeof(path), "/usr/bin/qemu-system-%s", arch && !strcmp(arch, "i686") ? "i386" : arch);
+    return path;
+}
+
+/* The numbers that the recorded command lines have. */
+static int fake_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err)
+{
+    static unsigned files;
+    switch (role) {
+    case QEMU_FD_MONITOR: files = 0; return 1729;
+    case QEMU_FD_CHR_LISTEN: case QEMU_FD_GPU: return 1729;
+    case QEMU_FD_CHR_FILE: case QEMU_FD_CHR_LOG: return 1750 + (int)files++;
+    case QEMU_FD_TAP: return 3 + (int)index;
+    case QEMU_FD_VHOST_NET: return 44 + (int)index;
+    case QEMU_FD_VHOST_VSOCK: return 6789;
+    case QEMU_FD_VHOST_SCSI: return 3;
+    case QEMU_FD_VDPA: return 1732;
+    case QEMU_FD_TPM: return 1730;
+    case QEMU_FD_TPM_CANCEL: return 1731;
+    case QEMU_FD_SLIRP: case QEMU_FD_VIRTIOFS: case _QEMU_FD_ROLE_N: break;
+    }
+    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "no descriptor of role %d", (int)role);
+    return -1;
+}
+
+static bool fake_secret(void *opaque, const SecretRef *ref, const char *alias, char **ret_data, char **ret_iv, GError **err)
+{
+    *ret_data = g_strdup("9eao5F8qtkGt+seB1HYivWIxbtwUu6MQtg1zpj/oDtUsPr1q8wBYM91uEHCn6j/1");
+    *ret_iv = g_strdup("AAECAwQFBgcICQoLDA0ODw==");
+    return true;
+}
+
+static void strip_machine_aliases(QemuCaps *c)
+{
+    for (unsigned a = 0; a < QEMU_ACCEL_N_; a++) {
+        for (unsigned i = 0; c->accel[a].machines && i < c->accel[a].machines->len; i++) {
+            QemuMachine *m = g_ptr_array_index(c->accel[a].machines, i);
+            if (m->alias) { /* the alias is then the name, as for an emulator that has no other */
+                g_free(m->name);
+                m->name = g_steal_pointer(&m->alias);
+            }
+        }
+    }
+}
+
+static char *json_answer(GPtrArray *argv, GPtrArray *env)
+{
+    g_autoptr(JsonObject) o = json_object_new_object();
+    const char *const names[] = { "argv", "env" };
+    GPtrArray *lists[] = { argv, env };
+    for (unsigned k = 0; k < 2; k++) {
+        JsonObject *a = json_object_new_array();
+        for (unsigned i = 0; i + 1 < lists[k]->len; i++)
+            json_object_array_add(a, json_object_new_string(g_ptr_array_index(lists[k], i)));
+        json_object_object_add(o, names[k], a);
+    }
+    return json_text(o);
+}
+
+static char *build_argv(const Request *r, DomainDef *d, GError **err)
+{
+    static const char *const pages[] = { "2048:/dev/hugepages2M", "1048576:/dev/hugepages1G", NULL };
+    g_autoptr(GPtrArray) argv = NULL, env = NULL;
+    unsigned node = 0;
+    /* Today's names: 20 characters of the name. */
+    g_autofree char *cut = g_utf8_substring(d->name, 0, MIN(g_utf8_strlen(d->name, -1), 20));
+    g_autofree char *lib = g_strdup_printf("/tmp/lib/domain--1-%s", cut);
+    QemuCmdlineContext ctx = {
+        .id = -1, .lib_dir = lib, .memory_backing_dir = "/var/lib/libvirt/qemu/ram", .log_timestamp = true,
+        .hugepage_dirs = pages, .default_hugepage_kib = 2048, .fd = fake_fd, .secret = fake_secret,
+        .vnc_tls = field(r, "vnc_tls"), .vnc_tls_verify = field(r, "vnc_tls_verify"), .vnc_sasl = field(r, "vnc_sasl"),
+        .vnc_tls_dir = field(r, "vnc_tls_dir") ? field(r, "vnc_tls_dir") : "/etc/pki/libvirt-vnc",
+        .vnc_tls_secret = field(r, "vnc_tls_secret"),
+        .spice_tls = true, .spice_password = true, .spice_tls_dir = "/etc/pki/libvirt-spice",
+        .spice_sasl = field(r, "spice_sasl"),
+        .chardev_tls = field(r, "chardev_tls"), .chardev_tls_verify = field(r, "chardev_tls_verify"),
+        .chardev_tls_dir = "/etc/pki/libvirt-chardev", .chardev_tls_secret = field(r, "chardev_tls_secret"),
+        .nbd_tls_dir = "/etc/pki/libvirt-nbd/dummy,path", .vhost_net = true,
+        .vnc_listen = "127.0.0.1", .spice_listen = "127.0.0.1", .opaque = (void *)r,
+        .incoming_uri = field(r, "incoming"),
+    };
+    if (!qemu_assign_aliases(d, r->caps, err))
+        return NULL;
+    qemu_assign_nodes(d, &node);
+    if (!qemu_cmdline_build(d, r->caps, &ctx, &argv, &env, err))
+        return NULL;
+    return json_answer(argv, env);
+}
+
+static char *convert(Request *r, GError **err)
+{
+    g_autofree char *xml = NULL;
+    gsize len;
+    const char *to = field(r, "to") ? field(r, "to") : "argv", *caps = field(r, "caps");
+    QemuPolicyData data = {
+        .lookup_caps = lookup_caps, .emulator = emulator_path, .opaque = r, .host_arch = "x86_64",
+        .vnc_auto_unix_socket = field(r, "vnc_auto_socket"), .spice_auto_unix_socket = field(r, "spice_auto_socket"),
+    };
+    if (!field(r, "xml") || !g_file_get_contents(field(r, "xml"), &xml, &len, err))
+        return NULL;
+    if (caps) {
+        if (!(r->caps = qemu_caps_load_xml(caps, err)))
+            return NULL;
+        if (!field(r, "keep_aliases"))
+            strip_machine_aliases(r->caps);
+    }
+    bool active = strcmp(to, "xml") != 0;
+    g_autoptr(DomainDef) d = domain_parse(xml, len, active ? 0 : DOMAIN_PARSE_INACTIVE, &qemu_policy, &data, err);
+    if (!d)
+        return NULL;
+    if (strcmp(to, "argv") == 0)
+        return build_argv(r, d, err);
+    return domain_format(d, (active ? 0 : DOMAIN_FORMAT_INACTIVE) | DOMAIN_FORMAT_SECURE, NULL, err);
+}
+
+int main(void)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    while ((n = getline(&line, &room, stdin)) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        Request r = { .fields = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free) };
+        g_auto(GStrv) parts = g_strsplit(line, "\t", -1);
+        for (char **p = parts; *p; p++) {
+            char *eq = strchr(*p, '=');
+            if (eq)
+                g_hash_table_insert(r.fields, g_strndup(*p, (gsize)(eq - *p)), g_strdup(eq + 1));
+        }
+        g_autoptr(GError) err = NULL;
+        g_autofree char *out = convert(&r, &err);
+        if (out) {
+            printf("ok %zu\n%s", strlen(out), out);
+        } else {
+            g_autofree char *text = error_text(err);
+            printf("refused %d %zu\n%s", error_code(err), strlen(text), text);
+        }
+        fflush(stdout);
+        g_clear_pointer(&r.caps, qemu_caps_unref);
+        g_hash_table_unref(r.fields);
+    }
+    free(line);
+    return 0;
+}
