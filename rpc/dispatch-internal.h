@@ -16,7 +16,10 @@
 
 enum {
     BACKLOG_BYTES_MAX = 64 << 20, /* calls of one client waiting for a slot; then reading pauses */
-    STREAM_IN_HIGH = 4 << 20,     /* bytes a slow sink may hold back; then reading pauses */
+    BACKLOG_OVERHEAD = 256,       /* what a waiting call costs besides its bytes */
+    PRIORITY_MAX = 64,            /* priority calls of one client at once; beyond it they are ordinary */
+    STREAM_IN_HIGH = 1 << 20,     /* bytes a slow sink may hold back; then reading pauses */
+    STREAMS_PER_CLIENT = 64,
     OUT_LOW = 128 << 10, OUT_HIGH = 512 << 10, /* output queue marks: streams pause in between */
     EVENT_QUOTA = 16 << 20,       /* queued event bytes of a client that does not read */
 };
@@ -39,12 +42,14 @@ struct ClientState {
     bool opened, open_readonly;
     char *uri;
     unsigned running;    /* calls of the normal lane that count against max_client_requests */
+    unsigned running_priority;
     GQueue backlog;      /* Message, waiting for a slot */
     size_t backlog_bytes;
     bool paused;         /* reading is paused because of the backlog */
     bool congested;      /* the client does not take what we send */
     GQueue calls;        /* Call.client_link */
-    GQueue streams;      /* Stream */
+    GQueue streams;      /* Stream, started ones */
+    atomic_uint n_streams; /* attached ones as well */
     GQueue subscriptions;/* of event.c */
     int next_callback_id;
 
@@ -84,7 +89,11 @@ struct Call {
     const HandlerSlot *slot;
     const Driver *driver;
     uint64_t id, started, deadline;
-    bool counts; /* against max_client_requests */
+    bool counts;          /* against max_client_requests */
+    bool counts_priority; /* against PRIORITY_MAX */
+    bool readonly;        /* as the connection was when the call came in */
+    bool interrupted;     /* it made others on its object fail, so it is not cancelled any more; written
+                           * before the call waits */
     GList link, client_link;
 
     void *args, *ret;
@@ -95,7 +104,8 @@ struct Call {
     Lock queue_lock;
     atomic_bool cancelled;
     _Atomic(const char *) waiting;
-    char object_uuid[37]; /* written before the call waits or runs; read by the call table */
+    char object_uuid[37];
+    atomic_bool object_known; /* object_uuid is written; the call table may read it */
 
     int reply_fds[MESSAGE_FDS_MAX];
     unsigned n_reply_fds;

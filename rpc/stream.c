@@ -10,11 +10,14 @@
  *   state \ from client   data            finish (ok)                 abort (error)
  *   open                  write to fd     drain, answer ok, close     answer ok, close
  *   draining              protocol error  protocol error              answer ok, close
- *   failed (we aborted)   ignored         ignored, forget             ignored, forget
+ *   none                  ignored         ignored                     ignored
  *
- * A client may send data before it has seen our abort; those frames find the stream in state failed
- * and vanish until the client ends the stream too. Frames for no stream at all are answered with an
- * error of stream type.
+ * When we end a stream with an error, that one frame is all that the client gets, and the stream is
+ * forgotten: clients do not answer it. What they sent before they saw it finds no stream and is
+ * ignored; an answer would replace the error that they show.
+ *
+ * A stream that is attached but not started belongs to its call; only the list of all streams, for
+ * stream_abort_by_data(), has it already, under a lock of its own.
  */
 #define LOG_SOURCE "rpc.stream"
 #include "rpc/stream.h"
@@ -27,15 +30,15 @@
 #include "rpc/dispatch-internal.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/log.h"
 
-enum { READ_CHUNK = 65536, STREAMS_PER_CLIENT = 64 };
+enum { READ_CHUNK = 65536 };
 
-typedef enum StreamState { STREAM_NEW, STREAM_OPEN, STREAM_DRAINING, STREAM_FAILED } StreamState;
+typedef enum StreamState { STREAM_NEW, STREAM_OPEN, STREAM_DRAINING } StreamState;
 
 struct Stream {
     GList link;     /* of ClientState.streams once started */
-    GList all_link; /* of all_streams */
+    GList all_link; /* of all.streams */
+    uint64_t number; /* in order of attaching */
     ClientState *cs;
     MsgHeader h; /* of the call: program, procedure, serial */
     StreamState state;
@@ -43,14 +46,21 @@ struct Stream {
     int fd;
     sd_event_source *io;
     bool out_done; /* end of data was sent */
-    GByteArray *pending; /* from the client, not yet written */
+    GByteArray *pending; /* from the client */
+    guint written;       /* of pending */
     bool paused;         /* we paused reading the client */
+    char *aborted;       /* why it ends as soon as it has started */
     const StreamOps *ops;
     void *data;
 };
 
-static GQueue all_streams;           /* for stream_abort_by_data() */
-static _Atomic(Loop *) stream_loop; /* likewise */
+/* For stream_abort_by_data(). Streams come on any thread and go on the loop thread. */
+static struct {
+    Lock lock;
+    GQueue streams;
+    uint64_t last_number;
+    Loop *loop;
+} all = { .lock = LOCK_INIT };
 
 static int on_io(sd_event_source *s, int fd, uint32_t events, void *data);
 
@@ -63,7 +73,7 @@ static void update_io(Stream *s)
     if ((s->dir & STREAM_OUT) && s->state == STREAM_OPEN && !s->out_done &&
         !s->cs->congested)
         want |= EPOLLIN;
-    if (s->pending->len)
+    if (s->pending->len > s->written)
         want |= EPOLLOUT;
     (void)sd_event_source_set_io_events(s->io, want);
     /* A hung-up descriptor reports EPOLLHUP whatever is asked for: do not spin on it. */
@@ -74,8 +84,13 @@ Stream *stream_new(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *d
 {
     auto_fd own = fd;
 
-    atomic_store(&stream_loop, c->d->loop);
+    if (atomic_fetch_add(&c->cs->n_streams, 1) >= STREAMS_PER_CLIENT) {
+        atomic_fetch_sub(&c->cs->n_streams, 1);
+        error_set(err, VIR_ERR_OPERATION_INVALID, "%d streams are open on this connection already", STREAMS_PER_CLIENT);
+        return NULL;
+    }
     if (!fd_set_nonblock(own, true)) {
+        atomic_fetch_sub(&c->cs->n_streams, 1);
         error_set_errno(err, errno, "cannot prepare the descriptor of a stream");
         return NULL;
     }
@@ -90,6 +105,11 @@ Stream *stream_new(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *d
     s->pending = g_byte_array_new();
     s->ops = ops;
     s->data = data;
+    lock_enter(&all.lock);
+    s->number = ++all.last_number;
+    all.loop = c->d->loop;
+    g_queue_push_tail_link(&all.streams, &s->all_link);
+    lock_leave(&all.lock);
     return s;
 }
 
@@ -101,7 +121,6 @@ static void stream_release(Stream *s)
     if (s->ops && s->ops->closed)
         s->ops->closed(s->data);
     s->ops = NULL;
-    g_byte_array_set_size(s->pending, 0);
     if (s->paused) {
         s->paused = false;
         conn_resume(s->cs->client->conn);
@@ -110,12 +129,15 @@ static void stream_release(Stream *s)
 
 static void stream_free(Stream *s)
 {
-    stream_release(s);
-    if (s->state != STREAM_NEW) {
+    if (s->state != STREAM_NEW)
         g_queue_unlink(&s->cs->streams, &s->link);
-        g_queue_unlink(&all_streams, &s->all_link);
-    }
+    lock_enter(&all.lock);
+    g_queue_unlink(&all.streams, &s->all_link);
+    lock_leave(&all.lock);
+    atomic_fetch_sub(&s->cs->n_streams, 1);
+    stream_release(s);
     g_byte_array_unref(s->pending);
+    g_free(s->aborted);
     g_free(s);
 }
 
@@ -133,17 +155,15 @@ static void send_status(Stream *s, MsgStatus status, const void *bytes, size_t n
     client_send(s->cs->client, m);
 }
 
+/* Tells the client; the stream is gone. */
 static void stream_fail(Stream *s, int code, const char *why)
 {
     g_autoptr(GError) error = NULL;
 
-    if (s->state == STREAM_FAILED)
-        return;
     error_set(&error, code, "%s", why);
     g_autoptr(Message) m = message_new_error(&s->h, MSG_STREAM, error, VIR_FROM_STREAMS);
     client_send(s->cs->client, m);
-    s->state = STREAM_FAILED;
-    stream_release(s);
+    stream_free(s);
 }
 
 void stream_start(Stream *s)
@@ -152,9 +172,8 @@ void stream_start(Stream *s)
 
     s->state = STREAM_OPEN;
     g_queue_push_tail_link(&cs->streams, &s->link);
-    g_queue_push_tail_link(&all_streams, &s->all_link);
-    if (cs->streams.length > STREAMS_PER_CLIENT) {
-        stream_fail(s, VIR_ERR_OPERATION_INVALID, "too many streams are open on this connection");
+    if (s->aborted) {
+        stream_fail(s, VIR_ERR_OPERATION_ABORTED, s->aborted);
         return;
     }
     int r = sd_event_add_io(loop_event(cs->d->loop), &s->io, s->fd, 0, on_io, s);
@@ -178,11 +197,11 @@ static void finish_drained(Stream *s)
     stream_free(s);
 }
 
-/* False when the stream is gone or failed. */
+/* False when the stream is gone. */
 static bool write_pending(Stream *s)
 {
-    while (s->pending->len) {
-        ssize_t n = write(s->fd, s->pending->data, s->pending->len);
+    while (s->pending->len > s->written) {
+        ssize_t n = write(s->fd, s->pending->data + s->written, s->pending->len - s->written);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -192,9 +211,14 @@ static bool write_pending(Stream *s)
             stream_fail(s, VIR_ERR_SYSTEM_ERROR, why);
             return false;
         }
-        g_byte_array_remove_range(s->pending, 0, (guint)n);
+        s->written += (guint)n;
     }
-    if (s->paused && s->pending->len < STREAM_IN_HIGH / 2) {
+    /* Moving what is left only when it is the smaller part keeps the cost of a byte constant. */
+    if (s->written > s->pending->len / 2) {
+        g_byte_array_remove_range(s->pending, 0, s->written);
+        s->written = 0;
+    }
+    if (s->paused && s->pending->len - s->written < STREAM_IN_HIGH / 2) {
         s->paused = false;
         conn_resume(s->cs->client->conn);
     }
@@ -205,7 +229,8 @@ static bool write_pending(Stream *s)
     return true;
 }
 
-static void read_some(Stream *s)
+/* False when the stream is gone. */
+static bool read_some(Stream *s)
 {
     static uint8_t buf[READ_CHUNK]; /* loop thread only */
     ssize_t n = read(s->fd, buf, sizeof(buf));
@@ -217,7 +242,9 @@ static void read_some(Stream *s)
     else if (errno != EAGAIN && errno != EINTR) {
         g_autofree char *why = g_strdup_printf("cannot read the stream: %s", g_strerror(errno));
         stream_fail(s, VIR_ERR_SYSTEM_ERROR, why);
+        return false;
     }
+    return true;
 }
 
 static int on_io(sd_event_source *src, int fd, uint32_t events, void *data)
@@ -228,10 +255,10 @@ static int on_io(sd_event_source *src, int fd, uint32_t events, void *data)
 
     if ((events & EPOLLOUT) && !write_pending(s))
         return 0;
-    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && (s->dir & STREAM_OUT) && !s->out_done)
-        read_some(s);
-    if (s->state != STREAM_FAILED)
-        update_io(s);
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && (s->dir & STREAM_OUT) && !s->out_done &&
+        s->state == STREAM_OPEN && !read_some(s))
+        return 0;
+    update_io(s);
     return 0;
 }
 
@@ -246,7 +273,7 @@ static void incoming_data(Stream *s, Message *m)
     g_byte_array_append(s->pending, message_body(m), (guint)n);
     if (!write_pending(s))
         return;
-    if (s->pending->len > STREAM_IN_HIGH && !s->paused) {
+    if (s->pending->len - s->written > STREAM_IN_HIGH && !s->paused) {
         s->paused = true;
         conn_pause(s->cs->client->conn);
     }
@@ -266,22 +293,10 @@ static Stream *find_stream(ClientState *cs, const MsgHeader *h)
 void stream_incoming(ClientState *cs, Message *m)
 {
     Stream *s = find_stream(cs, &m->h);
-    MsgStatus status = (MsgStatus)m->h.status;
+    uint32_t status = m->h.status;
 
-    if (!s) {
-        if (status == MSG_ERROR)
-            return; /* the end of what is gone already */
-        g_autoptr(GError) error = NULL;
-        error_set(&error, VIR_ERR_RPC, "no stream with serial %u", m->h.serial);
-        g_autoptr(Message) reply = message_new_error(&m->h, MSG_STREAM, error, VIR_FROM_STREAMS);
-        client_send(cs->client, reply);
+    if (!s)
         return;
-    }
-    if (s->state == STREAM_FAILED) {
-        if (status != MSG_CONTINUE)
-            stream_free(s);
-        return;
-    }
     if (m->h.type == MSG_HOLE) {
         stream_fail(s, VIR_ERR_RPC, "this stream was not opened with holes");
         return;
@@ -293,6 +308,10 @@ void stream_incoming(ClientState *cs, Message *m)
     }
     if (s->state == STREAM_DRAINING) {
         stream_fail(s, VIR_ERR_RPC, "data after the end of the stream");
+        return;
+    }
+    if (status != MSG_OK && status != MSG_CONTINUE) {
+        stream_fail(s, VIR_ERR_RPC, "unknown status of a stream packet");
         return;
     }
     if (status == MSG_OK) {
@@ -319,31 +338,41 @@ void stream_close_all(ClientState *cs)
 
 typedef struct AbortRequest {
     const void *data;
+    uint64_t last; /* streams attached later may have got the same address for their data */
     char *why;
 } AbortRequest;
 
 static void do_abort(void *data)
 {
     AbortRequest *r = data;
+    Stream *found = NULL;
 
-    for (GList *l = all_streams.head, *next; l; l = next) {
+    lock_enter(&all.lock);
+    for (GList *l = all.streams.head; l && !found; l = l->next) {
         Stream *s = l->data;
-        next = l->next;
-        if (s->data == r->data && s->state != STREAM_FAILED)
-            stream_fail(s, VIR_ERR_OPERATION_ABORTED, r->why);
+        if (s->data == r->data && s->number <= r->last)
+            found = s;
     }
+    lock_leave(&all.lock);
+    /* Streams go on this thread only, so it is still there. */
+    if (found && found->state != STREAM_NEW)
+        stream_fail(found, VIR_ERR_OPERATION_ABORTED, r->why);
+    else if (found && !found->aborted)
+        found->aborted = g_steal_pointer(&r->why);
     g_free(r->why);
     g_free(r);
 }
 
 void stream_abort_by_data(const void *data, const char *why)
 {
-    Loop *loop = atomic_load(&stream_loop);
-
     AbortRequest *r = g_new0(AbortRequest, 1);
 
     r->data = data;
     r->why = g_strdup(why);
+    lock_enter(&all.lock);
+    r->last = all.last_number;
+    Loop *loop = all.loop;
+    lock_leave(&all.lock);
     g_assert(loop); /* data came from an attached stream */
     loop_post(loop, do_abort, r);
 }

@@ -142,31 +142,32 @@ bool qemu_domain_open_console(Call *c, const DomainView *v, const remote_domain_
         return false;
     }
 
+    /* The path is what the emulator said: never more than a terminal. */
+    if (!isatty(fd)) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "'%s', the console of '%s', is not a terminal", chr->src.path, v->name);
+        return false;
+    }
+
     const ConsoleSession *taken = NULL;
     ConsoleSession *s = g_new0(ConsoleSession, 1);
     s->link.data = s;
     s->path = g_strdup(chr->src.path);
-    lock_enter(&consoles.lock);
+    /* Attached under the lock: whoever finds a session here can abort its stream. */
+    LOCK_SCOPE(&consoles.lock);
     for (GList *l = consoles.sessions.head; l && !taken; l = l->next)
         if (g_str_equal(((ConsoleSession *)l->data)->path, s->path))
             taken = l->data;
-    if (!taken || (a->flags & VIR_DOMAIN_CONSOLE_FORCE)) {
-        if (taken)
-            stream_abort_by_data(taken, "another client took over the console");
-        g_queue_push_tail_link(&consoles.sessions, &s->link);
-        taken = NULL;
-    }
-    lock_leave(&consoles.lock);
-    if (taken) {
+    bool refused = taken && !(a->flags & VIR_DOMAIN_CONSOLE_FORCE);
+    if (refused)
+        error_set(err, VIR_ERR_OPERATION_FAILED, "active console session exists for this domain");
+    if (refused || !call_attach_stream(c, fd_take(&fd), STREAM_BOTH, &console_ops, s, err)) {
         g_free(s->path);
         g_free(s);
-        error_set(err, VIR_ERR_OPERATION_FAILED, "active console session exists for this domain");
         return false;
     }
-    if (!call_attach_stream(c, fd_take(&fd), STREAM_BOTH, &console_ops, s, err)) {
-        console_closed(s);
-        return false;
-    }
+    g_queue_push_tail_link(&consoles.sessions, &s->link);
+    if (taken)
+        stream_abort_by_data(taken, "another client took over the console");
     return true;
 }
 
