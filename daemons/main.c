@@ -221,7 +221,10 @@ static void run_on_worker(void (*fn)(void *data), void *data)
 
 static void on_activity(void *data)
 {
-    idle_update(((Daemon *)data)->idle);
+    Daemon *d = data;
+
+    if (d->idle) /* not while everything is being taken down */
+        idle_update(d->idle);
 }
 
 static void activity(void)
