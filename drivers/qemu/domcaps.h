@@ -10,19 +10,32 @@
 
 /* virsh capabilities. */
 char *qemu_capabilities_xml(GError **err);
-/* The <guest> elements of one emulator. */
-char *qemu_guest_caps_xml(const QemuCaps *caps, const char *emulator);
+/* The <guest> element of one emulator. */
+char *qemu_guest_caps_xml(const QemuCaps *caps, const char *arch, const char *emulator, bool kvm);
 
 /* virsh domcapabilities. All may be NULL: this host's architecture, its emulator, the machine's
  * default, "kvm" when it is usable else "qemu". Unknown or contradicting values are refused. */
 char *qemu_domain_capabilities(const char *emulator, const char *arch, const char *machine, const char *virt_type,
                                GError **err);
-/* The same for given capabilities; for tests. machine must be one of caps'. loaders: firmware images
- * to offer, NULL-terminated; firmwares: "bios", "efi"; host_cpu is left out when caps has none. */
-char *qemu_domain_capabilities_of(const QemuCaps *caps, const char *emulator, const char *machine, QemuAccel accel,
-                                  const char *const *loaders, bool secure, const char *const *firmwares, GError **err);
 
-/* virsh cpu-models ARCH; NULL-terminated. */
+/* What the host adds to what the emulator can do. */
+typedef struct QemuHostOffer {
+    char **loaders;      /* firmware images, NULL-terminated or NULL */
+    bool firmware_bios, firmware_efi; /* automatic choice of firmware is possible */
+    bool secure;         /* an image with secure boot is among them */
+    bool vfio;           /* PCI devices can be assigned */
+    char **tpm_versions; /* "1.2", "2.0" of the TPM emulator, NULL: none installed */
+    const char *ppc_model; /* host's model on ppc64, NULL: other or unknown */
+    bool same_arch;      /* guests of the emulator's architecture run on the host's processors */
+} QemuHostOffer;
+void qemu_host_offer_clear(QemuHostOffer *o);
+/* This host's, for guests of caps on that machine. */
+void qemu_host_offer(QemuHostOffer *ret, const QemuCaps *caps, const char *machine);
+/* Pure. machine: one of caps', NULL: the default one. */
+char *qemu_domain_capabilities_of(const QemuCaps *caps, const char *emulator, const char *machine, QemuAccel accel,
+                                  const QemuHostOffer *offer, GError **err);
+
+/* virsh cpu-models ARCH; NULL-terminated. Empty: every name is accepted. */
 char **qemu_cpu_model_names(const char *arch, GError **err);
 /* connectGetMaxVcpus for a type ("qemu", "kvm", NULL: kvm as today). */
 int qemu_max_vcpus(const char *type, GError **err);
