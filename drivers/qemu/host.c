@@ -64,8 +64,8 @@ bool host_node_info(HostNodeInfo *ret, GError **err)
 
     *ret = (HostNodeInfo){ .cpus = t->online, .mhz = cpu_mhz() };
     g_strlcpy(ret->model, host_arch(), sizeof(ret->model));
-    for (unsigned i = 0; i < t->cells->len; i++)
-        ret->memory_kib += ((const HostCell *)t->cells->pdata[i])->memory_kib;
+    /* Not the sum of the cells: memory that was added at run time belongs to none of them at first. */
+    ret->memory_kib = (uint64_t)sysconf(_SC_PHYS_PAGES) * ((uint64_t)sysconf(_SC_PAGESIZE) / 1024);
     ret->nodes = t->cells->len;
     ret->sockets = t->sockets;
     ret->cores = t->cores * t->dies;
