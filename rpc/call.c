@@ -6,7 +6,7 @@
 
 uint64_t call_id(const Call *c) { return c->id; }
 const ProcInfo *call_proc(const Call *c) { return c->proc; }
-bool call_readonly(const Call *c) { return c->cs->client->readonly || c->cs->open_readonly; }
+bool call_readonly(const Call *c) { return c->readonly; }
 uint64_t call_deadline(const Call *c) { return c->deadline; }
 bool call_cancelled(const Call *c) { return atomic_load(&c->cancelled); }
 int64_t call_uid(const Call *c) { return c->identity && c->identity->has_unix ? (int64_t)c->identity->uid : -1; }

@@ -12,6 +12,7 @@
 #include "protocols/qemu_handlers.h"
 #include "protocols/remote_handlers.h"
 #include "rpc/dispatch-internal.h"
+#include "rpc/identity_params.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -111,6 +112,7 @@ static bool core_connect_open(Call *c, const remote_connect_open_args *a, GError
     char *uri = NULL;
     if (d->open && !d->open(c, name, ro || cs->client->readonly, &uri, err))
         return false;
+    g_free(cs->uri); /* of an opening that was closed since */
     cs->uri = uri;
     cs->open_readonly = ro;
     cs->opened = true;
@@ -186,43 +188,11 @@ static bool core_connect_set_identity(Call *c, const remote_connect_set_identity
 {
     Client *client = c->cs->client;
 
-    if (!client->peer || !client->peer->has_unix || (client->peer->uid != 0 && client->peer->uid != geteuid())) {
-        error_set(err, VIR_ERR_ACCESS_DENIED, "only root or the daemon's own user may act for another identity");
+    if (!identity_may_delegate(client->peer, err))
         return false;
-    }
-    g_autoptr(Identity) id = identity_new();
-    for (unsigned i = 0; i < a->params.params_len; i++) {
-        const remote_typed_param *p = &a->params.params_val[i];
-        const remote_typed_param_value *v = &p->value;
-        bool number = v->type == VIR_TYPED_PARAM_ULLONG || v->type == VIR_TYPED_PARAM_LLONG;
-        bool string = v->type == VIR_TYPED_PARAM_STRING;
-        uint64_t n = number ? (uint64_t)v->u.ul : 0;
-        const char *s = string ? v->u.s : NULL;
-
-        if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_UNIX_USER_ID) && number) {
-            id->uid = (uid_t)n;
-            id->has_unix = true;
-        } else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_UNIX_GROUP_ID) && number)
-            id->gid = (gid_t)n;
-        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_PROCESS_ID) && number)
-            id->pid = (pid_t)n;
-        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_PROCESS_TIME) && number)
-            id->start_time = n;
-        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_USER_NAME) && string)
-            id->user_name = g_strdup(s);
-        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_GROUP_NAME) && string)
-            id->group_name = g_strdup(s);
-        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_SELINUX_CONTEXT) && string)
-            id->selinux_context = g_strdup(s);
-        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_SASL_USER_NAME) && string)
-            id->sasl_user = g_strdup(s);
-        else if (g_str_equal(p->field, VIR_CONNECT_IDENTITY_X509_DISTINGUISHED_NAME) && string)
-            id->x509_dname = g_strdup(s);
-        else {
-            error_set(err, VIR_ERR_INVALID_ARG, "unknown identity parameter '%s' of type %d", p->field, v->type);
-            return false;
-        }
-    }
+    g_autoptr(Identity) id = identity_from_params(a->params.params_val, a->params.params_len, err);
+    if (!id)
+        return false;
     identity_unref(client->identity);
     client->identity = g_steal_pointer(&id);
     return true;

@@ -12,7 +12,8 @@
  * therefore cannot be reached without the checks, and a check cannot be forgotten by a handler.
  *
  * A client that has max_client_requests calls of the normal lane running is not left unread: its
- * further calls are kept, in order, up to a number of bytes. Inline and priority calls pass them.
+ * further calls are kept, in order, up to a number of bytes. Inline and priority calls pass them, the
+ * latter up to a number of their own.
  */
 #define LOG_SOURCE "rpc.dispatch"
 #include "rpc/dispatch-internal.h"
@@ -158,6 +159,8 @@ static void call_finish(void *data)
     }
     if (c->counts)
         cs->running--;
+    if (c->counts_priority)
+        cs->running_priority--;
     call_free(c);
 
     if (!gone)
@@ -193,21 +196,26 @@ static void call_fail(Call *c, GError *error)
 /* Loop thread: takes a waiting call out of its object's queue; false when its turn has come. */
 static bool leave_waiting(Call *c)
 {
-    LOCK_SCOPE(&c->queue_lock);
+    lock_enter(&c->queue_lock);
+    bool waiting = c->in_queue;
+    lock_leave(&c->queue_lock);
 
-    if (!c->in_queue || !turnqueue_cancel(c->oc->queue(c->object), &c->waiter))
-        return false;
-    c->in_queue = false;
-    return true;
+    /* Without the lock: others that were behind us may be granted their turn in here. The queue itself
+     * knows whether ours was granted meanwhile. */
+    return waiting && turnqueue_cancel(c->oc->queue(c->object), &c->waiter);
 }
 
-/* Loop thread. A call that waits ends at once; one that runs sees call_cancelled(). */
+/* Loop thread. A call that waits ends at once; one that runs sees call_cancelled(). A call that has
+ * interrupted others is carried out: half of it is done. */
 static void cancel_call(Call *c)
 {
     GError *error = NULL;
 
     atomic_store(&c->cancelled, true);
-    if (!leave_waiting(c))
+    lock_enter(&c->queue_lock);
+    bool must_go_on = c->in_queue && c->interrupted;
+    lock_leave(&c->queue_lock);
+    if (must_go_on || !leave_waiting(c))
         return;
     error_set(&error, VIR_ERR_OPERATION_ABORTED, "%s was cancelled while it waited for its turn", c->proc->name);
     call_fail(c, error);
@@ -283,7 +291,7 @@ static void waiter_granted(TurnWaiter *w)
     c->in_queue = false;
     lock_leave(&c->queue_lock);
     atomic_store(&c->waiting, NULL);
-    pool_push(c->d->pool, call_step_run, c, c->proc->lane == LANE_PRIORITY);
+    pool_push(c->d->pool, call_step_run, c, c->counts_priority);
 }
 
 /* Enters the queue; true when the turn is ours now. After false the call belongs to the queue and
@@ -346,6 +354,7 @@ static void call_step_decode(void *data)
             g_snprintf(c->object_uuid, sizeof(c->object_uuid),
                        "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3],
                        u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+            atomic_store(&c->object_known, true);
         }
     }
     if (!acl_check_rules(c, p->acl, &o, &error)) {
@@ -353,8 +362,10 @@ static void call_step_decode(void *data)
         return;
     }
 
-    if (c->object && (p->job == JOB_DESTROY || p->job == JOB_ABORT) && c->oc->interrupt)
+    if (c->object && (p->job == JOB_DESTROY || p->job == JOB_ABORT) && c->oc->interrupt && !call_cancelled(c)) {
+        c->interrupted = true;
         c->oc->interrupt(c->object, c, p->job);
+    }
     if (c->object && p->job != JOB_NONE && p->job != JOB_ABORT && !enter_queue(c)) {
         log_context_set(NULL);
         return;
@@ -378,7 +389,7 @@ static void call_step_run(void *data)
     bool ok;
 
     set_log_context(c);
-    if (call_cancelled(c)) {
+    if (call_cancelled(c) && !c->interrupted) {
         leave_queue(c);
         error_set(&error, VIR_ERR_OPERATION_ABORTED, "%s was cancelled before it began", p->name);
         call_fail(c, error);
@@ -448,9 +459,10 @@ static uint64_t deadline_of(const ProcInfo *p, uint64_t now)
     return UINT64_MAX;
 }
 
-/* Loop thread. All checks that need only the header passed: makes the call and sets it going. */
+/* Loop thread. All checks that need only the header passed: makes the call and sets it going.
+ * lane: the procedure's, or the normal one for a priority call that takes its turn with those. */
 static void start_call(ClientState *cs, Message *m, const ProgramBinding *b, const ProcInfo *p,
-                       const HandlerSlot *slot)
+                       const HandlerSlot *slot, Lane lane)
 {
     Dispatcher *d = cs->d;
     Call *c = g_new0(Call, 1);
@@ -467,6 +479,7 @@ static void start_call(ClientState *cs, Message *m, const ProgramBinding *b, con
     c->driver = d->driver;
     c->id = ++d->next_call_id;
     c->started = now;
+    c->readonly = cs->client->readonly || cs->open_readonly;
     c->deadline = deadline_of(p, now);
     lock_init(&c->queue_lock);
     c->link.data = c;
@@ -474,7 +487,7 @@ static void start_call(ClientState *cs, Message *m, const ProgramBinding *b, con
     g_queue_push_tail_link(&d->calls, &c->link);
     g_queue_push_tail_link(&cs->calls, &c->client_link);
 
-    if (p->lane == LANE_INLINE) {
+    if (lane == LANE_INLINE) {
         uint64_t id = c->id;
         call_step_decode(c); /* the call may be gone after this */
         uint64_t took = now_usec() - now;
@@ -483,15 +496,18 @@ static void start_call(ClientState *cs, Message *m, const ProgramBinding *b, con
                       (unsigned long long)took);
         return;
     }
-    if (p->lane == LANE_NORMAL) {
+    if (lane == LANE_NORMAL) {
         c->counts = true;
         cs->running++;
+    } else {
+        c->counts_priority = true;
+        cs->running_priority++;
     }
     if (!sd_event_source_get_enabled(d->deadline_timer, NULL)) {
         (void)sd_event_source_set_time_relative(d->deadline_timer, TICK_USEC);
         (void)sd_event_source_set_enabled(d->deadline_timer, SD_EVENT_ONESHOT);
     }
-    pool_push(d->pool, call_step_decode, c, p->lane == LANE_PRIORITY);
+    pool_push(d->pool, call_step_decode, c, c->counts_priority);
 }
 
 /* Loop thread: the header checks. */
@@ -507,6 +523,10 @@ static void admit_call(ClientState *cs, Message *m)
             b = &s->programs[i];
     if (!b) {
         refuse(client, h, VIR_ERR_RPC, "unknown program 0x%x", h->prog);
+        return;
+    }
+    if (cs->d->draining) {
+        refuse(client, h, VIR_ERR_OPERATION_ABORTED, "the daemon is stopping");
         return;
     }
     if (b->info->version != h->vers) {
@@ -542,10 +562,13 @@ static void admit_call(ClientState *cs, Message *m)
         return;
     }
 
-    if (p->lane == LANE_NORMAL &&
+    Lane lane = p->lane;
+    if (lane == LANE_PRIORITY && cs->running_priority >= PRIORITY_MAX)
+        lane = LANE_NORMAL;
+    if (lane == LANE_NORMAL &&
         (cs->running >= s->limits->max_client_requests || !g_queue_is_empty(&cs->backlog))) {
         g_queue_push_tail(&cs->backlog, message_ref(m));
-        cs->backlog_bytes += m->len;
+        cs->backlog_bytes += m->len + BACKLOG_OVERHEAD;
         if (cs->backlog_bytes > BACKLOG_BYTES_MAX && !cs->paused) {
             cs->paused = true;
             conn_pause(client->conn);
@@ -554,14 +577,14 @@ static void admit_call(ClientState *cs, Message *m)
         }
         return;
     }
-    start_call(cs, m, b, p, slot);
+    start_call(cs, m, b, p, slot, lane);
 }
 
 static void start_backlog(ClientState *cs)
 {
-    while (cs->running < cs->service->limits->max_client_requests && !g_queue_is_empty(&cs->backlog)) {
+    while (!cs->d->draining && cs->running < cs->service->limits->max_client_requests && !g_queue_is_empty(&cs->backlog)) {
         g_autoptr(Message) m = g_queue_pop_head(&cs->backlog);
-        cs->backlog_bytes -= m->len;
+        cs->backlog_bytes -= m->len + BACKLOG_OVERHEAD;
         for (unsigned i = 0; i < cs->service->n_programs; i++) {
             const ProgramBinding *b = &cs->service->programs[i];
             if (b->info->number != m->h.prog)
@@ -569,7 +592,7 @@ static void start_backlog(ClientState *cs)
             /* Checked when it came in; rights of the connection only ever shrink by open(). */
             const ProcInfo *p = program_find(b->info, m->h.proc);
             const HandlerSlot *slot = slot_of(b->handlers, p);
-            start_call(cs, m, b, p, slot ? slot : slot_of(b->core_handlers, p));
+            start_call(cs, m, b, p, slot ? slot : slot_of(b->core_handlers, p), LANE_NORMAL);
             break;
         }
     }
@@ -675,7 +698,8 @@ GArray *dispatcher_calls(Dispatcher *d)
                       .server = server_name(c->cs->service->server),
                       .waiting = atomic_load(&c->waiting),
                       .age_usec = now - c->started };
-        memcpy(r.object, c->object_uuid, sizeof(r.object));
+        if (atomic_load(&c->object_known))
+            memcpy(r.object, c->object_uuid, sizeof(r.object));
         g_array_append_val(rows, r);
     }
     return rows;

@@ -94,7 +94,7 @@ typedef struct Reply {
 
 #define P ((int32_t)remote_program.number)
 
-static void put_frame(int fd, int32_t prog, int32_t proc, MsgType type, uint32_t serial, uint32_t status,
+static G_GNUC_UNUSED void put_frame(int fd, int32_t prog, int32_t proc, MsgType type, uint32_t serial, uint32_t status,
                       const void *bytes, size_t n)
 {
     MsgHeader h = { (uint32_t)prog, 1, proc, type, serial, status };

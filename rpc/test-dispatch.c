@@ -3,19 +3,7 @@
  * The dispatcher between a raw client on a socket pair and a made-up driver with one domain. What a
  * client sees is asserted: replies, error codes, order.
  */
-#include <assert.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "protocols/net_types.h"
-#include "protocols/remote_handlers.h"
-#include "protocols/remote_procs.h"
-#include "protocols/xdr_buf.h"
-#include "rpc/dispatch-internal.h"
-#include "util/error.h"
-#include "util/fd.h"
+#include "rpc/test-daemon.h"
 
 /* A driver ------------------------------------------------------------------------------------- */
 
@@ -53,7 +41,6 @@ static bool fake_end(void *o, void *cap, JobKind j, bool ok, GError **err)
     (void)o; (void)cap; (void)j; (void)ok; (void)err;
     return true;
 }
-static const ObjectClass fake_class = { fake_find, NULL, fake_unref, fake_describe, fake_queue, fake_begin, fake_end, NULL, NULL };
 
 /* Blocks a worker until the gate opens. */
 static bool do_suspend(Call *c, DomainTurn *t, const remote_domain_suspend_args *a, GError **err)
@@ -66,6 +53,19 @@ static bool do_suspend(Call *c, DomainTurn *t, const remote_domain_suspend_args 
     lock_leave(&gate_lock);
     return true;
 }
+static atomic_int destroyed, interrupts;
+static bool do_destroy(Call *c, DomainTurn *t, const remote_domain_destroy_args *a, GError **err)
+{
+    (void)c; (void)t; (void)a; (void)err;
+    atomic_fetch_add(&destroyed, 1);
+    return true;
+}
+static void fake_interrupt(void *o, Call *c, JobKind j)
+{
+    (void)o; (void)c;
+    assert(j == JOB_DESTROY);
+    atomic_fetch_add(&interrupts, 1);
+}
 static bool do_state(Call *c, const DomainView *v, const remote_domain_get_state_args *a, remote_domain_get_state_ret *r, GError **err)
 {
     (void)c; (void)v; (void)a; (void)err;
@@ -77,111 +77,29 @@ static bool do_resume(Call *c, DomainTurn *t, const remote_domain_resume_args *a
     (void)c; (void)t; (void)a; (void)err;
     return false; /* a handler that forgets its error */
 }
+static const ObjectClass fake_class = { fake_find, NULL, fake_unref, fake_describe, fake_queue, fake_begin, fake_end,
+                                        fake_interrupt, NULL };
 static const RemoteHandlers handlers = {
-    .domain_suspend = { do_suspend }, .domain_resume = { do_resume }, .domain_get_state = { do_state },
+    .domain_destroy = { do_destroy }, .domain_suspend = { do_suspend }, .domain_resume = { do_resume }, .domain_get_state = { do_state },
 };
+static bool fake_open(Call *c, const char *uri, bool readonly, char **ret_uri, GError **err)
+{
+    (void)c; (void)uri; (void)readonly; (void)err;
+    *ret_uri = g_strdup("qemu:///system");
+    return true;
+}
+
 static const char *const schemes[] = { "qemu", NULL };
 static const Driver fake = { .name = "FAKE", .schemes = schemes, .error_source = VIR_FROM_QEMU, .remote = &handlers,
-                             .objects = { [OBJECT_DOMAIN] = &fake_class } };
+                             .open = fake_open, .objects = { [OBJECT_DOMAIN] = &fake_class } };
 
-/* A daemon in a thread, a client in main ---------------------------------------------------------- */
-
-static Loop *loop;
-static Server *server;
-static char sock_path[64], ro_path[64];
-static atomic_bool ready;
-
-static void stop(void *data) { (void)data; loop_exit(loop, 0); }
-
-static void *serve(void *unused)
-{
-    g_autoptr(GError) err = NULL;
-    ServerLimits limits = { 100, 100, 100, 2, 0, 0 };
-    UserRegistry *users = user_registry_new(&(AccountLimits){ { UINT64_MAX, UINT64_MAX, UINT64_MAX } });
-    ProgramBinding b = { &remote_program, &handlers, &core_remote_handlers };
-    (void)unused;
-
-    loop = loop_new(&err);
-    Pool *pool = pool_new("test", 0, 8, 2);
-    Dispatcher *d = dispatcher_new(loop, pool, &fake, &err);
-    server = dispatcher_serve(d, "test", &limits, users, &b, 1);
-    assert(server_listen_unix(server, sock_path, 0600, (gid_t)-1, false, &err));
-    assert(server_listen_unix(server, ro_path, 0600, (gid_t)-1, true, &err));
-    atomic_store(&ready, true);
-    loop_run(loop);
-    dispatcher_drain(d, 5000000);
-    server_free(server);
-    pool_free(pool);
-    dispatcher_free(d);
-    loop_free(loop);
-    user_registry_unref(users);
-    return NULL;
-}
-
-typedef struct Reply {
-    MsgHeader h;
-    uint8_t body[65536];
-    uint32_t n;
-    int code;
-    char text[512];
-} Reply;
-
-static void put(int fd, int32_t prog, int32_t proc, uint32_t serial, xdrproc_t xdr, const void *args)
-{
-    MsgHeader h = { (uint32_t)prog, 1, proc, MSG_CALL, serial, MSG_OK };
-    g_autoptr(Message) m = message_new(&h, xdr, args, NULL);
-    assert(fd_write_all(fd, m->data, m->len) == 0);
-}
-
-static void get(int fd, Reply *r)
-{
-    uint8_t head[MESSAGE_HEAD];
-    uint32_t len;
-
-    assert(fd_read_all(fd, head, sizeof(head)) == sizeof(head));
-    assert(msg_header_decode(head, MESSAGE_MAX, &len, &r->h, NULL));
-    r->n = len - MESSAGE_HEAD;
-    assert(r->n <= sizeof(r->body) && fd_read_all(fd, r->body, r->n) == (ssize_t)r->n);
-    r->code = 0;
-    if (r->h.status == MSG_ERROR) {
-        net_error e;
-        assert(proc_decode("error", (xdrproc_t)xdr_net_error, sizeof(e), r->body, r->n, &e, NULL));
-        r->code = e.code;
-        g_strlcpy(r->text, e.message ? e.message : "", sizeof(r->text));
-        assert(r->text[0]);
-        proc_free((xdrproc_t)xdr_net_error, &e);
-    }
-}
-
-static int dial(const char *path, bool open)
-{
-    static const remote_connect_open_args a = { .name = "qemu:///system" };
-    struct sockaddr_un { unsigned short family; char path[108]; } sa = { AF_UNIX, "" };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    Reply *r = g_new0(Reply, 1);
-
-    g_strlcpy(sa.path, path, sizeof(sa.path));
-    assert(connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0);
-    put(fd, (int32_t)remote_program.number, REMOTE_PROC_AUTH_LIST, 1, NULL, NULL);
-    get(fd, r);
-    assert(r->h.status == MSG_OK);
-    if (open) {
-        put(fd, (int32_t)remote_program.number, REMOTE_PROC_CONNECT_OPEN, 2, (xdrproc_t)xdr_remote_connect_open_args, &a);
-        get(fd, r);
-        assert(r->h.status == MSG_OK && r->h.serial == 2);
-    }
-    g_free(r);
-    return fd;
-}
-
-#define P ((int32_t)remote_program.number)
 static remote_domain_suspend_args guest = { .dom = { .name = (char *)"guest" } };
 static remote_domain_suspend_args other = { .dom = { .name = (char *)"other" } };
 #define XDR_DOM ((xdrproc_t)xdr_remote_domain_suspend_args)
 
 static void test_unknown_things_are_answered_and_the_connection_stays(void)
 {
-    auto_fd fd = dial(sock_path, true);
+    auto_fd fd = dial(td.path, true);
     g_autofree Reply *r = g_new0(Reply, 1);
 
     put(fd, 0x12345, 1, 3, NULL, NULL);
@@ -203,7 +121,7 @@ static void test_unknown_things_are_answered_and_the_connection_stays(void)
 
 static void test_nothing_before_open(void)
 {
-    auto_fd fd = dial(sock_path, false);
+    auto_fd fd = dial(td.path, false);
     g_autofree Reply *r = g_new0(Reply, 1);
 
     put(fd, P, REMOTE_PROC_DOMAIN_SUSPEND, 3, XDR_DOM, &guest);
@@ -213,7 +131,7 @@ static void test_nothing_before_open(void)
 
 static void test_read_only_looks_and_does_not_touch(void)
 {
-    auto_fd fd = dial(ro_path, true);
+    auto_fd fd = dial(td.ro_path, true);
     g_autofree Reply *r = g_new0(Reply, 1);
     remote_domain_get_state_args a = { .dom = { .name = (char *)"guest" } };
 
@@ -227,7 +145,7 @@ static void test_read_only_looks_and_does_not_touch(void)
 
 static void test_checks_before_the_handler(void)
 {
-    auto_fd fd = dial(sock_path, true);
+    auto_fd fd = dial(td.path, true);
     g_autofree Reply *r = g_new0(Reply, 1);
     remote_domain_get_state_args a = { .dom = { .name = (char *)"guest" }, .flags = 0x80 };
 
@@ -241,7 +159,7 @@ static void test_checks_before_the_handler(void)
 
 static void test_never_an_empty_error(void)
 {
-    auto_fd fd = dial(sock_path, true);
+    auto_fd fd = dial(td.path, true);
     g_autofree Reply *r = g_new0(Reply, 1);
 
     put(fd, P, REMOTE_PROC_DOMAIN_RESUME, 3, XDR_DOM, &guest);
@@ -249,9 +167,24 @@ static void test_never_an_empty_error(void)
     assert(r->code == VIR_ERR_INTERNAL_ERROR && strstr(r->text, "domain_resume"));
 }
 
+static void set_gate(bool open)
+{
+    lock_enter(&gate_lock);
+    gate_open = open;
+    pthread_cond_broadcast(&gate_cond);
+    lock_leave(&gate_lock);
+}
+
+static void wait_for(atomic_int *counter, int n)
+{
+    for (int i = 0; i < 10000 && atomic_load(counter) < n; i++)
+        g_usleep(1000);
+    assert(atomic_load(counter) == n);
+}
+
 static void test_slow_calls_do_not_silence_a_client(void)
 {
-    auto_fd fd = dial(sock_path, true);
+    auto_fd fd = dial(td.path, true);
     g_autofree Reply *r = g_new0(Reply, 1);
     remote_domain_get_state_args a = { .dom = { .name = (char *)"guest" } };
 
@@ -284,11 +217,11 @@ static void test_a_client_that_leaves_takes_its_waiting_calls_along(void)
     lock_enter(&gate_lock);
     gate_open = false;
     lock_leave(&gate_lock);
-    auto_fd holder = dial(sock_path, true);
+    auto_fd holder = dial(td.path, true);
     put(holder, P, REMOTE_PROC_DOMAIN_SUSPEND, 3, XDR_DOM, &guest);
     while (atomic_load(&entered) == before)
         g_usleep(1000);
-    int leaver = dial(sock_path, true);
+    int leaver = dial(td.path, true);
     put(leaver, P, REMOTE_PROC_DOMAIN_SUSPEND, 3, XDR_DOM, &guest);
     g_usleep(50000);
     close(leaver);
@@ -304,16 +237,127 @@ static void test_a_client_that_leaves_takes_its_waiting_calls_along(void)
     assert(atomic_load(&entered) == before + 2); /* not the one that left */
 }
 
+/* A call that holds the turn until the gate opens. */
+static int hold(void)
+{
+    int before = atomic_load(&entered), fd = dial(td.path, true);
+
+    set_gate(false);
+    put(fd, P, REMOTE_PROC_DOMAIN_SUSPEND, 3, XDR_DOM, &guest);
+    wait_for(&entered, before + 1);
+    return fd;
+}
+
+static void test_a_destroy_that_interrupted_is_carried_out(void)
+{
+    auto_fd holder = hold();
+    int leaver = dial(td.path, true);
+
+    put(leaver, P, REMOTE_PROC_DOMAIN_DESTROY, 3, XDR_DOM, &guest);
+    wait_for(&interrupts, 1);
+    g_usleep(20000);
+    close(leaver);
+    g_usleep(50000);
+    assert(atomic_load(&destroyed) == 0);
+    set_gate(true);
+    wait_for(&destroyed, 1);
+}
+
+/* However many come, the daemon keeps a few of them in its queues and the others as bytes. */
+static void test_priority_calls_are_bounded(void)
+{
+    enum { N = PRIORITY_MAX + 50 };
+    auto_fd holder = hold();
+    auto_fd fd = dial(td.path, true);
+    g_autofree Reply *r = g_new0(Reply, 1);
+    int before = atomic_load(&interrupts);
+
+    for (uint32_t i = 0; i < N; i++)
+        put(fd, P, REMOTE_PROC_DOMAIN_DESTROY, 10 + i, XDR_DOM, &guest);
+    wait_for(&interrupts, before + PRIORITY_MAX + 2); /* 2: the ordinary share */
+    assert_quiet(fd);
+    g_usleep(20000);
+    assert(atomic_load(&interrupts) == before + PRIORITY_MAX + 2);
+    set_gate(true);
+    for (uint32_t i = 0; i < N; i++) {
+        get(fd, r);
+        assert(r->h.status == MSG_OK);
+    }
+    assert(atomic_load(&interrupts) == before + N);
+}
+
+static void test_identities(void)
+{
+    auto_fd fd = dial(td.path, true);
+    g_autofree Reply *r = g_new0(Reply, 1);
+    remote_typed_param p[2] = {
+        { .field = (char *)VIR_CONNECT_IDENTITY_UNIX_USER_ID, .value = { .type = VIR_TYPED_PARAM_ULLONG, .u.ul = 12345 } },
+        { .field = (char *)VIR_CONNECT_IDENTITY_USER_NAME, .value = { .type = VIR_TYPED_PARAM_STRING, .u.s = (char *)"joe" } },
+    };
+    remote_connect_set_identity_args a = { .params = { 2, p } };
+
+    put(fd, P, REMOTE_PROC_CONNECT_SET_IDENTITY, 3, (xdrproc_t)xdr_remote_connect_set_identity_args, &a);
+    get(fd, r);
+    assert(r->h.status == MSG_OK);
+    p[0] = p[1]; /* the same twice */
+    put(fd, P, REMOTE_PROC_CONNECT_SET_IDENTITY, 4, (xdrproc_t)xdr_remote_connect_set_identity_args, &a);
+    get(fd, r);
+    assert(r->code == VIR_ERR_INVALID_ARG && strstr(r->text, "twice"));
+    p[0] = (remote_typed_param){ .field = (char *)VIR_CONNECT_IDENTITY_UNIX_USER_ID,
+                                 .value = { .type = VIR_TYPED_PARAM_ULLONG, .u.ul = 1ull << 32 } }; /* not root */
+    put(fd, P, REMOTE_PROC_CONNECT_SET_IDENTITY, 5, (xdrproc_t)xdr_remote_connect_set_identity_args, &a);
+    get(fd, r);
+    assert(r->code == VIR_ERR_INVALID_ARG);
+}
+
+/* Closed and opened again on one socket; the leak checker looks, too. */
+static void test_opening_again(void)
+{
+    auto_fd fd = dial(td.path, true);
+    g_autofree Reply *r = g_new0(Reply, 1);
+    remote_connect_open_args a = { .name = (char *)"qemu:///system", .flags = VIR_CONNECT_RO };
+
+    put(fd, P, REMOTE_PROC_CONNECT_CLOSE, 3, NULL, NULL);
+    get(fd, r);
+    put(fd, P, REMOTE_PROC_DOMAIN_SUSPEND, 4, XDR_DOM, &guest);
+    get(fd, r);
+    assert(r->h.status == MSG_ERROR);
+    put(fd, P, REMOTE_PROC_CONNECT_OPEN, 5, (xdrproc_t)xdr_remote_connect_open_args, &a);
+    get(fd, r);
+    assert(r->h.status == MSG_OK);
+    put(fd, P, REMOTE_PROC_DOMAIN_SUSPEND, 6, XDR_DOM, &guest);
+    get(fd, r);
+    assert(r->code == VIR_ERR_OPERATION_DENIED);
+}
+
+static void test_a_stopping_daemon_starts_nothing(void)
+{
+    auto_fd holder = hold();
+    auto_fd fd = dial(td.path, true);
+    g_autofree Reply *r = g_new0(Reply, 1);
+    int before = atomic_load(&entered), codes = 0;
+
+    for (uint32_t i = 0; i < 6; i++) /* one waits for its turn, one more runs, four for a slot */
+        put(fd, P, REMOTE_PROC_DOMAIN_SUSPEND, 10 + i, XDR_DOM, &guest);
+    assert_quiet(fd);
+    loop_post(td.loop, td_exit, NULL);
+    g_usleep(100000);
+    put(fd, P, REMOTE_PROC_DOMAIN_SUSPEND, 20, XDR_DOM, &guest);
+    for (int i = 0; i < 3; i++) {
+        get(fd, r);
+        assert(r->code == VIR_ERR_OPERATION_ABORTED);
+        codes += r->h.serial == 20;
+    }
+    assert(codes == 1);
+    set_gate(true);
+    td_stop();
+    assert(!try_get(fd, r) && atomic_load(&entered) == before);
+}
+
 int main(void)
 {
-    pthread_t t;
-
-    g_snprintf(sock_path, sizeof(sock_path), "/tmp/test-dispatch-%d", (int)getpid());
-    g_snprintf(ro_path, sizeof(ro_path), "/tmp/test-dispatch-%d-ro", (int)getpid());
     turnqueue_init(&dom.queue);
-    assert(pthread_create(&t, NULL, serve, NULL) == 0);
-    while (!atomic_load(&ready))
-        g_usleep(1000);
+    td_start("dispatch", &fake, 2);
 
     test_unknown_things_are_answered_and_the_connection_stays();
     test_nothing_before_open();
@@ -323,10 +367,12 @@ int main(void)
     test_slow_calls_do_not_silence_a_client();
     test_a_client_that_leaves_takes_its_waiting_calls_along();
 
-    loop_post(loop, stop, NULL);
-    pthread_join(t, NULL);
+    test_a_destroy_that_interrupted_is_carried_out();
+    test_priority_calls_are_bounded();
+    test_identities();
+    test_opening_again();
+    test_a_stopping_daemon_starts_nothing();
+
     turnqueue_done(&dom.queue);
-    unlink(sock_path);
-    unlink(ro_path);
     return 0;
 }
