@@ -11,6 +11,7 @@
 #define LOG_SOURCE "rpc.event"
 #include "rpc/event.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -21,7 +22,10 @@
 #include "util/error.h"
 #include "util/log.h"
 
-enum { CALLBACK_WORD = 4, EVENTS_MAX = 256, SUBSCRIPTIONS_MAX = 16384 };
+enum { CALLBACK_WORD = 4, EVENTS_MAX = 256, SUBSCRIPTIONS_MAX = 16384, PATTERN_MAX = 1024 };
+/* A pattern is the client's, the name that it is matched with is the emulator's: neither may keep the loop
+ * busy. Patterns that need more steps than this do not match. */
+#define PATTERN_LIMIT "(*LIMIT_MATCH=2000)"
 
 struct Event {
     gatomicrefcount refs;
@@ -46,13 +50,14 @@ typedef struct Subscription {
     uint8_t uuid[16];
     char *key;
     GRegex *pattern;
+    Charge charge;
 } Subscription;
 
 static struct {
-    Dispatcher *d;
+    _Atomic(Loop *) loop; /* NULL: nobody is served */
     GQueue by_event[EVENTS_MAX]; /* index of EventInfo → Subscription */
     GQueue qemu;
-    atomic_uint wanted[EVENTS_MAX];
+    atomic_uint wanted[EVENTS_MAX], wanted_qemu; /* subscriptions; any thread reads them */
 } hub;
 
 static const EventInfo *info_by_proc(int32_t proc)
@@ -153,6 +158,11 @@ bool event_wanted(int32_t proc)
     return i && atomic_load(&hub.wanted[index_of(i)]) > 0;
 }
 
+bool event_wanted_qemu_monitor(void)
+{
+    return atomic_load(&hub.wanted_qemu) > 0;
+}
+
 /* Delivery: loop thread ---------------------------------------------------------------------- */
 
 static bool subscription_matches(const Subscription *s, const Event *e)
@@ -200,11 +210,15 @@ void event_publish(Event *e)
 {
     if (!e)
         return;
-    if (!hub.d) {
+    Loop *loop = atomic_load(&hub.loop);
+    atomic_uint *wanted = e->info ? &hub.wanted[index_of(e->info)] : &hub.wanted_qemu;
+
+    /* A guest can make many events; those that nobody wants cost the loop nothing. */
+    if (!loop || atomic_load(wanted) == 0) {
         event_unref(e);
         return;
     }
-    loop_post(hub.d->loop, deliver, e);
+    loop_post(loop, deliver, e);
 }
 
 /* Subscriptions: loop thread ----------------------------------------------------------------- */
@@ -213,8 +227,8 @@ static void subscription_free(Subscription *s)
 {
     g_queue_unlink(s->list, &s->hub_link);
     g_queue_unlink(&s->cs->subscriptions, &s->client_link);
-    if (s->info)
-        atomic_fetch_sub(&hub.wanted[index_of(s->info)], 1);
+    atomic_fetch_sub(s->info ? &hub.wanted[index_of(s->info)] : &hub.wanted_qemu, 1);
+    charge_release(&s->charge);
     g_clear_pointer(&s->pattern, g_regex_unref);
     g_free(s->key);
     g_free(s);
@@ -225,9 +239,15 @@ static GRegex *compile_pattern(const SubscribeRequest *r, GError **err)
     bool regex = r->qemu_flags & VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX;
     bool nocase = r->qemu_flags & VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_NOCASE;
     g_autofree char *escaped = regex ? g_strdup(r->qemu_event) : g_regex_escape_string(r->qemu_event, -1);
-    g_autofree char *whole = regex ? g_strdup(escaped) : g_strdup_printf("^%s$", escaped);
+    g_autofree char *whole = regex ? g_strconcat(PATTERN_LIMIT, escaped, NULL)
+                                   : g_strconcat(PATTERN_LIMIT "^", escaped, "\\z", NULL);
     g_autoptr(GError) error = NULL;
 
+    if (strlen(r->qemu_event) > PATTERN_MAX) {
+        error_set(err, VIR_ERR_INVALID_ARG, "event pattern of %zu bytes, at most %d are allowed", strlen(r->qemu_event),
+                  PATTERN_MAX);
+        return NULL;
+    }
     GRegex *re = g_regex_new(whole, nocase ? G_REGEX_CASELESS : 0, 0, &error);
     if (!re)
         error_set(err, VIR_ERR_INVALID_ARG, "event pattern '%s': %s", r->qemu_event, error->message);
@@ -262,13 +282,19 @@ bool event_subscribe(Call *c, const SubscribeRequest *r, int *ret_callback_id, G
         }
     }
 
+    Charge charge = { 0 };
+    if (!charge_take(&charge, cs->client->user, ACCOUNT_OBJECTS, 1, err))
+        return false;
+
     Subscription *s = g_new0(Subscription, 1);
+    s->charge = charge;
     s->hub_link.data = s;
     s->client_link.data = s;
     s->cs = cs;
     s->info = info;
     s->legacy = r->legacy;
-    s->callback_id = cs->next_callback_id++;
+    s->callback_id = cs->next_callback_id;
+    cs->next_callback_id = cs->next_callback_id == INT_MAX ? 0 : cs->next_callback_id + 1;
     s->key = g_strdup(r->key);
     s->pattern = g_steal_pointer(&pattern);
     if (r->uuid) {
@@ -278,8 +304,7 @@ bool event_subscribe(Call *c, const SubscribeRequest *r, int *ret_callback_id, G
     s->list = info ? &hub.by_event[index_of(info)] : &hub.qemu;
     g_queue_push_tail_link(s->list, &s->hub_link);
     g_queue_push_tail_link(&cs->subscriptions, &s->client_link);
-    if (info)
-        atomic_fetch_add(&hub.wanted[index_of(info)], 1);
+    atomic_fetch_add(info ? &hub.wanted[index_of(info)] : &hub.wanted_qemu, 1);
     *ret_callback_id = s->callback_id;
     return true;
 }
@@ -320,11 +345,11 @@ void event_client_closed(ClientState *cs)
 
 void event_hub_init(Dispatcher *d)
 {
-    g_assert(!hub.d && remote_n_events <= EVENTS_MAX);
-    hub.d = d;
+    g_assert(!atomic_load(&hub.loop) && remote_n_events <= EVENTS_MAX);
+    atomic_store(&hub.loop, d->loop);
 }
 
 void event_hub_done(void)
 {
-    hub.d = NULL;
+    atomic_store(&hub.loop, NULL);
 }

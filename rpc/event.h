@@ -29,5 +29,6 @@ Event *event_unref(Event *e);
 void event_publish(Event *e);
 /* True when somebody subscribed to this callback message; lets rare, costly events be skipped. */
 bool event_wanted(int32_t proc);
+bool event_wanted_qemu_monitor(void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Event, event_unref)

@@ -120,5 +120,7 @@ void emit_qemu_monitor(const DomainView *v, const char *event, int64_t seconds, 
         .dom = wire_domain(v), .event = STR(event), .seconds = seconds, .micros = micros,
         .details = (char *)details,
     };
+    if (!event_wanted_qemu_monitor())
+        return; /* guests can make many of these */
     event_publish(event_new_qemu_monitor(v->uuid, v->name, event, (xdrproc_t)xdr_qemu_domain_monitor_event_msg, &m));
 }
