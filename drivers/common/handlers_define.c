@@ -16,8 +16,15 @@ DomainDef *common_parse_client_xml(DomainTurn *t, const char *xml, bool validate
 
     if (!def)
         return NULL;
-    /* The identity was decided when the object was found; a document without uuid got a random one
-     * by now. */
+    /* The identity was decided when the object was found, by a look into the document. Should the parser
+     * see another name in it, we would write another domain's files. */
+    if (!g_str_equal(def->name, v->name)) {
+        error_set(err, VIR_ERR_XML_ERROR, "domain/name: '%s' is not the name '%s' that the document was taken for",
+                  def->name, v->name);
+        domain_free(def);
+        return NULL;
+    }
+    /* A document without uuid got a random one by now. */
     memcpy(def->uuid.v, v->uuid, sizeof(v->uuid));
     def->uuid.set = true;
     return def;
