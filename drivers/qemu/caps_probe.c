@@ -26,7 +26,7 @@
 #include "util/paths.h"
 #include "util/state.h"
 
-#define RULES_VERSION 1 /* raise it when caps_rules.c or caps_query.c find out more */
+#define RULES_VERSION 2 /* raise it when caps_rules.c or caps_query.c find out more */
 #define PROBE_USEC (60 * G_USEC_PER_SEC)
 #define CACHE_FILE_MAX (4 * 1024 * 1024)
 #define CHILD_FD 3

@@ -232,10 +232,8 @@ static bool query_hyperv(QemuCaps *c, const CapsSource *src, GError **err)
     for (unsigned i = 0; i < G_N_ELEMENTS(hyperv); i++) {
         g_autofree char *path = g_strconcat("props/", hyperv[i].prop, NULL);
         JsonObject *v = json_get(model, path);
-        bool on = json_object_is_type(v, json_type_boolean)  ? json_object_get_boolean(v)
-                  : json_object_is_type(v, json_type_int)    ? json_object_get_int64(v) != UINT32_MAX
-                  : json_object_is_type(v, json_type_string) ? *json_object_get_string(v) != '\0'
-                                                             : false;
+        /* Numbers and texts are there whenever the property is. */
+        bool on = json_object_is_type(v, json_type_boolean) ? json_object_get_boolean(v) : v != NULL;
         if (on) {
             g_strv_builder_add(b, hyperv[i].name);
             n++;
