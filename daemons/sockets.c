@@ -38,6 +38,7 @@ static const SocketInfo infos[_SOCKET_N] = {
 struct Sockets {
     char *path[_SOCKET_N];   /* bound by us; NULL: not */
     char *hidden[_SOCKET_N]; /* where it is while hidden */
+    char *admin_link;        /* NULL: none */
     bool is_hidden;
 };
 
@@ -115,6 +116,24 @@ static bool adopt(Daemon *d, int fd, const char *unit, GError **err)
     return server_listen_fd(k == SOCKET_ADMIN ? d->admin : d->main, fd, k == SOCKET_RO, err);
 }
 
+/* virt-admin derives the socket's name from that of the daemon, which for virtproxyd is another: a
+ * link serves those who ask by that name. Only a convenience, so it fails silently. */
+static void link_admin(const Daemon *d, Sockets *s)
+{
+    const char *suffix = infos[SOCKET_ADMIN].path_suffix;
+    struct stat st;
+    g_autofree char *dir = g_path_get_dirname(s->path[SOCKET_ADMIN]);
+    g_autofree char *target = g_path_get_basename(s->path[SOCKET_ADMIN]);
+
+    if (strcmp(d->spec->name, d->spec->socket_prefix) == 0)
+        return;
+    s->admin_link = g_strdup_printf("%s/%s%s", dir, d->spec->name, suffix);
+    if (lstat(s->admin_link, &st) == 0 && S_ISLNK(st.st_mode))
+        (void)unlink(s->admin_link); /* of one that was killed */
+    if (symlink(target, s->admin_link) < 0)
+        g_clear_pointer(&s->admin_link, g_free);
+}
+
 static bool bind_all(Daemon *d, Sockets *s, GError **err)
 {
     const char *dir = d->conf->unix_sock_dir ? d->conf->unix_sock_dir : paths()->run;
@@ -131,6 +150,7 @@ static bool bind_all(Daemon *d, Sockets *s, GError **err)
             return false;
         s->path[k] = g_steal_pointer(&path);
     }
+    link_admin(d, s);
     return true;
 }
 
@@ -181,6 +201,9 @@ Sockets *sockets_free(Sockets *s)
         g_free(s->path[k]);
         g_free(s->hidden[k]);
     }
+    if (s->admin_link)
+        (void)unlink(s->admin_link); /* left over, it would only point nowhere */
+    g_free(s->admin_link);
     g_free(s);
     return NULL;
 }

@@ -312,11 +312,13 @@ def test_proxy_and_daemon(root):
         assert peer.call(REMOTE, 1, struct.pack('>I', 1) + uri + struct.pack('>I', 0))[0] == OK
         status, body = peer.call(REMOTE, 3)
         assert (status, body) == (OK, xdr_string('QEMU'))  # the daemon's answer
+    Peer(p.run + 'virtproxyd-admin-sock').open_admin()  # the name that virt-admin makes up
     a = Peer(p.run + 'libvirt-admin-sock').open_admin()
     assert a.call(ADMIN, 7, xdr_string('virtproxyd') + struct.pack('>II', 0, 0))[0] == ERROR  # no workers there
     err = p.end()
     assert 'TCP' in err and 'polkit' in err, err
     d.end()
+    assert os.listdir(d.run) == [], os.listdir(d.run)
 
 
 def test_debug_lines_are_kept(root):
