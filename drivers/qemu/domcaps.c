@@ -11,6 +11,7 @@
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/caps_rules.h"
 #include "drivers/qemu/cpu_map.h"
+#include "drivers/qemu/guest_cpu.h"
 #include "util/error.h"
 #include "util/xml.h"
 
@@ -207,13 +208,6 @@ static void devices(Ctx *c)
 
 /* Processors. */
 
-static bool emulator_has_model(const char *model, void *ctx)
-{
-    const Ctx *c = ctx;
-
-    return qemu_caps_cpu(c->caps, c->accel, model) != NULL;
-}
-
 static void feature(Ctx *c, const char *policy, const char *name)
 {
     xml_open(&c->w, "feature");
@@ -222,62 +216,27 @@ static void feature(Ctx *c, const char *policy, const char *name)
     xml_close(&c->w);
 }
 
-/* The emulator's idea of the model may hold more than ours; what it cannot give must be off as well. */
-static void blockers(Ctx *c, const CpuData *d, const CpuDecoded *r)
-{
-    const QemuCpuModel *m = qemu_caps_cpu(c->caps, c->accel, r->model->row->name);
-
-    for (char **b = m ? m->blockers : NULL; b && *b; b++) {
-        int f = cpu_feature_find(*b);
-        if (f >= 0 && !cpu_features_has(&d->features, (unsigned)f) &&
-            !cpu_features_has(&r->model->features, (unsigned)f) && !cpu_features_has(&r->model->removed, (unsigned)f))
-            feature(c, "disable", cpu_x86_features[f].name);
-    }
-}
-
 static void host_model_x86(Ctx *c)
 {
-    const GPtrArray *props = c->caps->accel[c->accel].host_cpu.props;
-    const QemuCpuProp *vendor = qemu_caps_host_cpu_prop(c->caps, c->accel, "vendor");
-    CpuData d = { 0 };
     CpuDecoded r;
-
-    for (unsigned i = 0; i < props->len; i++) {
-        const QemuCpuProp *p = props->pdata[i];
-        int f = p->type == QEMU_PROP_BOOL && p->boolean ? cpu_feature_find(p->name) : -1;
-
-        if (f >= 0)
-            cpu_features_add(&d.features, (unsigned)f);
-        else if (p->type == QEMU_PROP_NUMBER && p->number >= 0 && g_str_equal(p->name, "family"))
-            d.family = (unsigned)p->number;
-        else if (p->type == QEMU_PROP_NUMBER && p->number >= 0 && g_str_equal(p->name, "model"))
-            d.model = (unsigned)p->number;
-        else if (p->type == QEMU_PROP_NUMBER && p->number >= 0 && g_str_equal(p->name, "stepping"))
-            d.stepping = (unsigned)p->number;
-    }
-    if (vendor && vendor->string)
-        g_strlcpy(d.vendor, vendor->string, sizeof(d.vendor));
+    bool known = qemu_cpu_host_model(c->caps, c->accel, false, &r);
 
     xml_open(&c->w, "mode");
     xml_attr(&c->w, "name", "host-model");
-    if (props->len == 0 || !cpu_decode(&d, true, emulator_has_model, c, &r, NULL)) {
-        xml_attr(&c->w, "supported", "no");
+    xml_attr(&c->w, "supported", known ? "yes" : "no");
+    if (known) {
+        xml_open(&c->w, "model");
+        xml_attr(&c->w, "fallback", "forbid");
+        xml_text(&c->w, r.model->row->name);
         xml_close(&c->w);
-        return;
+        xml_element(&c->w, "vendor", r.vendor);
+        for (unsigned i = 0; i < r.features->len; i++) {
+            const CpuDecodedFeature *f = &g_array_index(r.features, CpuDecodedFeature, i);
+            feature(c, f->require ? "require" : "disable", cpu_x86_features[f->feature].name);
+        }
+        cpu_decoded_clear(&r);
     }
-    xml_attr(&c->w, "supported", "yes");
-    xml_open(&c->w, "model");
-    xml_attr(&c->w, "fallback", "forbid");
-    xml_text(&c->w, r.model->row->name);
     xml_close(&c->w);
-    xml_element(&c->w, "vendor", r.vendor);
-    for (unsigned i = 0; i < r.features->len; i++) {
-        const CpuDecodedFeature *f = &g_array_index(r.features, CpuDecodedFeature, i);
-        feature(c, f->require ? "require" : "disable", cpu_x86_features[f->feature].name);
-    }
-    blockers(c, &d, &r);
-    xml_close(&c->w);
-    cpu_decoded_clear(&r);
 }
 
 /* s390: the emulator's own expansion is the model. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "drivers/qemu/domcaps.h"
+#include "drivers/qemu/guest_cpu.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/json.h"
@@ -118,6 +119,102 @@ static void check(const char *dir, JsonObject *c)
     g_strfreev(o.tpm_versions);
 }
 
+/* "Model,feature=on,…" as the command line has it. */
+static char *describe(const CpuDef *cpu)
+{
+    GString *s = g_string_new(cpu->model);
+
+    for (unsigned i = 0; cpu->features && i < cpu->features->len; i++) {
+        const CpuFeature *f = cpu->features->pdata[i];
+        g_autofree char *name = g_strdelimit(g_strdup(f->name), "_", '-');
+        g_string_append_printf(s, ",%s=%s", name, f->policy == CPU_POLICY_REQUIRE ? "on" : "off");
+    }
+    return g_string_free(s, false);
+}
+
+static void clear(CpuDef *cpu)
+{
+    g_clear_pointer(&cpu->model, g_free);
+    g_clear_pointer(&cpu->vendor, g_free);
+    g_clear_pointer(&cpu->features, g_ptr_array_unref);
+}
+
+static void test_host_model(const char *shared)
+{
+    static const char *const versions[][2] = { { "4.2.0", "4.2.0" }, { "5.1.0", "5.1.0" }, { "6.0.0", "6.0.0" },
+                                               { "6.1.0", "6.1.0" }, { "latest", "8.0.0" } };
+    g_autofree char *dir = g_build_filename(shared, "corpus/qemuxml2argv", NULL);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(versions); i++) {
+        g_autofree char *name = g_strdup_printf("qemuxml2argvdata/cpu-host-model.x86_64-%s.args", versions[i][0]);
+        g_autofree char *caps_path = g_strdup_printf("%s/common/qemucapabilitiesdata/caps_%s.x86_64.xml", dir, versions[i][1]);
+        g_autofree char *args = slurp(dir, name), *got = NULL;
+        g_autoptr(GError) err = NULL;
+        g_autoptr(QemuCaps) caps = qemu_caps_load_xml(caps_path, &err);
+        CpuDef cpu = { .mode = CPU_MODE_HOST_MODEL };
+
+        assert(args && caps && qemu_cpu_expand(&cpu, caps, QEMU_ACCEL_KVM, &err));
+        got = describe(&cpu);
+        const char *want = strstr(args, "\n-cpu ");
+        assert(want && cpu.mode == CPU_MODE_CUSTOM);
+        want += strlen("\n-cpu ");
+        checked++;
+        if (strncmp(got, want, strlen(got)) != 0 || want[strlen(got)] != ' ')
+            show_difference(name, got, want);
+        clear(&cpu);
+    }
+}
+
+static CpuFeature *asked(const char *name, CpuPolicy policy)
+{
+    CpuFeature *f = g_new0(CpuFeature, 1);
+
+    f->name = g_strdup(name);
+    f->policy = policy;
+    return f;
+}
+
+static void test_custom(const char *shared)
+{
+    g_autofree char *path = g_build_filename(shared, "corpus/domaincaps/common/qemucapabilitiesdata/caps_7.2.0.x86_64.xml", NULL);
+    g_autoptr(GError) err = NULL;
+    g_autoptr(QemuCaps) caps = qemu_caps_load_xml(path, &err);
+    assert(caps);
+
+    /* Optional features are decided; the document's word on one wins over host-model's. */
+    CpuDef cpu = { .mode = CPU_MODE_CUSTOM, .model = g_strdup("qemu64"), .features = g_ptr_array_new() };
+    g_ptr_array_add(cpu.features, asked("sse4_1", CPU_POLICY_OPTIONAL));
+    g_ptr_array_add(cpu.features, asked("avx512f", CPU_POLICY_OPTIONAL));
+    assert(qemu_cpu_expand(&cpu, caps, QEMU_ACCEL_KVM, &err));
+    g_autofree char *a = describe(&cpu);
+    assert(strcmp(a, "qemu64,sse4-1=on,avx512f=off") == 0);
+    for (unsigned i = 0; i < cpu.features->len; i++) {
+        g_free(((CpuFeature *)cpu.features->pdata[i])->name);
+        g_free(cpu.features->pdata[i]);
+    }
+    clear(&cpu);
+
+    cpu = (CpuDef){ .mode = CPU_MODE_HOST_MODEL, .features = g_ptr_array_new_with_free_func(g_free) };
+    CpuFeature *f = asked("x2apic", CPU_POLICY_DISABLE);
+    g_ptr_array_add(cpu.features, f);
+    g_autofree char *name = f->name;
+    assert(qemu_cpu_expand(&cpu, caps, QEMU_ACCEL_KVM, &err));
+    g_autofree char *b = describe(&cpu);
+    assert(g_str_has_prefix(b, "EPYC-Rome,x2apic=off,") && strcmp(cpu.vendor, "AMD") == 0);
+    clear(&cpu);
+
+    /* A model that this emulator lacks: refused, or put together from one that it has. */
+    cpu = (CpuDef){ .mode = CPU_MODE_CUSTOM, .model = g_strdup("cpu64-rhel6"), .fallback = CPU_FALLBACK_FORBID };
+    assert(!qemu_cpu_expand(&cpu, caps, QEMU_ACCEL_KVM, &err) && error_is(err, VIR_ERR_CONFIG_UNSUPPORTED));
+    g_clear_error(&err);
+    cpu.fallback = CPU_FALLBACK_ALLOW;
+    assert(qemu_cpu_expand(&cpu, caps, QEMU_ACCEL_KVM, &err) && strcmp(cpu.model, "cpu64-rhel6") != 0);
+    clear(&cpu);
+    cpu = (CpuDef){ .mode = CPU_MODE_CUSTOM, .model = g_strdup("nonsense") };
+    assert(!qemu_cpu_expand(&cpu, caps, QEMU_ACCEL_KVM, &err) && strstr(err->message, "'nonsense'"));
+    clear(&cpu);
+}
+
 int main(void)
 {
     const char *env = g_getenv("MODVIRT_SHARED"), *root = g_getenv("MESON_SOURCE_ROOT");
@@ -133,6 +230,8 @@ int main(void)
     JsonObject *cases = json_get(m, "cases");
     for (size_t i = 0; i < json_len(cases); i++)
         check(dir, json_object_array_get_idx(cases, i));
+    test_host_model(shared);
+    test_custom(shared);
     fprintf(stderr, "%u of %u documents as expected\n", checked - problems, checked);
     assert(checked > 0);
     return problems ? 1 : 0;
