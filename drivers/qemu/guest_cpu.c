@@ -74,14 +74,6 @@ bool qemu_cpu_host_model(const QemuCaps *caps, QemuAccel accel, bool migratable,
     return true;
 }
 
-static void feature_free(void *p)
-{
-    CpuFeature *f = p;
-
-    g_free(f->name);
-    g_free(f);
-}
-
 static CpuFeature *feature_of(const GPtrArray *list, const char *name)
 {
     int row = cpu_feature_find(name);
@@ -111,7 +103,8 @@ static bool never_asked_for(const char *name)
     return g_strv_contains(names, name);
 }
 
-/* The model's features first, then the document's, which win. */
+/* The model's features first, then the document's, which win. Lists of definitions do not own their
+ * elements: whoever takes one apart frees them. */
 static void merge_features(CpuDef *cpu, GPtrArray *model_features)
 {
     GPtrArray *own = cpu->features;
@@ -122,6 +115,8 @@ static void merge_features(CpuDef *cpu, GPtrArray *model_features)
             there->policy = f->policy;
         else
             feature_add(model_features, f->name, f->policy);
+        g_free(f->name);
+        g_free(f);
     }
     if (own)
         g_ptr_array_unref(own);
@@ -148,7 +143,7 @@ static bool expand_host_model_x86(CpuDef *cpu, const QemuCaps *caps, QemuAccel a
                   caps->arch, qemu_accel_name(accel));
         return false;
     }
-    GPtrArray *list = g_ptr_array_new_with_free_func(feature_free);
+    GPtrArray *list = g_ptr_array_new();
     for (unsigned i = 0; i < d.features->len; i++) {
         const CpuDecodedFeature *f = &g_array_index(d.features, CpuDecodedFeature, i);
         const char *name = cpu_x86_features[f->feature].name;
@@ -170,7 +165,7 @@ static bool expand_host_model_s390(CpuDef *cpu, const QemuCaps *caps, QemuAccel 
                   qemu_accel_name(accel));
         return false;
     }
-    GPtrArray *list = g_ptr_array_new_with_free_func(feature_free);
+    GPtrArray *list = g_ptr_array_new();
     for (unsigned i = 0; i < h->props->len; i++) {
         const QemuCpuProp *p = h->props->pdata[i];
         if (p->type == QEMU_PROP_BOOL && p->boolean)
@@ -219,7 +214,7 @@ static bool replace_unknown(CpuDef *cpu, const QemuCaps *caps, QemuAccel accel, 
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "CPU model '%s' is not supported by hypervisor", cpu->model);
         return false;
     }
-    GPtrArray *list = g_ptr_array_new_with_free_func(feature_free);
+    GPtrArray *list = g_ptr_array_new();
     for (unsigned i = 0; i < r.features->len; i++) {
         const CpuDecodedFeature *f = &g_array_index(r.features, CpuDecodedFeature, i);
         feature_add(list, cpu_x86_features[f->feature].name, f->require ? CPU_POLICY_REQUIRE : CPU_POLICY_DISABLE);

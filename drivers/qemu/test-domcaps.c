@@ -134,6 +134,10 @@ static char *describe(const CpuDef *cpu)
 
 static void clear(CpuDef *cpu)
 {
+    for (unsigned i = 0; cpu->features && i < cpu->features->len; i++) {
+        g_free(((CpuFeature *)cpu->features->pdata[i])->name);
+        g_free(cpu->features->pdata[i]);
+    }
     g_clear_pointer(&cpu->model, g_free);
     g_clear_pointer(&cpu->vendor, g_free);
     g_clear_pointer(&cpu->features, g_ptr_array_unref);
@@ -188,16 +192,10 @@ static void test_custom(const char *shared)
     assert(qemu_cpu_expand(&cpu, caps, QEMU_ACCEL_KVM, &err));
     g_autofree char *a = describe(&cpu);
     assert(strcmp(a, "qemu64,sse4-1=on,avx512f=off") == 0);
-    for (unsigned i = 0; i < cpu.features->len; i++) {
-        g_free(((CpuFeature *)cpu.features->pdata[i])->name);
-        g_free(cpu.features->pdata[i]);
-    }
     clear(&cpu);
 
-    cpu = (CpuDef){ .mode = CPU_MODE_HOST_MODEL, .features = g_ptr_array_new_with_free_func(g_free) };
-    CpuFeature *f = asked("x2apic", CPU_POLICY_DISABLE);
-    g_ptr_array_add(cpu.features, f);
-    g_autofree char *name = f->name;
+    cpu = (CpuDef){ .mode = CPU_MODE_HOST_MODEL, .features = g_ptr_array_new() };
+    g_ptr_array_add(cpu.features, asked("x2apic", CPU_POLICY_DISABLE));
     assert(qemu_cpu_expand(&cpu, caps, QEMU_ACCEL_KVM, &err));
     g_autofree char *b = describe(&cpu);
     assert(g_str_has_prefix(b, "EPYC-Rome,x2apic=off,") && strcmp(cpu.vendor, "AMD") == 0);
