@@ -248,6 +248,10 @@ static GRegex *compile_pattern(const SubscribeRequest *r, GError **err)
                   PATTERN_MAX);
         return NULL;
     }
+    if (regex && g_str_has_prefix(r->qemu_event, "(*")) { /* could set another limit */
+        error_set(err, VIR_ERR_INVALID_ARG, "event pattern '%s' begins with a setting", r->qemu_event);
+        return NULL;
+    }
     GRegex *re = g_regex_new(whole, nocase ? G_REGEX_CASELESS : 0, 0, &error);
     if (!re)
         error_set(err, VIR_ERR_INVALID_ARG, "event pattern '%s': %s", r->qemu_event, error->message);

@@ -224,14 +224,14 @@ static void test_monitor_patterns(void)
 
     /* A pattern that would take for ever, and one that asks for more than its share. */
     uint64_t began = now_usec();
-    (void)subscribe_monitor(fd, "^(A+)+(A+)+(A+)+!$", REGEX, 0);
-    (void)subscribe_monitor(fd, "(*LIMIT_MATCH=4000000000)^(A+)+(A+)+(A+)+!$", REGEX, 0);
+    (void)subscribe_monitor(fd, "^(A+)+(A+)+[!?]$", REGEX, 0);
+    (void)subscribe_monitor(fd, "(*LIMIT_MATCH=9000000)^(A+)+(A+)+[!?]$", REGEX, VIR_ERR_INVALID_ARG);
     for (int i = 0; i < 10; i++)
         publish_monitor(name);
     for (int i = 0; i < 10; i++)
         expect_monitor(fd, all, name);
     assert_quiet(fd);
-    assert(now_usec() - began < 2000000);
+    assert(now_usec() - began < G_USEC_PER_SEC);
 }
 
 /* A client that takes nothing is closed at its quota; others do not notice. */
