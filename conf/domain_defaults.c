@@ -13,15 +13,16 @@
 
 /* ---- consoles ---- */
 
-static ChrDef *insert_console(DomainDef *d)
+/* The console is a mirror image of the port; what it held of its own does not count. */
+static Device *mirror_of(const ChrDef *serial)
 {
-    Device *dev = device_new(DEVICE_CONSOLE);
-    unsigned at = 0;
+    ChrDef *c = (ChrDef *)device_copy(&serial->dev);
 
-    while (at < d->devices->len && ((Device *)d->devices->pdata[at])->kind <= DEVICE_PARALLEL)
-        at++;
-    g_ptr_array_insert(d->devices, (int)at, dev);
-    return (ChrDef *)dev;
+    c->dev.kind = DEVICE_CONSOLE;
+    c->target = CONSOLE_SERIAL;
+    c->serial_model = SERIAL_MODEL_NONE;
+    c->is_serial_alias = 1;
+    return &c->dev;
 }
 
 static bool serial_can_be_console(const ChrDef *serial)
@@ -54,14 +55,10 @@ static void join_console_and_serial(DomainDef *d)
             serial->target = CHR_TARGET_NONE;
             serial->port = (OptU32){ 1, 0 };
         }
-        console->target = CONSOLE_SERIAL;
-        console->is_serial_alias = 1;
+        device_free(d->devices->pdata[i - 1]);
+        d->devices->pdata[i - 1] = mirror_of(serial);
     } else if (!console && serial && serial_can_be_console(serial)) {
-        console = insert_console(d);
-        console->src.type = serial->src.type;
-        console->target = CONSOLE_SERIAL;
-        console->port = (OptU32){ 1, 0 };
-        console->is_serial_alias = 1;
+        domain_add_device(d, mirror_of(serial));
     }
 }
 

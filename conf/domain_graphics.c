@@ -33,14 +33,21 @@ ENUM_TABLE(audio_format_names, "sample format", _AUDIO_FORMAT_N, NULL, "u8", "s8
 
 /* ---- graphics: ports ---- */
 
-static bool read_i32(const xmlNode *el, const char *name, OptI32 *v, GError **err)
+/* -1 is "automatic" */
+static bool read_port(const xmlNode *el, const char *name, OptI32 *v, GError **err)
 {
     const ConfField row = { .arg = NULL };
     const char *text = xml_attr_get(el, name);
 
-    if (!text || conf_opt_i32.parse(&row, text, NULL, v, NULL, err))
+    if (!text)
         return true;
-    conf_prefix_at(err, el, name);
+    if (!conf_opt_i32.parse(&row, text, NULL, v, NULL, err)) {
+        conf_prefix_at(err, el, name);
+        return false;
+    }
+    if (v->v >= -1 && v->v <= 65535)
+        return true;
+    conf_error_at(err, VIR_ERR_XML_ERROR, el, name, "%d is not a port", v->v);
     return false;
 }
 
@@ -57,8 +64,8 @@ static bool ports_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *
                 a->_private = el->_private;
         }
     }
-    if (!read_i32(el, "port", &g->port, err) || !read_i32(el, "tlsPort", &g->tls_port, err) ||
-        !read_i32(el, "websocket", &websocket, err))
+    if (!read_port(el, "port", &g->port, err) || !read_port(el, "tlsPort", &g->tls_port, err) ||
+        !read_port(el, "websocket", &websocket, err))
         return false;
     const char *autoport = xml_attr_get(el, "autoport");
     int automatic = autoport ? enum_value(&tri_yesno_names, autoport) : TRI_ABSENT;
@@ -72,7 +79,7 @@ static bool ports_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *
         if ((g->port.set && g->port.v == -1) || (g->tls_port.set && g->tls_port.v == -1))
             g->autoport = TRI_YES;
     } else if (g->type == GRAPHICS_VNC || g->type == GRAPHICS_RDP) {
-        if (g->autoport != TRI_YES && g->type == GRAPHICS_VNC && (!g->port.set || g->port.v == -1))
+        if (g->autoport != TRI_YES && g->type == GRAPHICS_VNC && g->port.v <= 0)
             g->autoport = TRI_YES;
     }
     if (g->port.v <= 0 || (g->autoport == TRI_YES && inactive))
@@ -82,10 +89,6 @@ static bool ports_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *
     if (g->autoport == TRI_ABSENT)
         g->autoport = TRI_NO;
     if (websocket.set && websocket.v) {
-        if (websocket.v < -1) {
-            conf_error_at(err, VIR_ERR_XML_ERROR, el, "websocket", "%d is out of range", websocket.v);
-            return false;
-        }
         const char *generated = xml_attr_get(el, "websocketGenerated");
         g->websocket_generated = websocket.v == -1 || (generated && !strcmp(generated, "yes"));
         g->websocket = (OptU32){ 1, g->websocket_generated && inactive ? UINT32_MAX : (uint32_t)websocket.v };
@@ -219,6 +222,13 @@ static bool graphics_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
         only_listen(g, LISTEN_ADDRESS, g->listen_legacy, NULL);
     g_clear_pointer(&g->socket_legacy, g_free);
     g_clear_pointer(&g->listen_legacy, g_free);
+    l = list_at(g->listens, 0);
+    if (l->type == LISTEN_SOCKET || l->type == LISTEN_NONE) { /* no ports then */
+        g->port = g->tls_port = (OptI32){ 0, 0 };
+        g->websocket = (OptU32){ 0, 0 };
+        g->autoport = TRI_ABSENT;
+        g->websocket_generated = 0;
+    }
     return true;
 }
 

@@ -157,17 +157,39 @@ static bool equal_list(const ConfField *r, const GPtrArray *a, const GPtrArray *
     if (list_len(a) != list_len(b))
         return differ(ret_path, r->path ? r->path : r->field);
     for (unsigned i = 0; i < list_len(a); i++) {
-        if (r->kind == CK_LIST) {
-            if (!conf_equal(r->arg, list_at(a, i), list_at(b, i), only, ret_path))
-                return below(ret_path, r->path, (int)i);
-            continue;
-        }
-        const Device *x = list_at(a, i), *y = list_at(b, i);
-        if (x->kind != y->kind)
-            return differ(ret_path, r->path);
-        if (!conf_equal(device_desc(x->kind), x, y, only, ret_path)) {
-            (void)below(ret_path, device_kind_element(x->kind), (int)i);
-            return below(ret_path, r->path, -1);
+        if (!conf_equal(r->arg, list_at(a, i), list_at(b, i), only, ret_path))
+            return below(ret_path, r->path, (int)i);
+    }
+    return true;
+}
+
+static const Device *next_of_kind(const GPtrArray *list, DeviceKind kind, unsigned *pos)
+{
+    while (*pos < list_len(list)) {
+        const Device *d = list_at(list, (*pos)++);
+        if (d->kind == kind)
+            return d;
+    }
+    return NULL;
+}
+
+/* The order counts among devices of one kind; documents are written kind by kind. */
+static bool equal_devices(const ConfField *r, const GPtrArray *a, const GPtrArray *b, unsigned only, char **ret_path)
+{
+    for (unsigned k = 0; k < _DEVICE_KIND_N; k++) {
+        unsigned i = 0, j = 0;
+        for (int n = 0;; n++) {
+            const Device *x = next_of_kind(a, (DeviceKind)k, &i), *y = next_of_kind(b, (DeviceKind)k, &j);
+            if (!x && !y)
+                break;
+            if (!x || !y) {
+                (void)differ(ret_path, device_kind_element((DeviceKind)k));
+                return below(ret_path, r->path, -1);
+            }
+            if (!conf_equal(device_desc((DeviceKind)k), x, y, only, ret_path)) {
+                (void)below(ret_path, device_kind_element((DeviceKind)k), n);
+                return below(ret_path, r->path, -1);
+            }
         }
     }
     return true;
@@ -212,7 +234,7 @@ bool conf_equal(const ConfDesc *d, const void *a, const void *b, unsigned only, 
                 return false;
             break;
         case CK_DEVICES:
-            if (!equal_list(r, *(GPtrArray **)at(a, r), *(GPtrArray **)at(b, r), only, ret_path))
+            if (!equal_devices(r, *(GPtrArray **)at(a, r), *(GPtrArray **)at(b, r), only, ret_path))
                 return false;
             break;
         case CK_UNION: {

@@ -209,9 +209,8 @@ char *xml_dump(xmlNode *n, int indent)
 {
     xmlBuffer *b = xmlBufferCreate();
 
-    /* A detached copy carries the namespace declarations that it uses with it. */
+    /* A copy declares the namespaces that it uses and that were declared further up. */
     xmlNode *copy = xmlDocCopyNode(n, n->doc, 1);
-    xmlReconciliateNs(n->doc, copy);
     xmlNodeDump(b, n->doc, copy, indent, 1);
     char *s = g_strdup((const char *)xmlBufferContent(b));
     xmlFreeNode(copy);
