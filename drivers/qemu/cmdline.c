@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "drivers/qemu/cmdline-internal.h"
+#include "drivers/qemu/prepare.h"
 
 void cmd_arg(Cmd *c, const char *arg)
 {
@@ -127,10 +128,7 @@ char *cmd_add_fd(Cmd *c, int fd, const char *opaque)
 
 char *cmd_short_name(const Cmd *c)
 {
-    /* 20 characters, so that socket paths below the directory fit into sockaddr_un. */
-    g_autofree char *cut = g_utf8_validate(c->def->name, -1, NULL) && g_utf8_strlen(c->def->name, -1) > 20
-                               ? g_utf8_substring(c->def->name, 0, 20) : g_strdup(c->def->name);
-    return g_strdup_printf("%d-%s", c->ctx->id, cut);
+    return qemu_short_name(c->ctx->id, c->def->name);
 }
 
 unsigned cmd_boot_index(const Cmd *c, const Device *dev)

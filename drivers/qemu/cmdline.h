@@ -5,8 +5,8 @@
  * probed) is in the definition or comes from the QemuCmdlineContext. The same definition, caps and
  * context always give the same text, in the order that today's tools read.
  *
- * The definition must have been through defaults and address assignment, and qemu_assign_aliases()
- * and qemu_assign_nodes() must have been called on it (alias.h). Any thread.
+ * The definition must have been through defaults and address assignment, and qemu_prepare_run()
+ * must have been called on it (prepare.h). Any thread.
  */
 #pragma once
 
@@ -62,6 +62,8 @@ typedef struct QemuCmdlineContext {
      * NULL: documents with secrets are refused. */
     bool (*secret)(void *opaque, const SecretRef *ref, const char *alias, char **ret_data,
                    char **ret_iv, GError **err);
+    /* Whether a block device is a CD-ROM drive of this host. NULL: told by its name. */
+    bool (*is_cdrom)(void *opaque, const char *path);
     void *opaque;
 } QemuCmdlineContext;
 

@@ -215,6 +215,15 @@ static JsonObject *network_props(Cmd *c, const StorageSource *s, const char *nod
 
 /* ---- storage nodes ------------------------------------------------------------------------------- */
 
+static bool is_host_cdrom(const Cmd *c, const StorageSource *s, const DiskDef *disk)
+{
+    if (!disk || disk->device != DISK_DEVICE_CDROM || !s->path)
+        return false;
+    if (c->ctx->is_cdrom)
+        return c->ctx->is_cdrom(c->ctx->opaque, s->path);
+    return g_str_has_prefix(s->path, "/dev/cdrom") || g_str_has_prefix(s->path, "/dev/sr");
+}
+
 /* What names the bytes, without node-name and what follows it. disk may be NULL. */
 JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *disk, const char *node, GError **err)
 {
@@ -237,7 +246,7 @@ JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *dis
     case STORAGE_FILE: case STORAGE_VOLUME:
         return props_new(P_STR("driver", "file"), P_STR("filename", s->path), P_STR("aio", aio));
     case STORAGE_BLOCK:
-        return props_new(P_STR("driver", disk && disk->device == DISK_DEVICE_CDROM ? "host_cdrom" : "host_device"),
+        return props_new(P_STR("driver", is_host_cdrom(c, s, disk) ? "host_cdrom" : "host_device"),
                          P_STR("filename", s->path), P_STR("aio", aio));
     case STORAGE_DIR:
         return props_new(P_STR("driver", "vvfat"), P_STR("dir", s->path),

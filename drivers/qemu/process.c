@@ -16,11 +16,12 @@
 #include <sys/stat.h>
 
 #include "drivers/common/emit.h"
-#include "drivers/qemu/alias.h"
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/cmdline.h"
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/guest_cpu.h"
 #include "drivers/qemu/launch.h"
+#include "drivers/qemu/prepare.h"
 #include "drivers/qemu/qmp_cmds.h"
 #include "drivers/qemu/resources.h"
 #include "util/error.h"
@@ -99,12 +100,12 @@ static bool step_prepare(Start *s, GError **err)
     s->caps = qemu_caps_get(s->def->emulator, err);
     if (!s->caps)
         return false;
-    unsigned node = 0;
-    if (!qemu_assign_aliases(s->def, s->caps, err))
-        return false;
-    qemu_assign_nodes(s->def, &node);
-
     s->id = registry_next_id();
+    g_autofree char *channels = g_build_filename(qemu.lib, "channel", "target", NULL);
+    QemuRun run = { .id = s->id, .channel_dir = channels };
+    if (!qemu_prepare_run(s->def, s->caps, &run, err) ||
+        !qemu_cpu_expand(s->def->cpu, s->caps, qemu_accel_from_name(enum_name(&virt_type_names, s->def->virt)), err))
+        return false;
     s->lib_dir = make_lib_dir(s->id, s->def->name, err);
     if (!s->lib_dir)
         return false;

@@ -19,11 +19,13 @@
 #include <sys/stat.h>
 
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/prepare.h"
 #include "drivers/qemu/unix_path.h"
 #include "util/bitmap.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/lock.h"
+#include "util/paths.h"
 
 enum { FIRST_TARGET = 20, CHILD_FDS_MAX = 256, LISTEN_BACKLOG = 1 };
 
@@ -66,6 +68,13 @@ static int listen_unix(Resources *r, const char *path, GError **err)
     if (fd >= 0)
         g_ptr_array_add(r->unlink, g_strdup(path));
     return fd_take(&fd);
+}
+
+/* Sockets of channels are in a directory of their own per run, below ours. */
+static bool make_parent(const char *path, GError **err)
+{
+    g_autofree char *dir = path ? g_path_get_dirname(path) : NULL;
+    return !dir || !g_str_has_prefix(dir, qemu.lib) || path_make_dir(dir, 0755, err);
 }
 
 static bool add_to_bridge(const char *tap, const char *bridge, GError **err)
@@ -149,15 +158,10 @@ static int open_tap(NetDef *net, unsigned queue, GError **err)
     return fd_take(&fd);
 }
 
-static const ChrSource *chr_source(const Device *dev)
-{
-    return dev->kind == DEVICE_RNG ? NULL : &((const ChrDef *)dev)->src;
-}
-
 int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err)
 {
     Resources *r = opaque;
-    const ChrSource *src = dev ? chr_source(dev) : NULL;
+    const ChrSource *src = dev ? qemu_chr_source(dev) : NULL;
     int fd = -1;
 
     if (r->fds->len >= CHILD_FDS_MAX) {
@@ -177,6 +181,8 @@ int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned inde
         fd = open_log(src->log_file, src->log_append == TRI_YES, err);
         break;
     case QEMU_FD_CHR_LISTEN:
+        if (!make_parent(src->path, err))
+            return -1;
         fd = listen_unix(r, src->path, err);
         break;
     case QEMU_FD_TAP:

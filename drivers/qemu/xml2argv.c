@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "conf/domain.h"
-#include "drivers/qemu/alias.h"
 #include "drivers/qemu/cmdline.h"
 #include "drivers/qemu/defaults.h"
+#include "drivers/qemu/prepare.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -69,6 +69,11 @@ static bool fake_secret(void *opaque, const SecretRef *ref, const char *alias, c
     return true;
 }
 
+static bool fake_cdrom(void *opaque, const char *path)
+{
+    return strcmp(path, "/dev/cdrom") == 0;
+}
+
 static void strip_machine_aliases(QemuCaps *c)
 {
     for (unsigned a = 0; a < QEMU_ACCEL_N_; a++) {
@@ -100,13 +105,10 @@ static char *build_argv(const Request *r, DomainDef *d, GError **err)
 {
     static const char *const pages[] = { "2048:/dev/hugepages2M", "1048576:/dev/hugepages1G", NULL };
     g_autoptr(GPtrArray) argv = NULL, env = NULL;
-    unsigned node = 0;
-    /* Today's names: 20 characters of the name. */
-    g_autofree char *cut = g_utf8_substring(d->name, 0, MIN(g_utf8_strlen(d->name, -1), 20));
-    g_autofree char *lib = g_strdup_printf("/tmp/lib/domain--1-%s", cut);
+    g_autofree char *name = qemu_short_name(-1, d->name), *lib = g_strdup_printf("/tmp/lib/domain-%s", name);
     QemuCmdlineContext ctx = {
         .id = -1, .lib_dir = lib, .memory_backing_dir = "/var/lib/libvirt/qemu/ram", .log_timestamp = true,
-        .hugepage_dirs = pages, .default_hugepage_kib = 2048, .fd = fake_fd, .secret = fake_secret,
+        .hugepage_dirs = pages, .default_hugepage_kib = 2048, .fd = fake_fd, .secret = fake_secret, .is_cdrom = fake_cdrom,
         .vnc_tls = field(r, "vnc_tls"), .vnc_tls_verify = field(r, "vnc_tls_verify"), .vnc_sasl = field(r, "vnc_sasl"),
         .vnc_tls_dir = field(r, "vnc_tls_dir") ? field(r, "vnc_tls_dir") : "/etc/pki/libvirt-vnc",
         .vnc_tls_secret = field(r, "vnc_tls_secret"),
@@ -118,10 +120,8 @@ static char *build_argv(const Request *r, DomainDef *d, GError **err)
         .vnc_listen = "127.0.0.1", .spice_listen = "127.0.0.1", .opaque = (void *)r,
         .incoming_uri = field(r, "incoming"),
     };
-    if (!qemu_assign_aliases(d, r->caps, err))
-        return NULL;
-    qemu_assign_nodes(d, &node);
-    if (!qemu_cmdline_build(d, r->caps, &ctx, &argv, &env, err))
+    QemuRun run = { .id = -1, .channel_dir = "/tmp/channel" };
+    if (!qemu_prepare_run(d, r->caps, &run, err) || !qemu_cmdline_build(d, r->caps, &ctx, &argv, &env, err))
         return NULL;
     return json_answer(argv, env);
 }

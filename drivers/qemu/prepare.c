@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a start adds to a copy of the definition (prepare.h). Idempotent. Pure; any thread that owns
+ * the definition.
+ */
+#include "drivers/qemu/prepare.h"
+
+#include <string.h>
+
+#include "drivers/qemu/alias.h"
+#include "drivers/qemu/machine.h"
+#include "util/error.h"
+
+char *qemu_short_name(int id, const char *name)
+{
+    bool utf8 = g_utf8_validate(name, -1, NULL);
+    g_autofree char *cut = !utf8 ? g_strndup(name, 20)
+                           : g_utf8_strlen(name, -1) > 20 ? g_utf8_substring(name, 0, 20) : g_strdup(name);
+    return g_strdup_printf("%d-%s", id, cut);
+}
+
+const ChrSource *qemu_chr_source(const Device *dev)
+{
+    switch (dev->kind) {
+    case DEVICE_SERIAL: case DEVICE_PARALLEL: case DEVICE_CONSOLE: case DEVICE_CHANNEL:
+        return &((const ChrDef *)dev)->src;
+    case DEVICE_SMARTCARD: return &((const SmartcardDef *)dev)->src;
+    case DEVICE_REDIRDEV: return &((const RedirdevDef *)dev)->src;
+    case DEVICE_RNG: return &((const RngDef *)dev)->chr;
+    case DEVICE_TPM: return &((const TpmDef *)dev)->chr;
+    default: return NULL;
+    }
+}
+
+static uint64_t round_up(uint64_t v, uint64_t unit)
+{
+    uint64_t rest = v % unit;
+    return rest && v <= UINT64_MAX - unit ? v + (unit - rest) : v;
+}
+
+/* Machines take memory in whole MiB; pseries in 256 of them. */
+static void align_memory(DomainDef *d)
+{
+    uint64_t unit = arch_is_ppc64(d->os.arch) ? 256 * 1024 : 1024;
+    uint64_t cells = 0;
+    guint pos = 0;
+    MemoryDef *m;
+
+    for (unsigned i = 0; d->cpu && i < list_len(d->cpu->cells); i++) {
+        NumaCell *c = list_at(d->cpu->cells, i);
+        c->memory = round_up(c->memory, unit);
+        cells += c->memory;
+    }
+    while ((m = domain_next(d, DEVICE_MEMORY, &pos)))
+        m->size = round_up(m->size, unit);
+    bool balloon_full = d->current_memory == d->memory;
+    d->memory = cells ? cells : round_up(d->memory, unit);
+    if (balloon_full)
+        d->current_memory = d->memory;
+    if (d->max_memory)
+        d->max_memory = round_up(d->max_memory, unit);
+}
+
+static void channel_paths(DomainDef *d, const QemuRun *run)
+{
+    guint pos = 0;
+    ChrDef *c;
+    while (run->channel_dir && (c = domain_next(d, DEVICE_CHANNEL, &pos))) {
+        if (c->target != CHANNEL_VIRTIO || c->src.type != CHR_UNIX || c->src.path)
+            continue;
+        g_autofree char *name = qemu_short_name(run->id, d->name), *dir = g_strdup_printf("domain-%s", name);
+        c->src.path = g_build_filename(run->channel_dir, dir, c->target_name ? c->target_name : c->dev.info.alias, NULL);
+        c->src.listen = 1;
+    }
+}
+
+bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GError **err)
+{
+    unsigned node = 0;
+    if (!qemu_assign_aliases(d, caps, err))
+        return false;
+    qemu_assign_nodes(d, &node);
+    align_memory(d);
+    channel_paths(d, run);
+    return true;
+}

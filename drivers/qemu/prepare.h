@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From what a document says to what this run has: names of devices and block nodes, memory rounded
+ * to what machines can have, paths that depend on the run. */
+#pragma once
+
+#include "conf/domain.h"
+#include "drivers/qemu/caps.h"
+
+typedef struct QemuRun {
+    int id;
+    const char *channel_dir; /* parent of the sockets of virtio channels; NULL: they get no path */
+} QemuRun;
+
+/* Changes d, the live definition of a run that is about to start. Before qemu_cmdline_build(). */
+bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GError **err);
+/* "3-name", the name cut to 20 characters so that socket paths stay short: the last part of private
+ * directories. */
+char *qemu_short_name(int id, const char *name);
+/* The host side of any device that has one; NULL for others. */
+const ChrSource *qemu_chr_source(const Device *dev);
