@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of document kinds, and what all kinds do the same way. Pure functions, any thread.
+ */
+#include "conf/kinds.h"
+
+#include <string.h>
+
+#include "conf/device-internal.h"
+#include "conf/domain.h"
+#include "util/error.h"
+
+/* ---- domains have more context than other kinds ---- */
+
+static void *domain_doc_parse(const char *xml, gsize len, unsigned flags, GError **err)
+{
+    return domain_parse(xml, len, flags, NULL, NULL, err);
+}
+
+static char *domain_doc_write(const void *def, unsigned flags, GError **err)
+{
+    return domain_format(def, flags, NULL, err);
+}
+
+static void domain_doc_free(void *def)
+{
+    domain_free(def);
+}
+
+static const DocKind domain_kind = {
+    .name = "domain", .root = "domain", .desc = &domain_desc, .tool_format = DOMAIN_FORMAT_SECURE,
+    .identity = DOC_IDENTITY_NAME | DOC_IDENTITY_UUID,
+    .parse = domain_doc_parse, .write = domain_doc_write, .free = domain_doc_free,
+};
+
+/* One line per kind. */
+static const DocKind *const kinds[] = {
+    &domain_kind,
+};
+
+const DocKind *doc_kind_at(unsigned i)
+{
+    return i < G_N_ELEMENTS(kinds) ? kinds[i] : NULL;
+}
+
+const DocKind *doc_kind_find(const char *name)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (!strcmp(kinds[i]->name, name))
+            return kinds[i];
+    }
+    return NULL;
+}
+
+const DocKind *doc_kind_of_root(const char *root)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (!strcmp(kinds[i]->root, root))
+            return kinds[i];
+    }
+    return NULL;
+}
+
+/* ---- what all kinds do the same way ---- */
+
+static bool check_root(const DocKind *k, xmlNode *root, GError **err)
+{
+    if (xml_is(root, k->root))
+        return true;
+    conf_error_at(err, VIR_ERR_XML_ERROR, root, NULL, "unexpected root element, expected <%s>", k->root);
+    return false;
+}
+
+static bool walk(const DocKind *k, xmlNode *root, void *def, unsigned flags, GError **err)
+{
+    g_autoptr(GPtrArray) problems = flags & DOMAIN_PARSE_STRICT ? g_ptr_array_new_with_free_func(g_free) : NULL;
+    ConfParser p = { .flags = flags, .root = def, .problems = problems };
+
+    return conf_parse(&p, k->desc, root, def, err) && conf_check_unread(&p, root, err) &&
+           (!k->resolve || k->resolve(def, flags, err)) &&
+           (!k->defaults || (flags & DOMAIN_PARSE_NO_DEFAULTS) || k->defaults(def, flags, err)) &&
+           (!k->validate || (flags & DOMAIN_PARSE_NO_VALIDATE) || k->validate(def, flags, err));
+}
+
+void *doc_parse(const DocKind *k, const char *xml, gsize len, unsigned flags, GError **err)
+{
+    if (k->parse)
+        return k->parse(xml, len, flags, err);
+    g_autoptr(XmlDoc) doc = xml_parse(xml, len, err);
+    if (!doc || !check_root(k, xml_root(doc), err))
+        return NULL;
+    void *def = g_malloc0(k->desc->size);
+    if (!walk(k, xml_root(doc), def, flags, err)) {
+        conf_free(k->desc, def);
+        return NULL;
+    }
+    return def;
+}
+
+char *doc_format(const DocKind *k, const void *def, unsigned flags, GError **err)
+{
+    if (k->write)
+        return k->write(def, flags, err);
+    g_autoptr(GString) out = g_string_sized_new(1024), tmp = g_string_new(NULL);
+    ConfFormatter f = { .flags = flags, .root = def, .tmp = tmp };
+
+    xml_writer_init(&f.w, out, 0);
+    conf_format_element(&f, k->desc, def, k->root);
+    if (f.failed) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "rows of a %s are in an order that cannot be written", k->name);
+        return NULL;
+    }
+    return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+void doc_free(const DocKind *k, void *def)
+{
+    if (k->free)
+        k->free(def);
+    else
+        conf_free(k->desc, def);
+}
+
+void *doc_copy(const DocKind *k, const void *def)
+{
+    return conf_dup(k->desc, def);
+}
+
+bool doc_equal(const DocKind *k, const void *a, const void *b, char **ret_path)
+{
+    if (ret_path)
+        *ret_path = NULL;
+    return conf_equal(k->desc, a, b, 0, ret_path);
+}
+
+bool doc_peek_identity(const DocKind *k, const char *xml, gsize len, char **ret_name, Uuid ret_uuid,
+                       bool *ret_has_uuid, GError **err)
+{
+    g_autoptr(XmlDoc) doc = xml_parse(xml, len, err);
+    if (!doc || !check_root(k, xml_root(doc), err))
+        return false;
+    xmlNode *root = xml_root(doc);
+    xmlNode *name = k->identity & DOC_IDENTITY_NAME ? xml_child(root, "name") : NULL;
+    xmlNode *uuid = k->identity & DOC_IDENTITY_UUID ? xml_child(root, "uuid") : NULL;
+
+    g_autofree char *text = name ? xml_text_dup(name) : NULL;
+    if ((k->identity & DOC_IDENTITY_NAME) && (!text || !*text)) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, root, NULL, "'name' is missing");
+        return false;
+    }
+    Uuid u = { 0 };
+    g_autofree char *s = uuid ? xml_text_dup(uuid) : NULL;
+    if (s && !uuid_parse(s, u)) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, uuid, NULL, "malformed uuid '%.100s'", s);
+        return false;
+    }
+    memcpy(ret_uuid, u, sizeof(u));
+    *ret_has_uuid = uuid != NULL;
+    *ret_name = g_steal_pointer(&text);
+    return true;
+}
