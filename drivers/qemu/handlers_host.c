@@ -63,8 +63,7 @@ bool qemu_node_get_cpu_stats(Call *c, const remote_node_get_cpu_stats_args *a, r
                             { VIR_NODE_CPU_STATS_USER, t.user },
                             { VIR_NODE_CPU_STATS_IDLE, t.idle },
                             { VIR_NODE_CPU_STATS_IOWAIT, t.iowait } };
-    unsigned n = MIN((unsigned)MAX(a->nparams, 0), G_N_ELEMENTS(rows));
-    r->nparams = G_N_ELEMENTS(rows);
+    unsigned n = G_N_ELEMENTS(rows); /* the thunk cuts it to what was asked for */
     r->params.params_val = g_new0(remote_node_get_cpu_stats, n);
     r->params.params_len = n;
     for (unsigned i = 0; i < n; i++) {
@@ -86,9 +85,7 @@ bool qemu_node_get_memory_stats(Call *c, const remote_node_get_memory_stats_args
                             { VIR_NODE_MEMORY_STATS_FREE, m.free },
                             { VIR_NODE_MEMORY_STATS_BUFFERS, m.buffers },
                             { VIR_NODE_MEMORY_STATS_CACHED, m.cached } };
-    unsigned have = m.buffers == UINT64_MAX ? 2 : G_N_ELEMENTS(rows);
-    unsigned n = MIN((unsigned)MAX(a->nparams, 0), have);
-    r->nparams = (int)have;
+    unsigned n = m.buffers == UINT64_MAX ? 2 : G_N_ELEMENTS(rows);
     r->params.params_val = g_new0(remote_node_get_memory_stats, n);
     r->params.params_len = n;
     for (unsigned i = 0; i < n; i++) {
