@@ -206,8 +206,8 @@ class Hostile(OwnSandbox):
                 end = True
             closed = self.drain(s)
             if end or closed or rng.random() < 0.02:
-                if rng.random() < 0.3 and not closed:
-                    # Sometimes see it through: a peer that only stops sending is heard to the end.
+                if rng.random() < 0.8 and not closed:
+                    # Mostly see it through: a peer that only stops sending is heard to the end.
                     try:
                         s.shutdown(socket.SHUT_WR)
                         s.settimeout(10 * SLOW)

@@ -138,7 +138,7 @@ class Activation(TestCase):
         status, _, err = virsh('define', self.xml_file(domain_xml(unique('no'))), check=False,
                                connect=box.uri('virtqemud', readonly=True))
         self.assertEqual(status, 1)
-        self.assertRegex(err, 'read only|denied')
+        self.assertRegex(err, 'read only|forbidden')
         out = subprocess.run(['virt-admin', '-c', f"virtqemud:///system?socket={box.socket('virtqemud', 'admin')}",
                               'srv-list'], check=True, capture_output=True, text=True).stdout
         self.assertIn('virtqemud', out)
