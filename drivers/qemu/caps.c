@@ -136,6 +136,8 @@ QemuCap qemu_cap_from_identifier(const char *id)
 
 QemuAccel qemu_accel_from_name(const char *type)
 {
+    if (!type)
+        return QEMU_ACCEL_N_;
     if (strcmp(type, "tcg") == 0)
         return QEMU_ACCEL_TCG;
     for (unsigned a = 0; a < QEMU_ACCEL_N_; a++)
