@@ -350,16 +350,6 @@ static bool set_up(Daemon *d, GError **err)
 
 /* --- stopping ------------------------------------------------------------------------------------------ */
 
-/* Work that no client asked for (a guest being taken up again) may still run. */
-static bool workers_busy(Pool *p)
-{
-    PoolStats s = { 0 };
-
-    if (p)
-        pool_stats(p, &s);
-    return s.queued || s.current > s.idle;
-}
-
 /* Accepts every half-built state that set_up() can leave. */
 static void tear_down(Daemon *d)
 {
@@ -369,7 +359,10 @@ static void tear_down(Daemon *d)
         server_set_accepting(d->main, false);
     if (d->dispatcher) {
         dispatcher_drain(d->dispatcher, DRAIN_USEC);
-        hung = dispatcher_calls_in_flight(d->dispatcher) > 0 || workers_busy(d->pool);
+        hung = dispatcher_calls_in_flight(d->dispatcher) > 0;
+        /* Work that no client asked for may run, too: a guest is being taken up again. */
+        if (d->pool && !hung)
+            hung = !pool_wait_idle(d->pool, DRAIN_USEC);
     }
     if (d->driver_ready && d->driver->stop && !hung)
         d->driver->stop();
@@ -381,9 +374,9 @@ static void tear_down(Daemon *d)
         server_free(d->main);
     d->admin = server_free(d->admin);
     d->sockets = sockets_free(d->sockets);
-    pid_file_remove(d->pid_file, &d->pid_fd);
     if (hung) {
-        log_warn("%s: calls do not end, leaving without them", d->spec->name);
+        log_warn("%s: some work does not end, leaving without it", d->spec->name);
+        pid_file_remove(d->pid_file, &d->pid_fd);
         _exit(EXIT_SUCCESS);
     }
     d->pool = pool_free(d->pool);
@@ -395,6 +388,7 @@ static void tear_down(Daemon *d)
     d->loop = loop_free(d->loop);
     user_registry_unref(d->users);
     d->conf = config_free(d->conf);
+    pid_file_remove(d->pid_file, &d->pid_fd); /* last: from here on another may start */
     g_free(d->pid_file);
 }
 

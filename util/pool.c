@@ -44,7 +44,7 @@ typedef struct Worker {
 struct Pool {
     char *name;
     Lock lock; /* everything below */
-    pthread_cond_t work, prio_work, all_gone;
+    pthread_cond_t work, prio_work, all_gone, all_idle;
     Queue jobs, prio_jobs;
     unsigned min, max, prio;        /* limits */
     unsigned n, n_reserved;         /* workers */
@@ -71,6 +71,11 @@ static Job *queue_pop(Queue *q)
         q->last = &q->first;
     q->n--;
     return j;
+}
+
+static bool is_idle_locked(const Pool *p)
+{
+    return p->jobs.n + p->prio_jobs.n == 0 && p->n + p->n_reserved == p->idle + p->idle_reserved;
 }
 
 /* False when the worker waited a minute in vain. */
@@ -118,6 +123,8 @@ static void *worker_main(void *data)
         if (p->stopping || too_many_locked(p, w, idle_for_long))
             break;
         (*idle)++;
+        if (is_idle_locked(p))
+            pthread_cond_broadcast(&p->all_idle);
         idle_for_long = !wait_for_work(p, w->reserved ? &p->prio_work : &p->work);
         (*idle)--;
     }
@@ -126,6 +133,8 @@ static void *worker_main(void *data)
     p->left = w;
     if (p->n + p->n_reserved == 0)
         pthread_cond_signal(&p->all_gone);
+    if (is_idle_locked(p))
+        pthread_cond_broadcast(&p->all_idle);
     lock_leave(&p->lock);
     return NULL;
 }
@@ -206,6 +215,7 @@ Pool *pool_new(const char *name, unsigned min, unsigned max, unsigned prio)
     pthread_cond_init(&p->work, &attr);
     pthread_cond_init(&p->prio_work, &attr);
     pthread_cond_init(&p->all_gone, &attr);
+    pthread_cond_init(&p->all_idle, &attr);
     pthread_condattr_destroy(&attr);
     return p;
 }
@@ -233,6 +243,7 @@ Pool *pool_free(Pool *p)
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->prio_work);
     pthread_cond_destroy(&p->all_gone);
+    pthread_cond_destroy(&p->all_idle);
     lock_done(&p->lock);
     g_free(p->name);
     g_free(p);
@@ -257,6 +268,25 @@ void pool_push(Pool *p, void (*fn)(void *data), void *data, bool priority)
 
     if (!made)
         log_warn("pool %s: cannot start another worker, %u are there", p->name, workers);
+}
+
+bool pool_wait_idle(Pool *p, uint64_t usec)
+{
+    struct timespec ts;
+    LOCK_SCOPE(&p->lock);
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    ts.tv_sec += (time_t)(usec / 1000000);
+    ts.tv_nsec += (long)(usec % 1000000) * 1000;
+    if (ts.tv_nsec >= 1000000000) {
+        ts.tv_nsec -= 1000000000;
+        ts.tv_sec++;
+    }
+    while (!is_idle_locked(p)) {
+        if (pthread_cond_timedwait(&p->all_idle, &p->lock.m, &ts) == ETIMEDOUT)
+            return is_idle_locked(p);
+    }
+    return true;
 }
 
 void pool_stats(Pool *p, PoolStats *ret)

@@ -8,6 +8,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct Pool Pool;
 typedef struct PoolStats {
@@ -19,5 +20,7 @@ Pool *pool_new(const char *name, unsigned min, unsigned max, unsigned prio);
 Pool *pool_free(Pool *p);
 /* Any thread. */
 void pool_push(Pool *p, void (*fn)(void *data), void *data, bool priority);
+/* Waits up to usec until no job is queued or running; false: some still are. Not for workers. */
+bool pool_wait_idle(Pool *p, uint64_t usec);
 void pool_stats(Pool *p, PoolStats *ret);
 bool pool_set_limits(Pool *p, unsigned min, unsigned max, unsigned prio, GError **err);

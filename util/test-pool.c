@@ -78,6 +78,25 @@ static void test_priority_job_runs_though_all_workers_hang(void)
     pool_free(p);
 }
 
+static void test_waiting_for_the_end_of_all_jobs(void)
+{
+    Pool *p = pool_new("t", 0, 2, 0);
+    Gate g;
+
+    sem_init(&g.started, 0, 0);
+    sem_init(&g.go, 0, 0);
+    assert(pool_wait_idle(p, 0)); /* nothing was there */
+    pool_push(p, hang, &g, false);
+    assert(!pool_wait_idle(p, 20000));
+    sem_post(&g.go);
+    assert(pool_wait_idle(p, 10000000));
+    counter = 0;
+    for (int i = 0; i < 1000; i++)
+        pool_push(p, count, NULL, false);
+    assert(pool_wait_idle(p, 10000000) && counter == 1000);
+    pool_free(p);
+}
+
 static void test_workers_above_a_lowered_limit_leave(void)
 {
     Pool *p = pool_new("t", 0, 8, 0);
@@ -118,6 +137,7 @@ int main(void)
 {
     test_free_finishes_queued_jobs();
     test_priority_job_runs_though_all_workers_hang();
+    test_waiting_for_the_end_of_all_jobs();
     test_workers_above_a_lowered_limit_leave();
     test_impossible_limits_are_refused();
     return 0;
