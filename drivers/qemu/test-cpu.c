@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "drivers/qemu/cpu_map.h"
+#include "drivers/qemu/cpu_ops.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/json.h"
 #include "util/xml.h"
 
 static unsigned problems;
@@ -135,14 +137,104 @@ static void test_recorded(const char *shared)
     problems += wrong;
 }
 
+static char *slurp(const char *dir, const char *name)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    char *text = NULL;
+    size_t len;
+
+    return fd_read_file(AT_FDCWD, path, 4 << 20, &text, &len, NULL) ? text : NULL;
+}
+
+static int result_of(const char *name)
+{
+    return g_str_has_suffix(name, "_ERROR")          ? VIR_CPU_COMPARE_ERROR
+           : g_str_has_suffix(name, "_INCOMPATIBLE") ? VIR_CPU_COMPARE_INCOMPATIBLE
+           : g_str_has_suffix(name, "_IDENTICAL")    ? VIR_CPU_COMPARE_IDENTICAL
+                                                     : VIR_CPU_COMPARE_SUPERSET;
+}
+
+static bool check_compare(const char *dir, JsonObject *c)
+{
+    g_autofree char *host = slurp(dir, json_get_str(c, "inputs/host")), *other = slurp(dir, json_get_str(c, "inputs/cpu"));
+    CpuSpec a, b;
+    int r = VIR_CPU_COMPARE_ERROR;
+
+    assert(host && other && cpu_spec_parse(host, &a, NULL));
+    if (cpu_spec_parse(other, &b, NULL)) {
+        r = cpu_compare(&a, &b, NULL);
+        cpu_spec_clear(&b);
+    }
+    cpu_spec_clear(&a);
+    return r == result_of(json_get_str(c, "params/result"));
+}
+
+static bool check_baseline(const char *dir, JsonObject *c)
+{
+    g_autofree char *text = slurp(dir, json_get_str(c, "inputs/cpus")), *want = slurp(dir, json_get_str(c, "expected/xml"));
+    g_autoptr(XmlDoc) doc = xml_parse(text, strlen(text), NULL);
+    bool migratable = strstr(json_get_str(c, "params/flags"), "MIGRATABLE") != NULL;
+    g_autoptr(GPtrArray) cpus = g_ptr_array_new_with_free_func(g_free);
+
+    for (xmlNode *n = xml_child(xml_root(doc), "cpu"); n; n = xml_next(n, "cpu"))
+        g_ptr_array_add(cpus, xml_dump(n, 0));
+    g_autofree char *got = qemu_cpu_baseline((const char *const *)cpus->pdata, cpus->len,
+                                             migratable ? VIR_CONNECT_BASELINE_CPU_MIGRATABLE : 0, NULL);
+    assert(want);
+    g_strchomp(want);
+    if (got && strcmp(g_strchomp(got), want) != 0)
+        fprintf(stderr, "%s", got);
+    return got && strcmp(got, want) == 0;
+}
+
+static void test_documents(const char *shared)
+{
+    g_autofree char *dir = g_build_filename(shared, "corpus/cpu", NULL), *text = slurp(dir, "manifest.json");
+    unsigned n = 0, wrong = 0;
+
+    g_autoptr(JsonObject) m = json_parse("manifest", text, strlen(text), NULL, NULL);
+    JsonObject *cases = json_get(m, "cases");
+    for (size_t i = 0; i < json_len(cases); i++) {
+        JsonObject *c = json_object_array_get_idx(cases, i);
+        const char *what = json_get_str(c, "params/operation");
+        bool compare = g_str_equal(what, "compare"), baseline = g_str_equal(what, "baseline");
+
+        if (g_strcmp0(json_get_str(c, "params/arch"), "x86_64") != 0 || (!compare && !baseline))
+            continue;
+        n++;
+        if (!(compare ? check_compare(dir, c) : check_baseline(dir, c))) {
+            wrong++;
+            fprintf(stderr, "%s: not as expected\n", json_get_str(c, "name"));
+        }
+    }
+    fprintf(stderr, "%u of %u comparisons as expected\n", n - wrong, n);
+    problems += wrong;
+}
+
+static void test_this_host(void)
+{
+    g_autoptr(GError) err = NULL;
+
+#ifdef __x86_64__
+    assert(qemu_cpu_compare_host("<cpu><model>486</model></cpu>", 0, &err) == VIR_CPU_COMPARE_SUPERSET);
+    assert(qemu_cpu_compare_host("<cpu><vendor>Nobody</vendor><model>486</model></cpu>", 0, &err) ==
+           VIR_CPU_COMPARE_INCOMPATIBLE);
+    assert(qemu_cpu_compare_host("<cpu><vendor>Nobody</vendor></cpu>", VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE, &err) < 0);
+    assert(error_is(err, VIR_ERR_CPU_INCOMPATIBLE));
+    g_clear_error(&err);
+#endif
+    assert(!qemu_cpu_baseline(NULL, 0, 0, &err) && error_is(err, VIR_ERR_INVALID_ARG));
+}
+
 int main(void)
 {
     const char *env = g_getenv("MODVIRT_SHARED"), *root = g_getenv("MESON_SOURCE_ROOT");
     g_autofree char *shared = env ? g_strdup(env) : g_build_filename(root ? root : ".", "..", "shared", NULL);
 
     test_tables();
+    test_this_host();
     if (g_file_test(shared, G_FILE_TEST_IS_DIR))
-        test_recorded(shared);
+        test_recorded(shared), test_documents(shared);
     else
         fprintf(stderr, "no recordings here: that part is skipped\n");
     return problems ? 1 : 0;

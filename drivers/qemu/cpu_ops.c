@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Set arithmetic on processors. A document is five sets of features, one per policy; the model's
+ * features start as required and leave that set when the document says otherwise. Compatible means:
+ * nothing forbidden is there, everything required is there. Any thread.
+ */
+#include "drivers/qemu/cpu_ops.h"
+
+#include <string.h>
+
+#include "drivers/qemu/caps_rules.h"
+#include "drivers/qemu/host.h"
+#include "drivers/qemu/host_cpu.h"
+#include "util/error.h"
+#include "util/xml.h"
+
+static const char *const policies[CPU_SET_N] = { "force", "require", "optional", "disable", "forbid" };
+
+static bool is_empty(const CpuFeatures *f)
+{
+    uint64_t any = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(f->w); i++)
+        any |= f->w[i];
+    return any == 0;
+}
+
+static CpuFeatures minus(CpuFeatures a, const CpuFeatures *b)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(a.w); i++)
+        a.w[i] &= ~b->w[i];
+    return a;
+}
+
+static CpuFeatures both(CpuFeatures a, const CpuFeatures *b)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(a.w); i++)
+        a.w[i] &= b->w[i];
+    return a;
+}
+
+static void add_all(CpuFeatures *a, const CpuFeatures *b)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(a->w); i++)
+        a->w[i] |= b->w[i];
+}
+
+static char *name_list(const CpuFeatures *f)
+{
+    GString *s = g_string_new(NULL);
+
+    for (unsigned i = 0; i < cpu_x86_n_features; i++)
+        if (cpu_features_has(f, i))
+            g_string_append_printf(s, "%s%s", s->len ? "," : "", cpu_x86_features[i].name);
+    return g_string_free(s, false);
+}
+
+/* Documents. */
+
+static xmlNode *find_cpu(xmlNode *n, unsigned depth)
+{
+    if (xml_is(n, "cpu"))
+        return n;
+    for (xmlNode *c = depth < 3 ? xml_child(n, NULL) : NULL; c; c = xml_next(c, NULL)) {
+        xmlNode *found = find_cpu(c, depth + 1);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+static bool read_feature(xmlNode *n, CpuSpec *s, GError **err)
+{
+    const char *name = xml_attr_get(n, "name"), *policy = xml_attr_get(n, "policy");
+    int row = name ? cpu_feature_find(name) : -1;
+    unsigned set = CPU_SET_REQUIRE;
+
+    if (row < 0) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "Unknown CPU feature %s", name ? name : "without a name");
+        return false;
+    }
+    for (unsigned i = 0; policy && i < CPU_SET_N; i++)
+        if (g_str_equal(policies[i], policy))
+            set = i;
+    /* What is said twice is said once, by the last. */
+    for (unsigned i = 0; i < CPU_SET_N; i++)
+        cpu_features_del(&s->sets[i], (unsigned)row);
+    cpu_features_add(&s->sets[set], (unsigned)row);
+    return true;
+}
+
+bool cpu_spec_parse(const char *xml, CpuSpec *ret, GError **err)
+{
+    g_autoptr(XmlDoc) doc = xml_parse(xml, strlen(xml), err);
+    xmlNode *cpu = doc ? find_cpu(xml_root(doc), 0) : NULL;
+    CpuSpec s = { 0 };
+
+    if (!doc)
+        return false;
+    if (!cpu) {
+        error_set(err, VIR_ERR_XML_ERROR, "no <cpu> element in the document");
+        return false;
+    }
+    xmlNode *model = xml_child(cpu, "model"), *vendor = xml_child(cpu, "vendor"), *arch = xml_child(cpu, "arch");
+    s.model = model ? g_strstrip(xml_text_dup(model)) : NULL;
+    s.vendor = vendor ? g_strstrip(xml_text_dup(vendor)) : NULL;
+    s.arch = arch ? g_strstrip(xml_text_dup(arch)) : NULL;
+    s.guest = !arch;
+    s.strict = g_strcmp0(xml_attr_get(cpu, "match"), "strict") == 0;
+    if (s.model && !*s.model)
+        g_clear_pointer(&s.model, g_free);
+
+    const CpuModel *m = s.model && (!s.arch || qemu_arch_is_x86(s.arch)) ? cpu_model_find(s.model) : NULL;
+    bool ok = true;
+    if (s.model && !m) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "Unknown CPU model %s", s.model);
+        ok = false;
+    } else if (m) {
+        s.sets[CPU_SET_REQUIRE] = m->features;
+    }
+    for (xmlNode *f = xml_child(cpu, "feature"); ok && f; f = xml_next(f, "feature"))
+        ok = read_feature(f, &s, err);
+    if (!ok) {
+        cpu_spec_clear(&s);
+        return false;
+    }
+    *ret = s;
+    return true;
+}
+
+void cpu_spec_clear(CpuSpec *s)
+{
+    g_clear_pointer(&s->arch, g_free);
+    g_clear_pointer(&s->model, g_free);
+    g_clear_pointer(&s->vendor, g_free);
+}
+
+void cpu_spec_host(CpuSpec *ret)
+{
+    const HostProcessor *p = host_processor();
+
+    *ret = (CpuSpec){ .arch = g_strdup(host_arch()), .vendor = g_strdup(cpu_data_vendor(&p->data)) };
+    ret->sets[CPU_SET_REQUIRE] = p->data.features;
+}
+
+/* Comparing. */
+
+static int incompatible(char **why, char *text)
+{
+    if (why)
+        *why = text;
+    else
+        g_free(text);
+    return VIR_CPU_COMPARE_INCOMPATIBLE;
+}
+
+int cpu_compare(const CpuSpec *host, const CpuSpec *b, char **why)
+{
+    const CpuFeatures *have = &host->sets[CPU_SET_REQUIRE];
+
+    if (b->arch && host->arch && !g_str_equal(b->arch, host->arch))
+        return incompatible(why, g_strdup_printf("CPU arch %s does not match host arch", b->arch));
+    if (b->vendor && g_strcmp0(b->vendor, host->vendor) != 0)
+        return incompatible(why, g_strdup_printf("host CPU vendor does not match required CPU vendor %s", b->vendor));
+
+    CpuFeatures forbidden = both(b->sets[CPU_SET_FORBID], have), missing = minus(b->sets[CPU_SET_REQUIRE], have);
+    if (!is_empty(&forbidden)) {
+        g_autofree char *names = name_list(&forbidden);
+        return incompatible(why, g_strdup_printf("Host CPU provides forbidden features: %s", names));
+    }
+    if (!is_empty(&missing)) {
+        g_autofree char *names = name_list(&missing);
+        return incompatible(why, g_strdup_printf("Host CPU does not provide required features: %s", names));
+    }
+
+    CpuFeatures extra = *have;
+    for (unsigned i = CPU_SET_FORCE; i <= CPU_SET_DISABLE; i++)
+        extra = minus(extra, &b->sets[i]);
+    if (is_empty(&extra))
+        return VIR_CPU_COMPARE_IDENTICAL;
+    if (b->guest && b->strict) {
+        g_autofree char *names = name_list(&extra);
+        return incompatible(why, g_strdup_printf("Host CPU does not strictly match guest CPU: Extra features: %s", names));
+    }
+    return VIR_CPU_COMPARE_SUPERSET;
+}
+
+static bool x86_only(const char *arch, GError **err)
+{
+    if (qemu_arch_is_x86(arch))
+        return true;
+    error_set(err, VIR_ERR_NO_SUPPORT, "comparing processors of architecture %s", arch);
+    return false;
+}
+
+int qemu_cpu_compare_host(const char *xml, unsigned flags, GError **err)
+{
+    g_autofree char *why = NULL;
+    CpuSpec host, other;
+
+    if (flags & ~(unsigned)(VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE | VIR_CONNECT_COMPARE_CPU_VALIDATE_XML)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "unsupported flags (0x%x) to compare processors", flags);
+        return VIR_CPU_COMPARE_ERROR;
+    }
+    if (!x86_only(host_arch(), err) || !cpu_spec_parse(xml, &other, err))
+        return VIR_CPU_COMPARE_ERROR;
+    cpu_spec_host(&host);
+    int r = cpu_compare(&host, &other, &why);
+    if (r == VIR_CPU_COMPARE_INCOMPATIBLE && (flags & VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)) {
+        error_set(err, VIR_ERR_CPU_INCOMPATIBLE, "%s", why ? why : "the CPUs differ");
+        r = VIR_CPU_COMPARE_ERROR;
+    }
+    cpu_spec_clear(&host);
+    cpu_spec_clear(&other);
+    return r;
+}
+
+/* Common ground. */
+
+static bool common(const CpuSpec *specs, unsigned n, CpuData *d, const char **vendor, GError **err)
+{
+    *d = (CpuData){ .features = specs[0].sets[CPU_SET_REQUIRE] };
+    *vendor = NULL;
+    add_all(&d->features, &specs[0].sets[CPU_SET_FORCE]);
+    for (unsigned i = 0; i < n; i++) {
+        CpuFeatures f = specs[i].sets[CPU_SET_REQUIRE];
+        add_all(&f, &specs[i].sets[CPU_SET_FORCE]);
+        d->features = both(d->features, &f);
+        if (!specs[i].vendor)
+            continue;
+        if (*vendor && !g_str_equal(*vendor, specs[i].vendor)) {
+            error_set(err, VIR_ERR_OPERATION_FAILED, "CPU vendors do not match");
+            return false;
+        }
+        *vendor = specs[i].vendor;
+    }
+    if (is_empty(&d->features)) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "CPUs are incompatible");
+        return false;
+    }
+    for (unsigned i = 0; *vendor && i < cpu_x86_n_vendors; i++)
+        if (g_str_equal(cpu_x86_vendors[i].name, *vendor))
+            g_strlcpy(d->vendor, cpu_x86_vendors[i].string, sizeof(d->vendor));
+    return true;
+}
+
+static bool is_model(const char *model, void *wanted)
+{
+    return g_str_equal(model, wanted);
+}
+
+/* Without a known vendor a model of one vendor's would promise what the others are not. */
+static bool of_no_vendor(const char *model, void *unused)
+{
+    return cpu_model_find(model)->row->vendor == NULL;
+}
+
+static void put_feature(XmlWriter *w, const char *policy, const char *name)
+{
+    xml_open(w, "feature");
+    xml_attr(w, "policy", policy);
+    xml_attr(w, "name", name);
+    xml_close(w);
+}
+
+char *cpu_baseline(const CpuSpec *specs, unsigned n, unsigned flags, GError **err)
+{
+    const char *vendor, *same = specs[0].model;
+    CpuDecoded r;
+    CpuData d;
+
+    if (!common(specs, n, &d, &vendor, err))
+        return NULL;
+    for (unsigned i = 1; i < n; i++)
+        if (g_strcmp0(specs[i].model, same) != 0)
+            same = NULL;
+    for (unsigned i = 0; (flags & VIR_CONNECT_BASELINE_CPU_MIGRATABLE) && i < cpu_x86_n_features; i++)
+        if (cpu_x86_features[i].flags & CPU_FEATURE_NOT_MIGRATABLE)
+            cpu_features_del(&d.features, i);
+    /* A model that all share stays their model. None that they do not fulfil: all have what it promises. */
+    if (!(same && cpu_decode(&d, false, is_model, (void *)same, &r, NULL)) &&
+        !cpu_decode(&d, false, vendor ? NULL : of_no_vendor, NULL, &r, err))
+        return NULL;
+
+    GString *out = g_string_new(NULL);
+    XmlWriter w;
+    xml_writer_init(&w, out, 0);
+    xml_open(&w, "cpu");
+    xml_attr(&w, "mode", "custom");
+    xml_attr(&w, "match", "exact");
+    xml_open(&w, "model");
+    xml_attr(&w, "fallback", "allow");
+    xml_text(&w, r.model->row->name);
+    xml_close(&w);
+    xml_element(&w, "vendor", vendor);
+    for (unsigned i = 0; i < r.features->len; i++) {
+        const CpuDecodedFeature *f = &g_array_index(r.features, CpuDecodedFeature, i);
+        put_feature(&w, f->require ? "require" : "disable", cpu_x86_features[f->feature].name);
+    }
+    for (unsigned i = 0; (flags & VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES) && i < cpu_x86_n_features; i++)
+        if (cpu_features_has(&r.model->features, i) && cpu_features_has(&d.features, i))
+            put_feature(&w, "require", cpu_x86_features[i].name);
+    xml_close(&w);
+    cpu_decoded_clear(&r);
+    return g_string_free(out, false);
+}
+
+char *qemu_cpu_baseline(const char *const *xmls, unsigned n, unsigned flags, GError **err)
+{
+    if (n == 0) {
+        error_set(err, VIR_ERR_INVALID_ARG, "no CPUs given");
+        return NULL;
+    }
+
+    g_autofree CpuSpec *specs = g_new0(CpuSpec, n);
+    char *r = NULL;
+    bool ok = true;
+    for (unsigned i = 0; ok && i < n; i++)
+        ok = cpu_spec_parse(xmls[i], &specs[i], err) && x86_only(specs[i].arch ? specs[i].arch : host_arch(), err);
+    for (unsigned i = 0; ok && i < n; i++)
+        if (!specs[i].model) {
+            error_set(err, VIR_ERR_INVALID_ARG, "no CPU model specified at index %u", i);
+            ok = false;
+        }
+    if (ok)
+        r = cpu_baseline(specs, n, flags, err);
+    for (unsigned i = 0; i < n; i++)
+        cpu_spec_clear(&specs[i]);
+    return r;
+}
