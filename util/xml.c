@@ -107,7 +107,7 @@ XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GErro
     bool ok = c->wellFormed && !count.problem && doc && xmlDocGetRootElement(doc);
     if (!ok) {
         g_autofree char *msg = g_strdup(count.problem ? count.problem : c->lastError.message ? c->lastError.message : "no document");
-        error_set(err, VIR_ERR_XML_ERROR, "line %d: %s", c->input ? c->input->line : 0, g_strchomp(msg));
+        error_set(err, VIR_ERR_XML_DETAIL, "line %d: %s", c->input ? c->input->line : 0, g_strchomp(msg));
         if (doc)
             xmlFreeDoc(doc);
         doc = NULL;

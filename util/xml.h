@@ -17,7 +17,7 @@ enum {
 };
 
 typedef xmlDoc XmlDoc;
-/* VIR_ERR_XML_ERROR with line and reason. len bytes, need not be terminated. */
+/* VIR_ERR_XML_DETAIL with line and reason. len bytes, need not be terminated. */
 XmlDoc *xml_parse(const char *text, gsize len, GError **err);
 /* Same, but at most max_nodes: for looking at a document before its sender may do anything. */
 XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GError **err);
