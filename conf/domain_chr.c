@@ -141,16 +141,17 @@ static bool unix_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *b
     conf_mark_attrs(el);
     if (!socket_mode(el, &listen, &given, err))
         return false;
-    src->listen = listen;
-    src->mode_given = given;
     src->path = g_strdup(xml_attr_get(el, "path"));
+    /* Without a path the driver decides on both. */
+    src->listen = listen && src->path;
+    src->mode_given = given && src->path;
     return true;
 }
 static void unix_format(ConfFormatter *f, const ConfField *row, const void *base)
 {
     const ChrSource *src = base;
 
-    if (!src->path && !src->reconnect.enabled)
+    if (!src->path)
         return;
     conf_format_at(f, source_name, 1);
     xml_attr(&f->w, "mode", src->listen ? "bind" : "connect");

@@ -81,6 +81,14 @@ static bool hostdev_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
         conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "missing <source> element in hostdev device");
         return false;
     }
+    if (h->type == HOSTDEV_PCI && !h->pci.given) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'address' must be specified for pci hostdev source");
+        return false;
+    }
+    if (caps && !h->caps_path) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "missing the device of the host in <source>");
+        return false;
+    }
     if (h->type == HOSTDEV_MDEV && !h->mdev.set) {
         conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "missing 'uuid' attribute for the mediated device");
         return false;

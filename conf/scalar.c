@@ -510,7 +510,15 @@ const ConfType conf_mac = { "mac", sizeof(MacAddr), false, mac_row_parse, mac_ro
 static bool bitmap_row_parse(const ConfField *row, const char *text, const char *unit, void *v,
                              const void *base, GError **err)
 {
-    return (*(Bitmap **)v = bitmap_parse(text, err)) != NULL;
+    g_autoptr(Bitmap) b = bitmap_parse(text, err);
+    if (!b)
+        return false;
+    if (bitmap_is_empty(b)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "'%.100s' is an empty set", text);
+        return false;
+    }
+    *(Bitmap **)v = g_steal_pointer(&b);
+    return true;
 }
 
 static void bitmap_row_format(const ConfField *row, const void *v, const void *base, GString *out)

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Behaviour of the domain document: errors that name their place, modes, stages, policy hooks. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/domain.h"
+#include "util/api.h"
+#include "util/error.h"
+
+#define CHECK(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);                             \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+#define HEAD "<domain type='qemu'>\n<name>t</name>\n<memory>1024</memory>\n<os><type arch='x86_64'>hvm</type></os>\n"
+#define DOMAIN(devices) HEAD "<devices>\n" devices "</devices>\n</domain>"
+
+static DomainDef *parse(const char *xml, unsigned flags, GError **err)
+{
+    return domain_parse(xml, strlen(xml), flags, NULL, NULL, err);
+}
+
+static DomainDef *good(const char *xml)
+{
+    g_autoptr(GError) err = NULL;
+    DomainDef *d = parse(xml, 0, &err);
+    if (!d)
+        fprintf(stderr, "%s\n", err->message);
+    CHECK(d);
+    return d;
+}
+
+/* The document is refused with this code, and the text has all these pieces. */
+static void refused(const char *xml, unsigned flags, int code, const char *const *pieces)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) d = parse(xml, flags, &err);
+
+    CHECK(!d);
+    if (err->code != code)
+        fprintf(stderr, "%d: %s\n", err->code, err->message);
+    CHECK(err->code == code);
+    for (; *pieces; pieces++) {
+        if (!strstr(err->message, *pieces))
+            fprintf(stderr, "'%s' has no '%s'\n", err->message, *pieces);
+        CHECK(strstr(err->message, *pieces));
+    }
+}
+#define REFUSED(xml, code, ...) refused(xml, 0, code, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void test_errors_name_their_place(void)
+{
+    REFUSED(DOMAIN("<disk><target dev='vda'/></disk>\n<disk>\n<driver cache='writebak'/><target dev='vdb'/></disk>"), VIR_ERR_XML_ERROR,
+            "line 8: domain/devices/disk[2]/driver/@cache: unknown value 'writebak'", "expected one of default, none,", "did you mean 'writeback'?");
+    REFUSED(DOMAIN("<disk><target dev='vda' rotation_rate='x'/></disk>"), VIR_ERR_XML_ERROR, "target/@rotation_rate: 'x' is not a number");
+    REFUSED(DOMAIN("<disk/>"), VIR_ERR_XML_ERROR, "'target/@dev' is missing");
+    REFUSED("<domain type='qemu'><name>a/b</name><memory>1</memory></domain>", VIR_ERR_XML_ERROR, "domain/name", "a/b");
+    REFUSED("<network/>", VIR_ERR_XML_ERROR, "expected <domain>");
+    REFUSED("<domain type='qemu'>\n<name>", VIR_ERR_XML_DETAIL, "line 2");
+    REFUSED("<!DOCTYPE x [<!ENTITY e 'x'>]><domain type='qemu'><name>&e;</name></domain>", VIR_ERR_XML_DETAIL, "document type declarations");
+    REFUSED(DOMAIN("<disk><target dev='vda'/></disk><disk><target dev='vda'/></disk>"), VIR_ERR_XML_ERROR, "target 'vda' duplicated");
+}
+
+static void test_unknown_and_unsupported_words(void)
+{
+    /* A typing mistake is ignored, as clients are used to. */
+    g_autoptr(DomainDef) d = good(DOMAIN("<disk colour='red'><tarrget/><target dev='vda'/></disk>"));
+    CHECK(domain_count(d, DEVICE_DISK) == 1);
+    /* Strict mode lists all of them. */
+    refused(DOMAIN("<disk colour='red'><tarrget/><target dev='vda'/></disk>"), DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
+            (const char *const[]){ "domain/devices/disk/@colour: unknown attribute", "domain/devices/disk/tarrget: unknown element", NULL });
+    refused(DOMAIN("<disk device='x'><target dev='vda' bus='y'/></disk>"), DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
+            (const char *const[]){ "disk/@device: unknown value 'x'", "target/@bus: unknown value 'y'", NULL });
+    /* A word that the language has and we do not is never dropped. */
+    REFUSED(DOMAIN("<pstore backend='acpi-erst'/>"), VIR_ERR_CONFIG_UNSUPPORTED, "line 6: domain/devices/pstore: not supported yet");
+}
+
+static void test_modes(void)
+{
+    static const char xml[] = "<domain type='qemu' id='4'><name>t</name><memory>1024</memory><os><type arch='x86_64'>hvm</type></os><devices>"
+        "<disk><source file='/a' index='3'/><target dev='vda'/><alias name='virtio-disk0'/></disk>"
+        "<disk><target dev='vdb'/><alias name='ua-mine'/></disk>"
+        "<graphics type='vnc' passwd='secret'/></devices></domain>";
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) live = good(xml);
+    DomainFormatContext ctx = { .id = 4 };
+
+    g_autofree char *a = domain_format(live, 0, &ctx, &err);
+    CHECK(strstr(a, "<domain type='qemu' id='4'>") && strstr(a, "virtio-disk0") && strstr(a, "ua-mine") && strstr(a, "index='3'"));
+    CHECK(!strstr(a, "secret"));
+    g_autofree char *b = domain_format(live, DOMAIN_FORMAT_INACTIVE | DOMAIN_FORMAT_SECURE, &ctx, &err);
+    CHECK(!strstr(b, "id='4'") && !strstr(b, "virtio-disk0") && strstr(b, "ua-mine") && !strstr(b, "index='3'"));
+    CHECK(strstr(b, "passwd='secret'"));
+    g_autofree char *c = domain_format(live, 0, NULL, &err);
+    CHECK(!strstr(c, "virtio-disk0"));
+    /* From a client: what only running guests have is not taken over. */
+    g_autoptr(DomainDef) inactive = parse(xml, DOMAIN_PARSE_INACTIVE, &err);
+    CHECK(inactive && !domain_find_alias(inactive, "virtio-disk0") && domain_find_alias(inactive, "ua-mine"));
+}
+
+static void test_implied_devices(void)
+{
+    g_autoptr(DomainDef) d = good(DOMAIN("<disk><target dev='sdh'/></disk><disk device='cdrom'><target dev='hdc'/></disk>"
+        "<console type='pty'/><channel type='unix'><target type='virtio' name='x'/></channel><interface type='user'/>"));
+    guint i = 0;
+    DiskDef *disk = domain_next(d, DEVICE_DISK, &i);
+
+    CHECK(disk->bus == DISK_BUS_SCSI && disk->dev.info.address.u.drive.controller == 1 && disk->dev.info.address.u.drive.unit == 0);
+    disk = domain_next(d, DEVICE_DISK, &i);
+    CHECK(disk->bus == DISK_BUS_IDE && disk->readonly && disk->dev.info.address.u.drive.bus == 1);
+    CHECK(domain_find_controller(d, CONTROLLER_SCSI, 0) && domain_find_controller(d, CONTROLLER_SCSI, 1));
+    CHECK(domain_find_controller(d, CONTROLLER_IDE, 0) && domain_find_controller(d, CONTROLLER_VIRTIO_SERIAL, 0));
+    CHECK(domain_count(d, DEVICE_SERIAL) == 1 && domain_count(d, DEVICE_CONSOLE) == 1);
+    i = 0;
+    NetDef *net = domain_next(d, DEVICE_INTERFACE, &i);
+    CHECK(net->mac.set && net->mac.b[0] == 0x52 && net->mac.b[1] == 0x54 && net->mac.b[2] == 0);
+    CHECK(d->uuid.set && d->uuid_generated && d->current_memory == 1024 && d->vcpus == 1 && list_len(d->os.boot) == 1);
+}
+
+static bool count_device(DomainDef *d, Device *dev, void *data, GError **err)
+{
+    ++*(int *)data;
+    return true;
+}
+
+static bool add_balloon(DomainDef *d, void *data, GError **err)
+{
+    if (!domain_count(d, DEVICE_MEMBALLOON))
+        (void)domain_add(d, DEVICE_MEMBALLOON);
+    return true;
+}
+
+static bool refuse_two(const DomainDef *d, void *data, GError **err)
+{
+    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "no");
+    return false;
+}
+
+static void test_policy_hooks(void)
+{
+    static const char xml[] = DOMAIN("<disk><target dev='vda'/></disk><rng model='virtio'><backend model='random'/></rng>");
+    ConfPolicy policy = { .name = "test", .device_defaults = count_device, .domain_defaults = add_balloon };
+    g_autoptr(GError) err = NULL;
+    int n = 0;
+
+    g_autoptr(DomainDef) d = domain_parse(xml, strlen(xml), 0, &policy, &n, &err);
+    CHECK(d && n == 3 && domain_count(d, DEVICE_MEMBALLOON) == 1);
+    policy.domain_validate = refuse_two;
+    CHECK(!domain_parse(xml, strlen(xml), 0, &policy, &n, &err) && err->code == VIR_ERR_CONFIG_UNSUPPORTED);
+}
+
+static void test_equal_names_the_difference(void)
+{
+    g_autoptr(DomainDef) a = good(DOMAIN("<disk><target dev='vda'/></disk><disk><target dev='vdb'/></disk>"));
+    g_autoptr(DomainDef) b = domain_copy(a);
+    g_autofree char *path = NULL, *path2 = NULL;
+
+    CHECK(domain_equal(a, b, &path) && !path);
+    domain_find_disk(b, "vdb")->cache = DISK_CACHE_NONE;
+    CHECK(!domain_equal(a, b, &path) && strcmp(path, "devices/disk[2]/driver/@cache") == 0);
+    CHECK(domain_abi_equal(a, b, NULL)); /* the guest cannot see the host's cache */
+    domain_find_disk(b, "vdb")->bus = DISK_BUS_SATA;
+    CHECK(!domain_abi_equal(a, b, &path2) && strcmp(path2, "devices/disk[2]/target/@bus") == 0);
+}
+
+static void test_peek(void)
+{
+    static const char xml[] = "<domain type='?'><devices><x/></devices><name>n</name><uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid></domain>";
+    g_autofree char *name = NULL;
+    g_autoptr(GError) err = NULL;
+    Uuid uuid;
+    bool has;
+
+    CHECK(domain_peek_identity(xml, strlen(xml), &name, uuid, &has, &err) && has && !strcmp(name, "n") && uuid[0] == 0xc7);
+    CHECK(!domain_peek_identity("<domain/>", 9, &name, uuid, &has, &err) && err);
+}
+
+static void test_single_devices(void)
+{
+    static const char xml[] = "<disk type='file' device='disk'>\n  <source file='/x'/>\n  <target dev='vdz' bus='virtio'/>\n</disk>\n";
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) d = good(DOMAIN("<disk><target dev='vda'/></disk>"));
+    g_autoptr(Device) dev = device_parse(xml, strlen(xml), DOMAIN_PARSE_INACTIVE, d, NULL, NULL, &err);
+
+    CHECK(dev && dev->kind == DEVICE_DISK);
+    g_autofree char *text = device_format(dev, 0, &err);
+    CHECK(strcmp(text, xml) == 0);
+    CHECK(!device_parse("<x/>", 4, 0, d, NULL, NULL, &err) && strstr(err->message, "unknown kind of device"));
+    CHECK(domain_count(d, DEVICE_DISK) == 1);
+}
+
+static void test_layout(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) d = good("<domain type='qemu'><name>a&amp;b</name><uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid><memory unit='MiB'>1</memory>"
+        "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices><emulator>/q</emulator></devices></domain>");
+    g_autofree char *text = domain_format(d, 0, NULL, &err);
+
+    CHECK(strcmp(text,
+        "<domain type='qemu'>\n  <name>a&amp;b</name>\n  <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>\n"
+        "  <memory unit='KiB'>1024</memory>\n  <currentMemory unit='KiB'>1024</currentMemory>\n"
+        "  <vcpu placement='static'>1</vcpu>\n  <os>\n    <type arch='x86_64' machine='pc'>hvm</type>\n    <boot dev='hd'/>\n  </os>\n"
+        "  <clock offset='utc'/>\n  <on_poweroff>destroy</on_poweroff>\n  <on_reboot>restart</on_reboot>\n  <on_crash>destroy</on_crash>\n"
+        "  <devices>\n    <emulator>/q</emulator>\n  </devices>\n</domain>\n") == 0);
+}
+
+int main(void)
+{
+    test_errors_name_their_place();
+    test_unknown_and_unsupported_words();
+    test_modes();
+    test_implied_devices();
+    test_policy_hooks();
+    test_equal_names_the_difference();
+    test_peek();
+    test_single_devices();
+    test_layout();
+    return 0;
+}
