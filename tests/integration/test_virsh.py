@@ -427,20 +427,28 @@ class Lists(TestCase):
 
 
 class Events(TestCase):
+    def listen(self, *arguments):
+        """Starts a listener and waits until it is registered: its first event comes from here on."""
+        listener = subprocess.Popen(['virsh', '-q', '-c', uri(), *arguments, '--timeout', str(int(20 * SLOW))],
+                                    stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        self.addCleanup(listener.stdout.close)
+        self.addCleanup(listener.wait)
+        self.addCleanup(listener.kill)
+        time.sleep(0.5 * SLOW)
+        return listener
+
     def test_event_loop_shows_the_life_of_a_guest(self):
         name = self.guest_name()
         virsh('define', self.xml_file(domain_xml(name)))
-        listener = subprocess.Popen(['virsh', '-q', '-c', uri(), 'event', '--domain', name, '--event', 'lifecycle',
-                                     '--loop', '--timeout', str(int(8 * SLOW))], stdout=subprocess.PIPE,
-                                    stdin=subprocess.DEVNULL, text=True, bufsize=1)
-        self.addCleanup(listener.stdout.close)
-        self.addCleanup(listener.kill)
-        time.sleep(1 * SLOW)
+        listener = self.listen('event', '--domain', name, '--event', 'lifecycle', '--loop')
         for command in ('start', 'suspend', 'resume', 'destroy', 'undefine'):
             virsh(command, name)
-        out, _ = listener.communicate(timeout=20 * SLOW)
-        seen = re.findall(r': (\w+) \w+', out)
-        steps = [s for s in seen if s in ('Started', 'Suspended', 'Resumed', 'Stopped', 'Undefined')]
+        steps, out = [], ''
+        while 'Undefined' not in steps:
+            line = listener.stdout.readline()
+            self.assertTrue(line, f'the listener ended after {out!r}')
+            out += line
+            steps += re.findall(r': (Started|Suspended|Resumed|Stopped|Undefined) ', line)
         # Start itself resumes the guest's processors: a Resumed of its own is told in between.
         self.assertEqual([s for i, s in enumerate(steps) if not (s == 'Resumed' and i < 2)],
                          ['Started', 'Suspended', 'Resumed', 'Stopped', 'Undefined'], out)
@@ -448,11 +456,7 @@ class Events(TestCase):
     def test_reboot_event(self):
         name = self.guest_name()
         virsh('create', self.xml_file(domain_xml(name)))
-        listener = subprocess.Popen(['virsh', '-q', '-c', uri(), 'event', '--domain', name, '--event', 'reboot',
-                                     '--timeout', str(int(8 * SLOW))], stdout=subprocess.PIPE, text=True,
-                                    stdin=subprocess.DEVNULL)
-        self.addCleanup(listener.stdout.close)
-        time.sleep(1 * SLOW)
+        listener = self.listen('event', '--domain', name, '--event', 'reboot')
         virsh('reset', name)
         out, _ = listener.communicate(timeout=20 * SLOW)
         self.assertRegex(out, "event 'reboot'")
@@ -460,11 +464,7 @@ class Events(TestCase):
     def test_qemu_monitor_event(self):
         name = self.guest_name()
         virsh('create', self.xml_file(domain_xml(name)))
-        listener = subprocess.Popen(['virsh', '-q', '-c', uri(), 'qemu-monitor-event', name, '--event', 'STOP',
-                                     '--timeout', str(int(8 * SLOW))], stdout=subprocess.PIPE, text=True,
-                                    stdin=subprocess.DEVNULL)
-        self.addCleanup(listener.stdout.close)
-        time.sleep(1 * SLOW)
+        listener = self.listen('qemu-monitor-event', name, '--event', 'STOP')
         virsh('suspend', name)
         out, _ = listener.communicate(timeout=20 * SLOW)
         self.assertRegex(out, 'event STOP')
