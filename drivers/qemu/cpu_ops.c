@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "drivers/qemu/caps_rules.h"
+#include "drivers/qemu/guest_cpu.h"
 #include "drivers/qemu/host.h"
 #include "drivers/qemu/host_cpu.h"
 #include "util/error.h"
@@ -143,6 +144,27 @@ void cpu_spec_host(CpuSpec *ret)
     ret->sets[CPU_SET_REQUIRE] = p->data.features;
 }
 
+bool cpu_spec_guest(const QemuCaps *caps, QemuAccel accel, CpuSpec *ret, GError **err)
+{
+    CpuDecoded d;
+
+    if (!qemu_cpu_host_model(caps, accel, false, &d)) {
+        error_set(err, VIR_ERR_NO_SUPPORT, "comparing processors of architecture %s", caps->arch);
+        return false;
+    }
+    *ret = (CpuSpec){ .arch = g_strdup(caps->arch), .vendor = g_strdup(d.vendor), .model = g_strdup(d.model->row->name) };
+    ret->sets[CPU_SET_REQUIRE] = d.model->features;
+    for (unsigned i = 0; i < d.features->len; i++) {
+        const CpuDecodedFeature *f = &g_array_index(d.features, CpuDecodedFeature, i);
+        if (f->require)
+            cpu_features_add(&ret->sets[CPU_SET_REQUIRE], f->feature);
+        else
+            cpu_features_del(&ret->sets[CPU_SET_REQUIRE], f->feature);
+    }
+    cpu_decoded_clear(&d);
+    return true;
+}
+
 /* Comparing. */
 
 static int incompatible(char **why, char *text)
@@ -193,25 +215,35 @@ static bool x86_only(const char *arch, GError **err)
     return false;
 }
 
-int qemu_cpu_compare_host(const char *xml, unsigned flags, GError **err)
+int qemu_cpu_compare_to(const CpuSpec *host, const char *xml, unsigned flags, GError **err)
 {
     g_autofree char *why = NULL;
-    CpuSpec host, other;
+    CpuSpec other;
 
     if (flags & ~(unsigned)(VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE | VIR_CONNECT_COMPARE_CPU_VALIDATE_XML)) {
         error_set(err, VIR_ERR_INVALID_ARG, "unsupported flags (0x%x) to compare processors", flags);
         return VIR_CPU_COMPARE_ERROR;
     }
-    if (!x86_only(host_arch(), err) || !cpu_spec_parse(xml, &other, err))
+    if (!cpu_spec_parse(xml, &other, err))
         return VIR_CPU_COMPARE_ERROR;
-    cpu_spec_host(&host);
-    int r = cpu_compare(&host, &other, &why);
+    int r = cpu_compare(host, &other, &why);
+    cpu_spec_clear(&other);
     if (r == VIR_CPU_COMPARE_INCOMPATIBLE && (flags & VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)) {
         error_set(err, VIR_ERR_CPU_INCOMPATIBLE, "%s", why ? why : "the CPUs differ");
-        r = VIR_CPU_COMPARE_ERROR;
+        return VIR_CPU_COMPARE_ERROR;
     }
+    return r;
+}
+
+int qemu_cpu_compare_host(const char *xml, unsigned flags, GError **err)
+{
+    CpuSpec host;
+
+    if (!x86_only(host_arch(), err))
+        return VIR_CPU_COMPARE_ERROR;
+    cpu_spec_host(&host);
+    int r = qemu_cpu_compare_to(&host, xml, flags, err);
     cpu_spec_clear(&host);
-    cpu_spec_clear(&other);
     return r;
 }
 
@@ -244,15 +276,19 @@ static bool common(const CpuSpec *specs, unsigned n, CpuData *d, const char **ve
     return true;
 }
 
-static bool is_model(const char *model, void *wanted)
-{
-    return g_str_equal(model, wanted);
-}
+typedef struct Wish {
+    const QemuCaps *caps; /* NULL: any emulator */
+    QemuAccel accel;
+    const char *model; /* NULL: any */
+    bool no_vendor;    /* a model of one vendor's would promise what the others are not */
+} Wish;
 
-/* Without a known vendor a model of one vendor's would promise what the others are not. */
-static bool of_no_vendor(const char *model, void *unused)
+static bool is_wished(const char *model, void *data)
 {
-    return cpu_model_find(model)->row->vendor == NULL;
+    const Wish *w = data;
+
+    return (!w->model || g_str_equal(model, w->model)) && (!w->no_vendor || !cpu_model_find(model)->row->vendor) &&
+           (!w->caps || qemu_caps_cpu(w->caps, w->accel, model));
 }
 
 static void put_feature(XmlWriter *w, const char *policy, const char *name)
@@ -263,7 +299,7 @@ static void put_feature(XmlWriter *w, const char *policy, const char *name)
     xml_close(w);
 }
 
-char *cpu_baseline(const CpuSpec *specs, unsigned n, unsigned flags, GError **err)
+static char *baseline(const CpuSpec *specs, unsigned n, Wish wish, unsigned flags, GError **err)
 {
     const char *vendor, *same = specs[0].model;
     CpuDecoded r;
@@ -277,10 +313,14 @@ char *cpu_baseline(const CpuSpec *specs, unsigned n, unsigned flags, GError **er
     for (unsigned i = 0; (flags & VIR_CONNECT_BASELINE_CPU_MIGRATABLE) && i < cpu_x86_n_features; i++)
         if (cpu_x86_features[i].flags & CPU_FEATURE_NOT_MIGRATABLE)
             cpu_features_del(&d.features, i);
-    /* A model that all share stays their model. None that they do not fulfil: all have what it promises. */
-    if (!(same && cpu_decode(&d, false, is_model, (void *)same, &r, NULL)) &&
-        !cpu_decode(&d, false, vendor ? NULL : of_no_vendor, NULL, &r, err))
-        return NULL;
+    /* A model that all share stays their model. Only such whose promises all keep. */
+    wish.model = same;
+    wish.no_vendor = !vendor;
+    if (!same || !cpu_decode(&d, false, is_wished, &wish, &r, NULL)) {
+        wish.model = NULL;
+        if (!cpu_decode(&d, false, is_wished, &wish, &r, err))
+            return NULL;
+    }
 
     GString *out = g_string_new(NULL);
     XmlWriter w;
@@ -305,16 +345,15 @@ char *cpu_baseline(const CpuSpec *specs, unsigned n, unsigned flags, GError **er
     return g_string_free(out, false);
 }
 
-char *qemu_cpu_baseline(const char *const *xmls, unsigned n, unsigned flags, GError **err)
+char *qemu_cpu_baseline_for(const QemuCaps *caps, QemuAccel accel, const char *const *xmls, unsigned n, unsigned flags,
+                            GError **err)
 {
-    if (n == 0) {
-        error_set(err, VIR_ERR_INVALID_ARG, "no CPUs given");
-        return NULL;
-    }
-
-    g_autofree CpuSpec *specs = g_new0(CpuSpec, n);
+    g_autofree CpuSpec *specs = g_new0(CpuSpec, n + 1);
     char *r = NULL;
-    bool ok = true;
+    bool ok = n > 0;
+
+    if (!ok)
+        error_set(err, VIR_ERR_INVALID_ARG, "no CPUs given");
     for (unsigned i = 0; ok && i < n; i++)
         ok = cpu_spec_parse(xmls[i], &specs[i], err) && x86_only(specs[i].arch ? specs[i].arch : host_arch(), err);
     for (unsigned i = 0; ok && i < n; i++)
@@ -323,8 +362,13 @@ char *qemu_cpu_baseline(const char *const *xmls, unsigned n, unsigned flags, GEr
             ok = false;
         }
     if (ok)
-        r = cpu_baseline(specs, n, flags, err);
+        r = baseline(specs, n, (Wish){ .caps = caps, .accel = accel }, flags, err);
     for (unsigned i = 0; i < n; i++)
         cpu_spec_clear(&specs[i]);
     return r;
+}
+
+char *qemu_cpu_baseline(const char *const *xmls, unsigned n, unsigned flags, GError **err)
+{
+    return qemu_cpu_baseline_for(NULL, QEMU_ACCEL_KVM, xmls, n, flags, err);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "drivers/qemu/caps.h"
 #include "drivers/qemu/cpu_map.h"
 
 typedef enum CpuPolicySet { CPU_SET_FORCE, CPU_SET_REQUIRE, CPU_SET_OPTIONAL, CPU_SET_DISABLE, CPU_SET_FORBID, CPU_SET_N } CpuPolicySet;
@@ -25,9 +26,14 @@ void cpu_spec_host(CpuSpec *ret);
 
 /* VIR_CPU_COMPARE_*: can what b asks for run on a? why (may be NULL): the reason of INCOMPATIBLE. */
 int cpu_compare(const CpuSpec *host, const CpuSpec *b, char **why);
+/* The processor that guests of an emulator can have. */
+bool cpu_spec_guest(const QemuCaps *caps, QemuAccel accel, CpuSpec *ret, GError **err);
+/* virsh hypervisor-cpu-compare: b against such a processor. */
+int qemu_cpu_compare_to(const CpuSpec *host, const char *xml, unsigned flags, GError **err);
 /* virsh cpu-compare; flags VIR_CONNECT_COMPARE_CPU_*; -1 on error. */
 int qemu_cpu_compare_host(const char *xml, unsigned flags, GError **err);
 /* virsh cpu-baseline; flags VIR_CONNECT_BASELINE_CPU_*. */
 char *qemu_cpu_baseline(const char *const *xmls, unsigned n, unsigned flags, GError **err);
-/* The richest guest processor that all of these have; allowed as in cpu_decode(). */
-char *cpu_baseline(const CpuSpec *specs, unsigned n, unsigned flags, GError **err);
+/* virsh hypervisor-cpu-baseline: the same, of models that this emulator has. */
+char *qemu_cpu_baseline_for(const QemuCaps *caps, QemuAccel accel, const char *const *xmls, unsigned n, unsigned flags,
+                            GError **err);

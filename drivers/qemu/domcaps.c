@@ -519,41 +519,56 @@ char *qemu_domain_capabilities_of(const QemuCaps *caps, const char *emulator, co
 }
 
 /* The request as clients make it: everything may be left out, nothing may contradict. */
-char *qemu_domain_capabilities(const char *emulator, const char *arch, const char *machine, const char *virt_type,
-                               GError **err)
+bool qemu_resolve_target(const char *emulator, const char *arch, const char *machine, const char *virt_type,
+                         char **ret_emulator, QemuCaps **ret_caps, QemuAccel *ret_accel, GError **err)
 {
-    g_autofree char *found = NULL;
+    g_autofree char *path = emulator ? g_strdup(emulator) : qemu_emulator_find(arch ? arch : host_arch());
 
-    if (!emulator) {
-        found = qemu_emulator_find(arch ? arch : host_arch());
-        emulator = found;
-    }
-    if (!emulator) {
+    if (!path) {
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "unable to find any emulator to serve '%s' architecture",
                   arch ? arch : host_arch());
-        return NULL;
+        return false;
     }
-
-    g_autoptr(QemuCaps) caps = qemu_caps_get(emulator, err);
+    g_autoptr(QemuCaps) caps = qemu_caps_get(path, err);
     if (!caps)
-        return NULL;
+        return false;
     if (arch && !g_str_equal(arch, caps->arch)) {
         error_set(err, VIR_ERR_INVALID_ARG, "architecture from emulator '%s' doesn't match given architecture '%s'",
                   caps->arch, arch);
-        return NULL;
+        return false;
     }
+
     QemuAccel accel = virt_type                                         ? qemu_accel_from_name(virt_type)
                       : qemu_caps_accel_usable(caps, QEMU_ACCEL_KVM) ? QEMU_ACCEL_KVM
                                                                         : QEMU_ACCEL_TCG;
     if (!qemu_caps_accel_usable(caps, accel)) {
-        error_set(err, VIR_ERR_INVALID_ARG, "Emulator '%s' does not support virt type '%s'", emulator,
+        error_set(err, VIR_ERR_INVALID_ARG, "Emulator '%s' does not support virt type '%s'", path,
                   virt_type ? virt_type : "qemu");
-        return NULL;
+        return false;
     }
+    if (machine && !qemu_caps_machine(caps, accel, machine)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "the machine '%s' is not supported by emulator '%s'", machine, path);
+        return false;
+    }
+    *ret_accel = accel;
+    *ret_caps = g_steal_pointer(&caps);
+    if (ret_emulator)
+        *ret_emulator = g_steal_pointer(&path);
+    return true;
+}
 
+char *qemu_domain_capabilities(const char *emulator, const char *arch, const char *machine, const char *virt_type,
+                               GError **err)
+{
+    g_autoptr(QemuCaps) caps = NULL;
+    g_autofree char *path = NULL;
     QemuHostOffer offer;
+    QemuAccel accel;
+
+    if (!qemu_resolve_target(emulator, arch, machine, virt_type, &path, &caps, &accel, err))
+        return NULL;
     qemu_host_offer(&offer, caps, qemu_caps_machine_canonical(caps, accel, machine));
-    char *r = qemu_domain_capabilities_of(caps, emulator, machine, accel, &offer, err);
+    char *r = qemu_domain_capabilities_of(caps, path, machine, accel, &offer, err);
     qemu_host_offer_clear(&offer);
     return r;
 }

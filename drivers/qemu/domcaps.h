@@ -18,6 +18,11 @@ char *qemu_guest_caps_xml(const QemuCaps *caps, const char *arch, const char *em
 char *qemu_domain_capabilities(const char *emulator, const char *arch, const char *machine, const char *virt_type,
                                GError **err);
 
+/* Which emulator and accelerator a question is about: as above, every word may be NULL. *ret_emulator
+ * (may be NULL) receives the path; machine is only checked. */
+bool qemu_resolve_target(const char *emulator, const char *arch, const char *machine, const char *virt_type,
+                         char **ret_emulator, QemuCaps **ret_caps, QemuAccel *ret_accel, GError **err);
+
 /* What the host adds to what the emulator can do. */
 typedef struct QemuHostOffer {
     char **loaders;      /* firmware images, NULL-terminated or NULL */

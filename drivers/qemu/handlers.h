@@ -39,6 +39,13 @@ HANDLER_R(connect_get_version);
 HANDLER_C(connect_get_max_vcpus);
 HANDLER_R(connect_is_secure);
 
+/* handlers_cpu.c */
+HANDLER_C(connect_compare_cpu);
+HANDLER_C(connect_compare_hypervisor_cpu);
+HANDLER_C(connect_baseline_cpu);
+HANDLER_C(connect_baseline_hypervisor_cpu);
+HANDLER_C(node_get_free_pages);
+
 /* handlers_guest.c */
 HANDLER_V(domain_get_info);
 HANDLER_V(domain_get_control_info);
