@@ -64,7 +64,7 @@ bool pci_assign_chipset(DomainDef *d, const QemuCaps *caps, PciSet *s, GError **
 void qemu_insert_controller(DomainDef *d, ControllerDef *c);
 
 bool qemu_assign_pci(DomainDef *d, const QemuCaps *caps, GError **err);
-bool qemu_assign_usb(DomainDef *d, const QemuCaps *caps, GError **err);
+bool qemu_assign_usb(DomainDef *d, bool keep, GError **err);
 bool qemu_assign_virtio_serial(DomainDef *d, GError **err);
 /* ccw, spapr-vio, virtio-mmio; before PCI, so that what they take is not wanted there. */
 bool qemu_assign_other(DomainDef *d, const QemuCaps *caps, GError **err);

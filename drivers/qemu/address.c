@@ -283,8 +283,8 @@ static bool assign_memory_slots(DomainDef *d, GError **err)
     return true;
 }
 
-bool qemu_assign_addresses(DomainDef *d, const QemuCaps *caps, GError **err)
+bool qemu_assign_addresses(DomainDef *d, const QemuCaps *caps, bool keep, GError **err)
 {
     return qemu_assign_virtio_serial(d, err) && qemu_assign_other(d, caps, err) &&
-           qemu_assign_pci(d, caps, err) && qemu_assign_usb(d, caps, err) && assign_memory_slots(d, err);
+           qemu_assign_pci(d, caps, err) && qemu_assign_usb(d, keep, err) && assign_memory_slots(d, err);
 }

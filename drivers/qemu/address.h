@@ -9,7 +9,8 @@
 #include "conf/domain.h"
 #include "drivers/qemu/caps.h"
 
-/* caps may be NULL: what depends on them is left for later. */
-bool qemu_assign_addresses(DomainDef *d, const QemuCaps *caps, GError **err);
+/* caps may be NULL: what depends on them is left for later. keep: USB devices of an existing guest
+ * stay without ports, since another topology than the one it ran with may come out. */
+bool qemu_assign_addresses(DomainDef *d, const QemuCaps *caps, bool keep, GError **err);
 /* For one device about to be plugged into a running guest; d does not hold it yet. */
 bool qemu_assign_device_address(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err);

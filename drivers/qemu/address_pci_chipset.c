@@ -107,7 +107,18 @@ static bool assign_q35(DomainDef *d, PciSet *s, GError **err)
     }
     reserve_function(s, 0x1f, 0);
     reserve_function(s, 0x1f, 3);
-    return primary_video(d, s, 1, err);
+    if (!primary_video(d, s, 1, err))
+        return false;
+    pos = 0;
+    SoundDef *sound;
+    while ((sound = domain_next(d, DEVICE_SOUND, &pos))) {
+        PciAddress a = { .slot = 0x1b, .given = 1 };
+        if (sound->model != SOUND_ICH9 || !pci_wanted(&sound->dev.info) || pci_set_in_use(s, &a))
+            continue;
+        reserve_function(s, 0x1b, 0);
+        pci_address_put(&sound->dev.info, 0, 0x1b, 0, TRI_ABSENT);
+    }
+    return true;
 }
 
 bool pci_assign_chipset(DomainDef *d, const QemuCaps *caps, PciSet *s, GError **err)

@@ -207,18 +207,21 @@ static void add_missing_hubs(DomainDef *d)
     }
 }
 
-bool qemu_assign_usb(DomainDef *d, const QemuCaps *caps, GError **err)
+bool qemu_assign_usb(DomainDef *d, bool keep, GError **err)
 {
     static const uint8_t order[] = {
         DEVICE_HUB, DEVICE_HOSTDEV, DEVICE_DISK, DEVICE_CONTROLLER, DEVICE_INPUT, DEVICE_SERIAL,
         DEVICE_SOUND, DEVICE_REDIRDEV, DEVICE_INTERFACE,
     };
-    (void)caps;
     bool any = false;
     guint pos = 0;
     const ControllerDef *c;
     while ((c = domain_next(d, DEVICE_CONTROLLER, &pos)))
         any |= c->type == CONTROLLER_USB && c->model != USB_NONE;
+    for (unsigned i = 0; keep && any && i < list_len(d->devices); i++) {
+        const Device *dev = list_at(d->devices, i);
+        any = !on_usb(dev) || !wants_port(dev);
+    }
     if (!any)
         return true;
 

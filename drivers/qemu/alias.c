@@ -183,6 +183,7 @@ static bool source_is_empty(const StorageSource *s)
     case STORAGE_NONE: return true;
     case STORAGE_FILE: case STORAGE_BLOCK: case STORAGE_DIR: return !s->path && !s->fdgroup;
     case STORAGE_VOLUME: return !s->pool && !s->path;
+    case STORAGE_NETWORK: return s->protocol == PROTOCOL_NONE;
     default: return false;
     }
 }

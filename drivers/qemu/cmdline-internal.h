@@ -40,6 +40,8 @@ char *cmd_add_fd(Cmd *c, int fd, const char *opaque);
 /* "3-name": the name part of private directories. */
 char *cmd_short_name(const Cmd *c);
 
+/* Name of a controller's bus without the part behind the point; NULL: no such controller. */
+char *cmd_bus(const Cmd *c, ControllerType type, unsigned index);
 unsigned cmd_boot_index(const Cmd *c, const Device *dev);
 
 /* bus, addr, multifunction, … of a device. */
@@ -109,4 +111,5 @@ bool cmd_tpms(Cmd *c, GError **err);
 bool cmd_watchdogs(Cmd *c, GError **err);
 bool cmd_memballoon(Cmd *c, GError **err);
 bool cmd_rngs(Cmd *c, GError **err);
-bool cmd_misc_devices(Cmd *c, GError **err); /* nvram, vmcoreinfo, panic, shmem, vsock, crypto */
+bool cmd_misc_devices(Cmd *c, GError **err); /* vmcoreinfo, nvram */
+bool cmd_late_devices(Cmd *c, GError **err); /* panic, shmem, vsock, crypto: behind -sandbox */

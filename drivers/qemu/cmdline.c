@@ -165,16 +165,26 @@ static void plan_boot(Cmd *c)
 
 /* ---- addresses and the start of a device -------------------------------------------------------- */
 
-static char *controller_bus(const Cmd *c, ControllerType type, unsigned index)
+char *cmd_bus(const Cmd *c, ControllerType type, unsigned index)
 {
     const ControllerDef *ctl = domain_find_controller(c->def, type, index);
-    return g_strdup(ctl ? ctl->dev.info.alias : NULL);
+    if (!ctl)
+        return NULL;
+    /* The buses of the machine itself have the emulator's names, whatever the user calls them. */
+    if (type == CONTROLLER_PCI && index == 0 && ctl->model == PCIE_ROOT)
+        return g_strdup("pcie.0");
+    if (type == CONTROLLER_PCI && index == 0 && ctl->model == PCI_ROOT)
+        return g_strdup(qemu_machine_numbers_pci_buses(c->def) ? "pci.0" : "pci");
+    if (index == 0 && ((type == CONTROLLER_IDE && qemu_machine_has_ide(c->def)) ||
+                       (type == CONTROLLER_SATA && qemu_machine_is_q35(c->def))))
+        return g_strdup("ide");
+    return g_strdup(ctl->dev.info.alias);
 }
 
 static bool pci_props(const Cmd *c, const DeviceInfo *info, JsonObject *o, GError **err)
 {
     const PciAddress *a = &info->address.u.pci;
-    g_autofree char *bus = controller_bus(c, CONTROLLER_PCI, a->bus);
+    g_autofree char *bus = cmd_bus(c, CONTROLLER_PCI, a->bus);
     if (!bus)
         return cmd_refuse(err, "device '%s': there is no PCI controller %u", info->alias, a->bus);
     g_autofree char *addr = a->function ? g_strdup_printf("0x%x.0x%x", a->slot, a->function)
@@ -196,7 +206,7 @@ bool cmd_address(const Cmd *c, const DeviceInfo *info, JsonObject *o, GError **e
     case ADDRESS_PCI:
         return pci_props(c, info, o, err);
     case ADDRESS_USB: {
-        g_autofree char *alias = controller_bus(c, CONTROLLER_USB, a->u.usb.bus);
+        g_autofree char *alias = cmd_bus(c, CONTROLLER_USB, a->u.usb.bus);
         if (!alias)
             return cmd_refuse(err, "device '%s': there is no USB controller %u", info->alias, a->u.usb.bus);
         g_autofree char *bus = g_strdup_printf("%s.0", alias);
@@ -204,7 +214,7 @@ bool cmd_address(const Cmd *c, const DeviceInfo *info, JsonObject *o, GError **e
         return true;
     }
     case ADDRESS_VIRTIO_SERIAL: {
-        g_autofree char *alias = controller_bus(c, CONTROLLER_VIRTIO_SERIAL, a->u.serial.controller);
+        g_autofree char *alias = cmd_bus(c, CONTROLLER_VIRTIO_SERIAL, a->u.serial.controller);
         if (!alias)
             return cmd_refuse(err, "device '%s': there is no virtio-serial controller %u", info->alias,
                               a->u.serial.controller);
@@ -213,7 +223,7 @@ bool cmd_address(const Cmd *c, const DeviceInfo *info, JsonObject *o, GError **e
         return true;
     }
     case ADDRESS_CCID: {
-        g_autofree char *alias = controller_bus(c, CONTROLLER_CCID, a->u.ccid.controller);
+        g_autofree char *alias = cmd_bus(c, CONTROLLER_CCID, a->u.ccid.controller);
         if (!alias)
             return cmd_refuse(err, "device '%s': there is no ccid controller %u", info->alias, a->u.ccid.controller);
         g_autofree char *bus = g_strdup_printf("%s.0", alias);
@@ -345,16 +355,36 @@ static bool cmd_overcommit(Cmd *c, GError **err)
     return true;
 }
 
+static bool iothread_defined(const DomainDef *d, unsigned id)
+{
+    for (unsigned i = 0; i < list_len(d->iothread_defs); i++) {
+        if (((const IothreadDef *)list_at(d->iothread_defs, i))->id == id)
+            return true;
+    }
+    return false;
+}
+
 static bool cmd_iothreads(Cmd *c, GError **err)
 {
-    for (unsigned i = 0; i < list_len(c->def->iothread_defs); i++) {
-        const IothreadDef *t = list_at(c->def->iothread_defs, i);
-        g_autofree char *id = g_strdup_printf("iothread%u", t->id);
-        cmd_json(c, "-object",
-                 props_new(P_STR("qom-type", "iothread"), P_STR("id", id),
-                           P_UINT_IF("thread-pool-min", t->pool_min.set && t->pool_min.v >= 0, (uint64_t)t->pool_min.v),
-                           P_UINT_IF("thread-pool-max", t->pool_max.set && t->pool_max.v >= 0, (uint64_t)t->pool_max.v)));
+    const DomainDef *d = c->def;
+    unsigned n = list_len(d->iothread_defs), next = 1;
+    OptI32 min = d->default_iothread_min, max = d->default_iothread_max;
+
+    for (unsigned i = 0; i < MAX(n, d->iothreads); i++) {
+        const IothreadDef *t = i < n ? list_at(d->iothread_defs, i) : NULL;
+        while (!t && iothread_defined(d, next))
+            next++;
+        g_autofree char *id = g_strdup_printf("iothread%u", t ? t->id : next++);
+        JsonObject *o = props_new(P_STR("qom-type", "iothread"), P_STR("id", id));
+        if (t)
+            props_add(o, P_UINT_IF("thread-pool-min", t->pool_min.set && t->pool_min.v >= 0, (uint64_t)t->pool_min.v),
+                      P_UINT_IF("thread-pool-max", t->pool_max.set && t->pool_max.v >= 0, (uint64_t)t->pool_max.v));
+        cmd_json(c, "-object", o);
     }
+    if ((min.set && min.v >= 0) || (max.set && max.v >= 0))
+        cmd_json(c, "-object", props_new(P_STR("qom-type", "main-loop"), P_STR("id", "main-loop"),
+                                         P_UINT_IF("thread-pool-min", min.set && min.v >= 0, (uint64_t)min.v),
+                                         P_UINT_IF("thread-pool-max", max.set && max.v >= 0, (uint64_t)max.v)));
     return true;
 }
 
@@ -427,7 +457,7 @@ bool qemu_cmdline_build(const DomainDef *def, const QemuCaps *caps, const QemuCm
         cmd_controllers, cmd_memory_devices, cmd_hubs, cmd_disks, cmd_filesystems, cmd_nets, cmd_smartcards,
         cmd_chrs, cmd_tpms, cmd_inputs, cmd_audio, cmd_graphics, cmd_videos, cmd_sounds, cmd_watchdogs,
         cmd_redirdevs, cmd_hostdevs, cmd_incoming, cmd_memballoon, cmd_rngs, cmd_misc_devices,
-        cmd_launch_security, cmd_sandbox, cmd_log_format, cmd_user_args,
+        cmd_launch_security, cmd_sandbox, cmd_late_devices, cmd_log_format, cmd_user_args,
     };
     const char *emulator = ctx->emulator ? ctx->emulator : def->emulator;
     if (!emulator) {

@@ -41,6 +41,8 @@ typedef struct QemuCmdlineContext {
     const char *memory_backing_dir; /* parent of file-backed RAM, "/var/lib/libvirt/qemu/ram" */
     const char *tpm_socket;       /* of the TPM emulator for this run; NULL: lib_dir "/swtpm.sock" */
     const char *vnc_listen, *spice_listen; /* when the document leaves the address open */
+    const char *rendernode;       /* of this host, for graphics that need one and name none */
+    bool vnc_auto_unix_socket, spice_auto_unix_socket;
     const char *vnc_tls_dir, *spice_tls_dir, *vnc_sasl_dir, *spice_sasl_dir;
     const char *chardev_tls_dir, *chardev_tls_secret; /* secret: its uuid, the key is encrypted */
     const char *nbd_tls_dir, *vxhs_tls_dir;

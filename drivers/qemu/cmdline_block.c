@@ -15,7 +15,8 @@ bool cmd_source_is_empty(const StorageSource *s)
     switch (s->type) {
     case STORAGE_NONE: return true;
     case STORAGE_FILE: case STORAGE_BLOCK: case STORAGE_DIR: return !s->path && !s->fdgroup;
-    case STORAGE_VOLUME: return !s->path;
+    case STORAGE_VOLUME: return !s->path && !s->pool;
+    case STORAGE_NETWORK: return s->protocol == PROTOCOL_NONE;
     default: return false;
     }
 }
@@ -237,6 +238,10 @@ JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *dis
         (void)cmd_refuse(err, "disk source: persistent reservations are not supported");
         return NULL;
     }
+    if (s->type == STORAGE_VOLUME && !s->path) {
+        (void)cmd_refuse(err, "disk source: volume '%s' of pool '%s' has not been looked up", s->volume, s->pool);
+        return NULL;
+    }
     if (s->fdgroup) {
         (void)cmd_refuse(err, "disk source: fdgroup '%s' is not supported", s->fdgroup);
         return NULL;
@@ -265,19 +270,23 @@ JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *dis
     return NULL;
 }
 
-bool cmd_blockdev_storage(Cmd *c, const StorageSource *s, const DiskDef *disk, const char *node, bool auto_readonly,
-                          bool readonly, GError **err)
+static void add_storage(Cmd *c, JsonObject *o, const DiskDef *disk, const char *node, bool auto_readonly, bool readonly)
 {
-    JsonObject *o = cmd_storage_props(c, s, disk, node, err);
-    if (!o)
-        return false;
     props_add(o, P_STR("node-name", node));
     if (!auto_readonly)
         props_add(o, P_BOOL("read-only", readonly));
     props_add(o, P_OBJ("cache", cache_props(disk ? disk->cache : DISK_CACHE_DEFAULT)), P_YES("auto-read-only", auto_readonly),
               P_STR("discard", "unmap"));
     cmd_json(c, "-blockdev", o);
-    return true;
+}
+
+bool cmd_blockdev_storage(Cmd *c, const StorageSource *s, const DiskDef *disk, const char *node, bool auto_readonly,
+                          bool readonly, GError **err)
+{
+    JsonObject *o = cmd_storage_props(c, s, disk, node, err);
+    if (o)
+        add_storage(c, o, disk, node, auto_readonly, readonly);
+    return o != NULL;
 }
 
 /* ---- format nodes --------------------------------------------------------------------------------- */
@@ -333,9 +342,14 @@ static bool add_layer(Cmd *c, const DiskDef *disk, const StorageSource *s, bool 
 
     if (!driver)
         return cmd_refuse(err, "disk '%s': image format '%s' is not supported", disk->dst, enum_name(&storage_format_names, s->format));
-    if (!encryption(c, s, &key, &key_format, err) ||
-        !cmd_blockdev_storage(c, s, disk, storage, true, readonly, err))
+    JsonObject *below = cmd_storage_props(c, s, disk, storage, err);
+    if (!below)
         return false;
+    if (!encryption(c, s, &key, &key_format, err)) {
+        json_put_(below);
+        return false;
+    }
+    add_storage(c, below, disk, storage, true, readonly);
 
     bool raw = strcmp(driver, "raw") == 0, luks = raw && key;
     if (part && (!raw || luks)) {
@@ -365,8 +379,8 @@ static bool add_layer(Cmd *c, const DiskDef *disk, const StorageSource *s, bool 
     props_add(o, P_STR("file", slice ? slice : storage));
     if (can_have_backing(s->format)) {
         if (s->backing && !cmd_source_is_empty(s->backing)) {
-            g_autofree char *below = g_strdup_printf("libvirt-%u-format", s->backing->index);
-            props_add(o, P_STR("backing", below));
+            g_autofree char *backing = g_strdup_printf("libvirt-%u-format", s->backing->index);
+            props_add(o, P_STR("backing", backing));
         } else if (s->backing_none) {
             json_object_object_add(o, "backing", NULL);
         }

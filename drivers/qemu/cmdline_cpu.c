@@ -83,15 +83,10 @@ static const QemuMachine *machine_of(const Cmd *c)
     return qemu_caps_machine(c->caps, qemu_accel_from_name(enum_name(&virt_type_names, c->def->virt)), c->def->os.machine);
 }
 
-/* "qemu64-x86_64-cpu" is the type of the model "qemu64". */
 static char *default_model(const Cmd *c)
 {
     const QemuMachine *m = machine_of(c);
-    if (!m || !m->default_cpu)
-        return NULL;
-    g_autofree char *suffix = g_strdup_printf("-%s-cpu", g_strcmp0(c->def->os.arch, "i686") == 0 ? "i386" : c->def->os.arch);
-    size_t n = strlen(m->default_cpu), k = strlen(suffix);
-    return g_strndup(m->default_cpu, n > k && strcmp(m->default_cpu + n - k, suffix) == 0 ? n - k : n);
+    return m && m->default_cpu ? qemu_cpu_model_of_type(m->default_cpu) : NULL;
 }
 
 static void hyperv_props(GString *s, const HypervFeatures *h)

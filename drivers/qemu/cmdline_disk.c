@@ -45,20 +45,17 @@ static JsonObject *scsi_disk(Cmd *c, const DiskDef *disk, GError **err)
         return NULL;
     }
     const char *driver = disk->device == DISK_DEVICE_CDROM ? "scsi-cd" : disk->device == DISK_DEVICE_LUN ? "scsi-block" : "scsi-hd";
-    g_autofree char *bus = g_strdup_printf("%s.%u", ctl->dev.info.alias, a->bus);
-    JsonObject *o = props_new(P_STR("driver", driver), P_STR("bus", bus));
     bool lsi = ctl->model == SCSI_LSILOGIC;
+    g_autofree char *bus = g_strdup_printf("%s.%u", ctl->dev.info.alias, lsi ? a->bus : 0);
+    JsonObject *o = props_new(P_STR("driver", driver), P_STR("bus", bus));
     if (lsi) {
         if (a->bus || a->target) {
             json_put_(o);
             (void)cmd_refuse(err, "disk '%s': bus and target must be 0 on an lsilogic controller", disk->dst);
             return NULL;
         }
-        json_object_object_add(o, "bus", json_object_new_string(bus));
         props_add(o, P_UINT("scsi-id", a->unit));
     } else {
-        g_autofree char *on = g_strdup_printf("%s.0", ctl->dev.info.alias);
-        json_object_object_add(o, "bus", json_object_new_string(on));
         props_add(o, P_UINT("channel", a->bus), P_UINT("scsi-id", a->target), P_UINT("lun", a->unit));
     }
     if (disk->device != DISK_DEVICE_LUN) {
@@ -72,8 +69,8 @@ static JsonObject *ata_disk(Cmd *c, const DiskDef *disk, GError **err)
 {
     const DriveAddress *a = &disk->dev.info.address.u.drive;
     bool sata = disk->bus == DISK_BUS_SATA;
-    const ControllerDef *ctl = domain_find_controller(c->def, sata ? CONTROLLER_SATA : CONTROLLER_IDE, a->controller);
-    if (!ctl) {
+    g_autofree char *name = cmd_bus(c, sata ? CONTROLLER_SATA : CONTROLLER_IDE, a->controller);
+    if (!name) {
         (void)cmd_refuse(err, "disk '%s': there is no %s controller %u", disk->dst, sata ? "SATA" : "IDE", a->controller);
         return NULL;
     }
@@ -81,7 +78,7 @@ static JsonObject *ata_disk(Cmd *c, const DiskDef *disk, GError **err)
         (void)cmd_refuse(err, "disk '%s': device 'lun' is for virtio and SCSI", disk->dst);
         return NULL;
     }
-    g_autofree char *bus = g_strdup_printf("%s.%u", ctl->dev.info.alias, sata ? a->unit : a->bus);
+    g_autofree char *bus = g_strdup_printf("%s.%u", name, sata ? a->unit : a->bus);
     JsonObject *o = props_new(P_STR("driver", disk->device == DISK_DEVICE_CDROM ? "ide-cd" : "ide-hd"), P_STR("bus", bus));
     if (!sata)
         props_add(o, P_UINT("unit", a->unit));

@@ -39,6 +39,12 @@ static const char *listen_address(const GraphicsListen *l, const char *fallback)
     return l && l->type == LISTEN_NETWORK ? NULL : fallback;
 }
 
+/* The document does not say where to listen. */
+static bool listen_is_open(const GraphicsListen *l)
+{
+    return !l || (l->type == LISTEN_ADDRESS && (!l->address || l->auto_address));
+}
+
 /* The audio backend that a display carries; NULL: the first, when it is the only one. */
 static char *audio_id(const Cmd *c, OptU32 wanted)
 {
@@ -60,9 +66,9 @@ static bool add_vnc(Cmd *c, const GraphicsDef *g, GError **err)
     GString *s = g_string_new(NULL);
     if (l && l->type == LISTEN_NONE) {
         g_string_append(s, "none");
-    } else if (l && l->type == LISTEN_SOCKET) {
+    } else if ((l && l->type == LISTEN_SOCKET) || (c->ctx->vnc_auto_unix_socket && listen_is_open(l))) {
         g_string_append(s, "vnc=unix:");
-        if (l->socket) {
+        if (l && l->socket) {
             props_escape(s, l->socket);
         } else {
             g_autofree char *path = g_build_filename(c->ctx->lib_dir, "vnc.sock", NULL);
@@ -126,10 +132,10 @@ static bool spice_listen(Cmd *c, GString *s, const GraphicsDef *g, GError **err)
 {
     const GraphicsListen *l = first_listen(g);
     bool port = false;
-    if (l && l->type == LISTEN_SOCKET) {
+    if ((l && l->type == LISTEN_SOCKET) || (c->ctx->spice_auto_unix_socket && listen_is_open(l))) {
         g_autofree char *own = g_build_filename(c->ctx->lib_dir, "spice.sock", NULL);
         g_string_append(s, "unix,addr=");
-        props_escape(s, l->socket ? l->socket : own);
+        props_escape(s, l && l->socket ? l->socket : own);
         g_string_append_c(s, ',');
         return true;
     }
@@ -206,8 +212,8 @@ static bool add_spice(Cmd *c, const GraphicsDef *g, GError **err)
         g_string_append(s, "disable-agent-file-xfer=on,");
     if (tri_is_yes(g->gl)) {
         g_string_append(s, "gl=on,");
-        if (g->rendernode)
-            g_string_append_printf(s, "rendernode=%s,", g->rendernode);
+        if (g->rendernode || c->ctx->rendernode)
+            g_string_append_printf(s, "rendernode=%s,", g->rendernode ? g->rendernode : c->ctx->rendernode);
     }
     g_string_append(s, "seamless-migration=on");
     cmd_opt(c, "-spice", s->str);
@@ -264,8 +270,8 @@ bool cmd_graphics(Cmd *c, GError **err)
         case GRAPHICS_SPICE: ok = add_spice(c, g, err); break;
         case GRAPHICS_SDL: ok = add_sdl(c, g, err); break;
         case GRAPHICS_EGL_HEADLESS:
-            if (g->rendernode)
-                cmd_optf(c, "-display", "egl-headless,rendernode=%s", g->rendernode);
+            if (g->rendernode || c->ctx->rendernode)
+                cmd_optf(c, "-display", "egl-headless,rendernode=%s", g->rendernode ? g->rendernode : c->ctx->rendernode);
             else
                 cmd_opt(c, "-display", "egl-headless");
             break;

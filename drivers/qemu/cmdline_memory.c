@@ -169,7 +169,7 @@ static bool add_backend(Cmd *c, const Backend *b, GError **err)
                   P_STR("policy", mode == NUMA_INTERLEAVE ? "interleave" : mode == NUMA_PREFERRED ? "preferred" : "bind"));
     }
     if (dev)
-        props_add(o, P_YES("pmem", dev->pmem), P_YES("readonly", nvdimm && dev->readonly));
+        props_add(o, P_YES("pmem", dev->pmem));
     if (nodes && prealloc && mode != NUMA_RESTRICTIVE && cmd_has(c, QEMU_CAP_THREAD_CONTEXT)) {
         g_autofree char *tc = g_strdup_printf("tc-%s", b->id);
         cmd_json(c, "-object", props_new(P_STR("qom-type", "thread-context"), P_STR("id", tc), P_OBJ("node-affinity", node_list(nodes))));
@@ -192,7 +192,7 @@ bool cmd_memory(Cmd *c, GError **err)
         b.file = b.id;
         return add_backend(c, &b, err);
     }
-    if (d->backing && d->backing->allocation == MEM_ALLOC_IMMEDIATE && cell_count(c) == 0)
+    if (d->backing && d->backing->allocation == MEM_ALLOC_IMMEDIATE)
         cmd_arg(c, "-mem-prealloc");
     return true;
 }
@@ -338,7 +338,7 @@ static JsonObject *memory_device_props(Cmd *c, const MemoryDef *m, const char *m
                   P_UINT_NZ("block-size", m->block_size * 1024),
                   P_UINT_IF("requested-size", mem && m->requested.set, m->requested.v * 1024),
                   P_STR("uuid", m->uuid.set ? uuid : NULL), P_YES("unarmed", m->model == MEMORY_NVDIMM && m->readonly),
-                  P_STR("memdev", memdev), P_YES("prealloc", mem && c->def->backing && c->def->backing->hugepages),
+                  P_STR("memdev", memdev), P_YES("prealloc", mem && (m->pagesize > 4 || (c->def->backing && c->def->backing->hugepages))),
                   P_STR("id", m->dev.info.alias));
     if (!cmd_address(c, &m->dev.info, o, err))
         return NULL;

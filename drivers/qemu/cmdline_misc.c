@@ -281,19 +281,22 @@ static bool add_crypto(Cmd *c, const CryptoDef *k, GError **err)
 
 bool cmd_misc_devices(Cmd *c, GError **err)
 {
-    static const DeviceKind order[] = { DEVICE_NVRAM, DEVICE_PANIC, DEVICE_SHMEM, DEVICE_VSOCK, DEVICE_CRYPTO };
-    if (tri_is_yes(c->def->features.vmcoreinfo) && !cmd_device(c, NULL, props_new(P_STR("driver", "vmcoreinfo")), err))
-        return false;
+    guint pos = 0;
+    const NvramDef *n = domain_next(c->def, DEVICE_NVRAM, &pos);
+    if (n && n->dev.info.address.type == ADDRESS_SPAPR_VIO && n->dev.info.address.u.vio.reg.set)
+        cmd_optf(c, "-global", "spapr-nvram.reg=0x%" G_GINT64_MODIFIER "x", n->dev.info.address.u.vio.reg.v);
+    return !tri_is_yes(c->def->features.vmcoreinfo) || cmd_device(c, NULL, props_new(P_STR("driver", "vmcoreinfo")), err);
+}
+
+bool cmd_late_devices(Cmd *c, GError **err)
+{
+    static const DeviceKind order[] = { DEVICE_PANIC, DEVICE_SHMEM, DEVICE_VSOCK, DEVICE_CRYPTO };
     for (unsigned k = 0; k < G_N_ELEMENTS(order); k++) {
         guint pos = 0;
         const Device *dev;
         while ((dev = domain_next(c->def, order[k], &pos))) {
             bool ok = true;
             switch (order[k]) {
-            case DEVICE_NVRAM:
-                if (dev->info.address.type == ADDRESS_SPAPR_VIO && dev->info.address.u.vio.reg.set)
-                    cmd_optf(c, "-global", "spapr-nvram.reg=0x%" G_GINT64_MODIFIER "x", dev->info.address.u.vio.reg.v);
-                break;
             case DEVICE_PANIC: ok = add_panic(c, (const PanicDef *)dev, err); break;
             case DEVICE_SHMEM: ok = add_shmem(c, (const ShmemDef *)dev, err); break;
             case DEVICE_VSOCK: ok = add_vsock(c, (const VsockDef *)dev, err); break;

@@ -30,6 +30,8 @@ static JsonObject *video_base(Cmd *c, const VideoDef *v, bool primary, GError **
     case VIDEO_BOCHS: return props_new(P_STR("driver", "bochs-display"));
     case VIDEO_RAMFB: return props_new(P_STR("driver", "ramfb"));
     case VIDEO_VIRTIO:
+        if (vga && v->driver == VIDEO_DRIVER_VHOSTUSER) /* takes no virtio options */
+            return props_new(P_STR("driver", virtio_base(v, true)));
         if (vga) { /* there is but one bus for it, hence no suffix */
             return props_new(P_STR("driver", virtio_base(v, true)), P_TRI("iommu_platform", v->virtio.iommu), P_TRI("ats", v->virtio.ats),
                              P_TRI("packed", v->virtio.packed), P_TRI("page-per-vq", v->virtio.page_per_vq));

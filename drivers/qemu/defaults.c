@@ -109,12 +109,21 @@ static void source_defaults(StorageSource *s)
 {
     if (s->format == FORMAT_NONE)
         s->format = FORMAT_RAW;
+    for (; s; s = s->backing) {
+        if (s->encryption && s->encryption->engine == ENGINE_DEFAULT)
+            s->encryption->engine = ENGINE_QEMU;
+    }
 }
 
 static void disk_defaults(DiskDef *disk)
 {
-    if (disk->src.type == STORAGE_VHOSTUSER)
+    if (disk->src.type == STORAGE_VHOSTUSER) {
+        disk->snapshot = SNAPSHOT_NO;
         return;
+    }
+    if (disk->src.type == STORAGE_NETWORK && disk->src.protocol == PROTOCOL_NONE &&
+        (disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY))
+        disk->src.type = STORAGE_FILE; /* an empty drive */
     if (!disk->driver)
         disk->driver = g_strdup("qemu");
     if (disk->src.format == FORMAT_NONE && disk->src.type == STORAGE_DIR)
@@ -217,9 +226,23 @@ static void panic_defaults(const DomainDef *d, PanicDef *p)
 
 static void hostdev_defaults(HostdevDef *h, const QemuCaps *caps)
 {
+    if (h->mode == HOSTDEV_SUBSYS && h->managed == TRI_ABSENT)
+        h->managed = TRI_NO;
     if (h->mode == HOSTDEV_SUBSYS && h->type == HOSTDEV_MDEV && h->model == HOSTDEV_MODEL_VFIO_PCI &&
         h->display == TRI_ABSENT && qemu_caps_has(caps, QEMU_CAP_VFIO_PCI_DISPLAY))
         h->display = TRI_NO;
+}
+
+/* A SPICE server without any port, and none to be found for it, listens nowhere. */
+static void graphics_defaults(GraphicsDef *g)
+{
+    GraphicsListen *l = list_len(g->listens) ? list_at(g->listens, 0) : NULL;
+    if (g->type != GRAPHICS_SPICE || !l || l->type != LISTEN_ADDRESS || tri_is_yes(g->autoport) ||
+        (g->port.set && g->port.v) || (g->tls_port.set && g->tls_port.v))
+        return;
+    l->type = LISTEN_NONE;
+    g_clear_pointer(&l->address, g_free);
+    g_clear_pointer(&g->listen_legacy, g_free);
 }
 
 static void device_fill(DomainDef *d, Device *dev, const QemuCaps *caps)
@@ -239,6 +262,11 @@ static void device_fill(DomainDef *d, Device *dev, const QemuCaps *caps)
             r->path = g_strdup("/dev/urandom");
         break;
     }
+    case DEVICE_GRAPHICS: graphics_defaults((GraphicsDef *)dev); break;
+    case DEVICE_SMARTCARD:
+        if (dev->info.address.type == ADDRESS_NONE)
+            dev->info.address.type = ADDRESS_CCID;
+        break;
     case DEVICE_VSOCK: {
         VsockDef *v = (VsockDef *)dev;
         if (v->model == VSOCK_DEFAULT)
@@ -363,23 +391,64 @@ static void imply_input(DomainDef *d, InputType type, InputBus bus)
     n->bus = bus;
 }
 
-static void imply_audio(DomainDef *d)
+/* Sound goes where the display goes; to the host's own output only where the administrator said so. */
+static void imply_audio(DomainDef *d, const QemuPolicyData *p)
 {
     if (domain_count(d, DEVICE_AUDIO))
         return;
     guint pos = 0;
     const GraphicsDef *g;
     AudioType type = AUDIO_NONE;
+    bool wanted = domain_count(d, DEVICE_GRAPHICS) == 0, host = wanted && p->nographics_host_audio;
     while ((g = domain_next(d, DEVICE_GRAPHICS, &pos))) {
+        if (g->type == GRAPHICS_EGL_HEADLESS)
+            continue;
+        wanted = true;
         if (g->type == GRAPHICS_SPICE && type == AUDIO_NONE)
             type = AUDIO_SPICE;
+        host |= g->type == GRAPHICS_SDL || (g->type == GRAPHICS_VNC && p->vnc_host_audio);
+    }
+    if (!wanted)
+        return;
+    if (host && type == AUDIO_NONE && p->host_audio) {
+        const char *word = strcmp(p->host_audio, "pa") == 0 ? "pulseaudio" : strcmp(p->host_audio, "wav") == 0 ? "file" : p->host_audio;
+        int n = enum_value(&audio_type_names, word);
+        type = n >= 0 ? (AudioType)n : AUDIO_NONE;
     }
     AudioDef *a = domain_add(d, DEVICE_AUDIO);
     a->type = type;
     a->id = 1;
 }
 
-static bool imply_devices(DomainDef *d, const QemuCaps *caps, GError **err)
+/* Disks of one bus are together, in the order of their names; controllers of one type together, in
+ * the order of their indices. Names and places of devices follow from this order. */
+static void sort_disks(DomainDef *d)
+{
+    g_autoptr(GPtrArray) disks = g_ptr_array_new();
+    for (unsigned i = 0; i < list_len(d->devices); i++) {
+        Device *dev = list_at(d->devices, i);
+        DiskDef *disk = (DiskDef *)dev;
+        if (dev->kind != DEVICE_DISK)
+            continue;
+        int at = -1, index = disk_name_to_index(disk->dst);
+        for (int k = (int)disks->len - 1; k >= 0; k--) {
+            const DiskDef *o = g_ptr_array_index(disks, (unsigned)k);
+            if (o->bus != disk->bus)
+                continue;
+            if (disk_name_to_index(o->dst) > index)
+                at = k;
+            else if (at == -1)
+                at = k + 1;
+        }
+        g_ptr_array_insert(disks, at, disk);
+    }
+    for (unsigned i = 0, n = 0; i < list_len(d->devices); i++) {
+        if (((Device *)list_at(d->devices, i))->kind == DEVICE_DISK)
+            d->devices->pdata[i] = g_ptr_array_index(disks, n++);
+    }
+}
+
+static bool imply_devices(DomainDef *d, const QemuPolicyData *p, const QemuCaps *caps, GError **err)
 {
     Implied w = implied_devices(d, caps);
     if (w.usb)
@@ -404,25 +473,18 @@ static bool imply_devices(DomainDef *d, const QemuCaps *caps, GError **err)
     if (w.panic) {
         PanicModel model = arch_is_s390(d->os.arch) ? PANIC_S390 : PANIC_PSERIES;
         guint pos = 0;
-        const PanicDef *p;
+        const PanicDef *panic;
         bool found = false;
-        while ((p = domain_next(d, DEVICE_PANIC, &pos)))
-            found |= p->model == model;
+        while ((panic = domain_next(d, DEVICE_PANIC, &pos)))
+            found |= panic->model == model;
         if (!found)
             ((PanicDef *)domain_add(d, DEVICE_PANIC))->model = model;
     }
-    imply_audio(d);
+    imply_audio(d, p);
     return true;
 }
 
 /* ---- CPU, boot -------------------------------------------------------------------------------------- */
-
-static char *model_of_type(const char *type, const char *arch)
-{
-    g_autofree char *suffix = g_strdup_printf("-%s-cpu", g_strcmp0(arch, "i686") == 0 ? "i386" : arch);
-    size_t n = strlen(type), k = strlen(suffix);
-    return g_strndup(type, n > k && strcmp(type + n - k, suffix) == 0 ? n - k : n);
-}
 
 static void cpu_defaults(DomainDef *d, const QemuCaps *caps)
 {
@@ -430,12 +492,13 @@ static void cpu_defaults(DomainDef *d, const QemuCaps *caps)
     const QemuMachine *m = caps && accel < QEMU_ACCEL_N_ ? qemu_caps_machine(caps, accel, d->os.machine) : NULL;
     bool open = !d->cpu || ((d->cpu->mode == CPU_MODE_NONE || d->cpu->mode == CPU_MODE_CUSTOM) && !d->cpu->model);
     if (open && m && m->default_cpu) {
-        g_autofree char *model = model_of_type(m->default_cpu, d->os.arch);
+        g_autofree char *model = qemu_cpu_model_of_type(m->default_cpu);
         bool host = strcmp(model, "host") == 0;
         if (!host || d->virt == VIRT_KVM) {
             if (!d->cpu)
                 d->cpu = g_new0(CpuDef, 1);
             d->cpu->mode = host ? CPU_MODE_HOST_PASSTHROUGH : CPU_MODE_CUSTOM;
+            d->cpu->check = CPU_CHECK_NONE;
             if (!host) {
                 d->cpu->match = CPU_MATCH_EXACT;
                 d->cpu->model = g_steal_pointer(&model);
@@ -506,7 +569,8 @@ static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
 {
     g_autoptr(QemuCaps) caps = NULL;
     machine_defaults(d, data, &caps);
-    if (!imply_devices(d, caps, err))
+    sort_disks(d);
+    if (!imply_devices(d, data, caps, err))
         return false;
     boot_defaults(d);
     nvram_defaults(d, data);
@@ -519,7 +583,7 @@ static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
 static bool policy_domain_assign(DomainDef *d, void *data, GError **err)
 {
     g_autoptr(QemuCaps) caps = lookup_caps(d, data);
-    return qemu_assign_addresses(d, caps, err);
+    return qemu_assign_addresses(d, caps, ((const QemuPolicyData *)data)->keep_hardware, err);
 }
 
 static bool policy_device_validate(const DomainDef *d, const Device *dev, void *data, GError **err)

@@ -22,7 +22,9 @@ typedef struct QemuPolicyData {
     const char *host_arch;             /* NULL: of this build */
     const char *vnc_listen, *spice_listen; /* "127.0.0.1" when NULL */
     const char *nvram_dir;             /* "/var/lib/libvirt/qemu/nvram" */
-    bool vnc_auto_unix_socket, spice_auto_unix_socket, spice_tls;
+    const char *host_audio;            /* QEMU_AUDIO_DRV of this process, where a guest may use it: */
+    bool vnc_host_audio, nographics_host_audio;
+    bool keep_hardware;                /* the document is of an existing guest: no new USB topology */
 } QemuPolicyData;
 
 /* data of its functions: const QemuPolicyData *, required. */

@@ -93,9 +93,9 @@ static bool driver_init(const DriverContext *ctx, GError **err)
         .vnc_listen = qemu.config->vnc_listen,
         .spice_listen = qemu.config->spice_listen,
         .nvram_dir = g_build_filename(qemu.lib, "nvram", NULL),
-        .vnc_auto_unix_socket = qemu.config->vnc_auto_unix_socket,
-        .spice_auto_unix_socket = qemu.config->spice_auto_unix_socket,
-        .spice_tls = qemu.config->spice_tls,
+        .host_audio = g_getenv("QEMU_AUDIO_DRV"),
+        .vnc_host_audio = qemu.config->vnc_allow_host_audio,
+        .nographics_host_audio = qemu.config->nographics_allow_host_audio,
     };
     if (!registry_init(&domain_driver, ctx, err) || !store_load(&live, err) ||
         !qemu_launch_recover(process_known, NULL, err))
@@ -129,8 +129,9 @@ static void driver_start(void)
     g_autoptr(GPtrArray) views = registry_views();
     for (unsigned i = 0; i < views->len; i++) {
         const DomainView *v = views->pdata[i];
-        if (v->autostart && !view_active(v))
-            domain_run_turn(v->domain, "autostart", false, autostart_turn, NULL);
+        g_autoptr(Domain) d = v->autostart && !view_active(v) ? registry_find_uuid(v->uuid) : NULL;
+        if (d)
+            domain_run_turn(d, "autostart", false, autostart_turn, NULL);
     }
 }
 
@@ -139,8 +140,11 @@ static void driver_stop(void)
     g_autoptr(GPtrArray) views = registry_views();
 
     registry_stop();
-    for (unsigned i = 0; i < views->len; i++)
-        guest_set_qmp(domain_driver_data(((const DomainView *)views->pdata[i])->domain), NULL);
+    for (unsigned i = 0; i < views->len; i++) {
+        g_autoptr(Domain) d = registry_find_uuid(((const DomainView *)views->pdata[i])->uuid);
+        if (d)
+            guest_set_qmp(domain_driver_data(d), NULL);
+    }
     qmp_loop_stop();
 }
 
@@ -184,6 +188,9 @@ static int driver_supports_feature(int feature)
 
 /* Tables ------------------------------------------------------------------------------------------ */
 
+#define COMPARE_CPU_FLAGS (VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE | VIR_CONNECT_COMPARE_CPU_VALIDATE_XML)
+#define BASELINE_CPU_FLAGS (VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES | VIR_CONNECT_BASELINE_CPU_MIGRATABLE)
+
 /* clang-format off */
 static const RemoteHandlers remote_handlers = {
     .connect_get_version = { qemu_connect_get_version },
@@ -192,6 +199,10 @@ static const RemoteHandlers remote_handlers = {
     .connect_get_capabilities = { qemu_connect_get_capabilities },
     .connect_get_domain_capabilities = { qemu_connect_get_domain_capabilities },
     .connect_get_cpu_model_names = { qemu_connect_get_cpu_model_names },
+    .connect_compare_cpu = { qemu_connect_compare_cpu, COMPARE_CPU_FLAGS },
+    .connect_compare_hypervisor_cpu = { qemu_connect_compare_hypervisor_cpu, COMPARE_CPU_FLAGS },
+    .connect_baseline_cpu = { qemu_connect_baseline_cpu, BASELINE_CPU_FLAGS },
+    .connect_baseline_hypervisor_cpu = { qemu_connect_baseline_hypervisor_cpu, BASELINE_CPU_FLAGS },
     .connect_is_secure = { qemu_connect_is_secure },
     .connect_list_all_domains = { common_connect_list_all_domains, COMMON_LIST_FLAGS },
     .connect_list_domains = { common_connect_list_domains },
@@ -205,6 +216,7 @@ static const RemoteHandlers remote_handlers = {
     .node_get_memory_stats = { qemu_node_get_memory_stats },
     .node_get_free_memory = { qemu_node_get_free_memory },
     .node_get_cells_free_memory = { qemu_node_get_cells_free_memory },
+    .node_get_free_pages = { qemu_node_get_free_pages },
     .node_get_security_model = { qemu_node_get_security_model },
 
     .domain_lookup_by_id = { common_domain_lookup_by_id },

@@ -129,6 +129,17 @@ bool qemu_machine_numbers_pci_buses(const DomainDef *d)
     return g_strcmp0(d->os.arch, "sparc64") == 0;
 }
 
+char *qemu_cpu_model_of_type(const char *type)
+{
+    static const char *const suffixes[] = { "-x86_64-cpu", "-i386-cpu", "-arm-cpu", "-s390x-cpu", "-s390-cpu",
+                                            "-powerpc64-cpu", "-powerpc-cpu", "-riscv-cpu", "-aarch64-cpu" };
+    for (unsigned i = 0; i < G_N_ELEMENTS(suffixes); i++) {
+        if (g_str_has_suffix(type, suffixes[i]))
+            return g_strndup(type, strlen(type) - strlen(suffixes[i]));
+    }
+    return g_strdup(type);
+}
+
 bool qemu_machine_has_pci_root(const DomainDef *d)
 {
     const ControllerDef *c = domain_find_controller(d, CONTROLLER_PCI, 0);

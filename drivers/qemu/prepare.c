@@ -52,7 +52,7 @@ static void align_memory(DomainDef *d)
         cells += c->memory;
     }
     while ((m = domain_next(d, DEVICE_MEMORY, &pos)))
-        m->size = round_up(m->size, unit);
+        m->size = round_up(m->size, MAX(unit, 2048)); /* modules come in 2 MiB */
     bool balloon_full = d->current_memory == d->memory;
     d->memory = cells ? cells : round_up(d->memory, unit);
     if (balloon_full)

@@ -116,6 +116,14 @@ static bool step_prepare(Start *s, GError **err)
     return s->launch != NULL;
 }
 
+static bool interrupted(const Start *s, GError **err)
+{
+    if (!atomic_load(&s->g->destroying))
+        return false;
+    error_set(err, VIR_ERR_OPERATION_ABORTED, "the domain was destroyed while it was starting");
+    return true;
+}
+
 static bool step_spawn(Start *s, GError **err)
 {
     const QemuConfig *c = qemu.config;
@@ -133,6 +141,8 @@ static bool step_spawn(Start *s, GError **err)
         .vnc_sasl = c->vnc_sasl,
         .vnc_sasl_dir = c->vnc_sasl_dir,
         .vnc_password_always = c->vnc_password != NULL,
+        .vnc_auto_unix_socket = c->vnc_auto_unix_socket,
+        .spice_auto_unix_socket = c->spice_auto_unix_socket,
         .spice_tls = c->spice_tls,
         .spice_tls_dir = c->spice_tls_x509_cert_dir,
         .spice_sasl = c->spice_sasl,
@@ -148,7 +158,7 @@ static bool step_spawn(Start *s, GError **err)
     g_autoptr(GPtrArray) env = NULL;
 
     resources_init(&s->res, qemu_launch_monitor_fd(s->launch));
-    if (!resources_assign_ports(&s->res, s->def, err) ||
+    if (interrupted(s, err) || !resources_assign_ports(&s->res, s->def, err) ||
         !qemu_cmdline_build(s->def, s->caps, &ctx, &argv, &env, err))
         return false;
     if (!qemu_launch_spawn(s->launch, (const char *const *)argv->pdata, (const char *const *)env->pdata,
@@ -157,10 +167,11 @@ static bool step_spawn(Start *s, GError **err)
     resources_close_fds(&s->res);
 
     const PidRef *pid = qemu_launch_pid(s->launch);
-    LOCK_SCOPE(&s->g->lock);
+    lock_enter(&s->g->lock);
     s->g->starting = (PidRef){ .pid = pid->pid, .start_time = pid->start_time, .fd = -1 };
     s->g->starting.fd = pid->fd >= 0 ? fcntl(pid->fd, F_DUPFD_CLOEXEC, 3) : -1;
-    return true;
+    lock_leave(&s->g->lock);
+    return !interrupted(s, err); /* a destroy that came before now found nothing to kill */
 }
 
 /* Paths that only the emulator knows: ptys. */
@@ -226,6 +237,12 @@ static bool step_configure(Start *s, GError **err)
             qmp_balloon(s->qmp, s->def->current_memory * 1024, err));
 }
 
+/* A run that ends with the connection of the client that started it. */
+typedef struct ClientRun {
+    Domain *domain;
+    int id;
+} ClientRun;
+
 static void on_client_gone(uint64_t client_id, void *data);
 
 /* The guest runs; from here on it is on record. */
@@ -257,9 +274,11 @@ static bool step_record(Start *s, unsigned flags, GError **err)
     if (flags & PROCESS_PAUSED)
         emit_lifecycle(s->t, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
     if (flags & PROCESS_AUTODESTROY) {
-        Domain *d = domain_ref(s->g->domain);
-        if (!call_watch_close(turn_call(s->t), on_client_gone, d)) {
-            domain_unref(d);
+        ClientRun *run = g_new0(ClientRun, 1);
+        *run = (ClientRun){ domain_ref(s->g->domain), s->id };
+        if (!call_watch_close(turn_call(s->t), on_client_gone, run)) {
+            domain_unref(run->domain);
+            g_free(run);
             error_set(err, VIR_ERR_OPERATION_ABORTED, "the client left while its guest was starting");
             return false;
         }
@@ -386,8 +405,10 @@ bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError *
 
     if (s) {
         PidRef pid = { .pid = s->pid, .start_time = s->start_time, .fd = -1 };
-        int alive = pidref_reopen(&pid, NULL);
-        bool gone = alive != 1 || end_process(&pid, graceful, hung, err);
+        int alive = pidref_reopen(&pid, err);
+        if (alive < 0)
+            return false; /* not known to be gone: the record stays */
+        bool gone = alive == 0 || end_process(&pid, graceful, hung, err);
         pidref_done(&pid);
         if (!gone)
             return false;
@@ -408,12 +429,12 @@ bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError *
     return true;
 }
 
-static void autodestroy_turn(DomainTurn *t, void *unused)
+static void autodestroy_turn(DomainTurn *t, void *data)
 {
+    int id = GPOINTER_TO_INT(data);
     g_autoptr(GError) error = NULL;
-    (void)unused;
 
-    if (!t || !view_active(turn_view(t)) || !turn_view(t)->autodestroy)
+    if (!t || turn_view(t)->id != id || !turn_view(t)->autodestroy)
         return;
     if (!process_stop(t, VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED, false, &error))
         log_error("cannot end '%s' after its client left: %s", turn_view(t)->name, error->message);
@@ -421,11 +442,12 @@ static void autodestroy_turn(DomainTurn *t, void *unused)
 
 static void on_client_gone(uint64_t client_id, void *data)
 {
-    Domain *d = data;
+    ClientRun *run = data;
     (void)client_id;
 
-    domain_run_turn(d, "autodestroy", true, autodestroy_turn, NULL);
-    domain_unref(d);
+    domain_run_turn(run->domain, "autodestroy", true, autodestroy_turn, GINT_TO_POINTER(run->id));
+    domain_unref(run->domain);
+    g_free(run);
 }
 
 void process_plan_reboot(DomainTurn *t, bool on)
@@ -497,7 +519,7 @@ static bool sync_state(DomainTurn *t, Qmp *q)
     return true;
 }
 
-void process_reconnect(DomainTurn *t, void *unused)
+void process_reattach(DomainTurn *t, void *unused)
 {
     g_autoptr(GError) error = NULL;
     (void)unused;
@@ -508,16 +530,14 @@ void process_reconnect(DomainTurn *t, void *unused)
     Guest *g = turn_driver_data(t);
     const QemuStatus *s = view_status(v);
     PidRef pid = { .pid = s->pid, .start_time = s->start_time, .fd = -1 };
-    int alive = pidref_reopen(&pid, NULL);
+    int alive = pidref_reopen(&pid, &error);
     pidref_done(&pid);
 
-    if (v->live)
-        resources_note_ports(v->live->def);
-    if (alive == 1 && v->autodestroy) {
-        /* Its client's connection died with us. */
-        (void)process_stop(t, VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED, false, &error);
+    if (alive < 0) {
+        log_error("cannot tell whether '%s' still runs: %s; it is left as it was", v->name, error->message);
         return;
     }
+    atomic_store(&g->destroying, false);
     atomic_store(&g->fake_reboot, s->fake_reboot);
     Qmp *q = alive == 1 ? qmp_open(s->monitor_path, -1, QMP_OPEN_LAZY, 0, &guest_qmp_ops, domain_ref(g->domain), &error)
                         : NULL;
@@ -533,4 +553,28 @@ void process_reconnect(DomainTurn *t, void *unused)
     g_clear_error(&error);
     if (!process_stop(t, VIR_DOMAIN_SHUTOFF_CRASHED, VIR_DOMAIN_EVENT_STOPPED_FAILED, false, &error))
         log_error("cannot end '%s': %s", v->name, error->message);
+}
+
+void process_reconnect(DomainTurn *t, void *unused)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!t || !view_active(turn_view(t)))
+        return;
+    const DomainView *v = turn_view(t);
+    if (v->live)
+        resources_note_ports(v->live->def);
+    if (!v->autodestroy) {
+        process_reattach(t, unused);
+        return;
+    }
+    /* Its client's connection died with us. */
+    if (!process_stop(t, VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED, false, &error))
+        log_error("cannot end '%s', whose client is gone: %s", v->name, error->message);
+}
+
+void process_after_interrupt(DomainTurn *t, void *unused)
+{
+    if (t && view_active(turn_view(t)) && atomic_load(&((Guest *)turn_driver_data(t))->destroying))
+        process_reattach(t, unused);
 }

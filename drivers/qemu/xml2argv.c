@@ -118,8 +118,18 @@ static char *build_argv(const Request *r, DomainDef *d, GError **err)
         .chardev_tls_dir = "/etc/pki/libvirt-chardev", .chardev_tls_secret = field(r, "chardev_tls_secret"),
         .nbd_tls_dir = "/etc/pki/libvirt-nbd/dummy,path", .vhost_net = true,
         .vnc_listen = "127.0.0.1", .spice_listen = "127.0.0.1", .opaque = (void *)r,
-        .incoming_uri = field(r, "incoming"),
+        .incoming_uri = field(r, "incoming"), .rendernode = "/dev/dri/foo", .tpm_socket = "/dev/test",
+        .vnc_sasl_dir = field(r, "vnc_sasl_dir"), .vnc_auto_unix_socket = field(r, "vnc_auto_socket"),
+        .spice_auto_unix_socket = field(r, "spice_auto_socket"),
     };
+    guint pos = 0;
+    GraphicsDef *g;
+    while ((g = domain_next(d, DEVICE_GRAPHICS, &pos))) {
+        if (g->type == GRAPHICS_SPICE && tri_is_yes(g->autoport)) {
+            g->port = (OptI32){ 1, 5901 };
+            g->tls_port = (OptI32){ 1, 5902 };
+        }
+    }
     QemuRun run = { .id = -1, .channel_dir = "/tmp/channel" };
     if (!qemu_prepare_run(d, r->caps, &run, err) || !qemu_cmdline_build(d, r->caps, &ctx, &argv, &env, err))
         return NULL;
@@ -133,7 +143,8 @@ static char *convert(Request *r, GError **err)
     const char *to = field(r, "to") ? field(r, "to") : "argv", *caps = field(r, "caps");
     QemuPolicyData data = {
         .lookup_caps = lookup_caps, .emulator = emulator_path, .opaque = r, .host_arch = "x86_64",
-        .vnc_auto_unix_socket = field(r, "vnc_auto_socket"), .spice_auto_unix_socket = field(r, "spice_auto_socket"),
+        .host_audio = field(r, "host_audio"), .vnc_host_audio = field(r, "vnc_host_audio"),
+        .nographics_host_audio = field(r, "nographics_host_audio"), .keep_hardware = !field(r, "to") || strcmp(field(r, "to"), "argv"),
     };
     if (!field(r, "xml") || !g_file_get_contents(field(r, "xml"), &xml, &len, err))
         return NULL;
