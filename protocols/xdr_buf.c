@@ -405,7 +405,8 @@ bool_t xdrb_opt_string(XDR *x, char **v, u_int max)
         return FALSE;
     if (there)
         return xdrb_string(x, v, max);
-    *v = NULL;
+    if (x->x_op != XDR_ENCODE) /* what is encoded may be shared or constant */
+        *v = NULL;
     return TRUE;
 }
 
@@ -502,7 +503,8 @@ bool_t xdrb_optional(XDR *x, void **v, size_t size, u_int wire_min, xdrproc_t xd
     if (!mark(x, &there))
         return FALSE;
     if (!there) {
-        *v = NULL;
+        if (x->x_op != XDR_ENCODE)
+            *v = NULL;
         return TRUE;
     }
     if (x->x_op == XDR_DECODE) {

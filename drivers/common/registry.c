@@ -339,8 +339,8 @@ void registry_release(Domain *d)
     bool drop = false;
 
     lock_enter(&reg.lock);
-    /* References are only made under this lock while the domain is invisible, so the count is exact
-     * here: one is the registry's, one is ours. */
+    /* A domain without a view is found under this lock only, so nobody can come to it unseen: when the
+     * count is two, one is the registry's and one is ours. */
     if (d->registered && !visible_locked(d) && g_atomic_ref_count_compare(&d->refs, 2)) {
         index_locked(d, NULL, -1);
         g_hash_table_remove(reg.by_uuid, d->uuid);

@@ -5,58 +5,35 @@
  * never depends on what was there. Both are pure functions, any thread.
  */
 #include <fcntl.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
 
 #include "drivers/qemu/caps.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/xml.h"
 
 #define CAPS_FILE_MAX (4 * 1024 * 1024)
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
-
-static bool is_element(const xmlNode *n, const char *name)
+static char *attr(const xmlNode *n, const char *name)
 {
-    return n->type == XML_ELEMENT_NODE && strcmp((const char *)n->name, name) == 0;
+    return g_strdup(xml_attr_get(n, name));
 }
 
-static char *attr(xmlNode *n, const char *name)
+static bool attr_is(const xmlNode *n, const char *name, const char *value)
 {
-    xmlChar *v = xmlGetNoNsProp(n, (const xmlChar *)name);
-    char *r = v ? g_strdup((const char *)v) : NULL;
-
-    xmlFree(v);
-    return r;
+    return g_strcmp0(xml_attr_get(n, name), value) == 0;
 }
 
-static bool attr_is(xmlNode *n, const char *name, const char *value)
+static uint64_t attr_number(const xmlNode *n, const char *name)
 {
-    g_autofree char *v = attr(n, name);
-
-    return g_strcmp0(v, value) == 0;
-}
-
-static uint64_t attr_number(xmlNode *n, const char *name)
-{
-    g_autofree char *v = attr(n, name);
+    const char *v = xml_attr_get(n, name);
 
     return v ? g_ascii_strtoull(v, NULL, 10) : 0;
 }
 
-static char *content(xmlNode *n)
+static uint64_t content_number(const xmlNode *n)
 {
-    xmlChar *v = xmlNodeGetContent(n);
-    char *r = g_strdup(v ? (const char *)v : "");
-
-    xmlFree(v);
-    return r;
-}
-
-static uint64_t content_number(xmlNode *n)
-{
-    g_autofree char *v = content(n);
+    g_autofree char *v = xml_text_dup(n);
 
     return g_ascii_strtoull(v, NULL, 10);
 }
@@ -80,8 +57,8 @@ static char **child_names(xmlNode *n, const char *element)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-    for (xmlNode *e = n->children; e; e = e->next) {
-        char *name = is_element(e, element) ? attr(e, "name") : NULL;
+    for (xmlNode *e = xml_child(n, NULL); e; e = xml_next(e, NULL)) {
+        char *name = xml_is(e, element) ? attr(e, "name") : NULL;
         if (name)
             g_ptr_array_add(names, name);
     }
@@ -132,8 +109,8 @@ static void read_host_cpu(QemuCaps *c, xmlNode *n)
 
     c->accel[a].host_cpu.model = attr(n, "model");
     c->accel[a].host_cpu.migratability = attr_is(n, "migratability", "yes");
-    for (xmlNode *p = n->children; p; p = p->next) {
-        g_autofree char *name = is_element(p, "property") ? attr(p, "name") : NULL;
+    for (xmlNode *p = xml_child(n, NULL); p; p = xml_next(p, NULL)) {
+        g_autofree char *name = xml_is(p, "property") ? attr(p, "name") : NULL;
         if (!name)
             continue;
 
@@ -158,21 +135,21 @@ static void read_sev(QemuCaps *c, xmlNode *n)
     if (c->sev)
         return;
     c->sev = g_new0(QemuSev, 1);
-    for (xmlNode *e = n->children; e; e = e->next) {
-        if (is_element(e, "cbitpos"))
+    for (xmlNode *e = xml_child(n, NULL); e; e = xml_next(e, NULL)) {
+        if (xml_is(e, "cbitpos"))
             c->sev->cbitpos = content_number(e);
-        else if (is_element(e, "reducedPhysBits"))
+        else if (xml_is(e, "reducedPhysBits"))
             c->sev->reduced_phys_bits = content_number(e);
-        else if (is_element(e, "maxGuests"))
+        else if (xml_is(e, "maxGuests"))
             c->sev->max_guests = content_number(e);
-        else if (is_element(e, "maxESGuests"))
+        else if (xml_is(e, "maxESGuests"))
             c->sev->max_es_guests = content_number(e);
-        else if (is_element(e, "pdh") && !c->sev->pdh)
-            c->sev->pdh = content(e);
-        else if (is_element(e, "certChain") && !c->sev->cert_chain)
-            c->sev->cert_chain = content(e);
-        else if (is_element(e, "cpu0Id") && !c->sev->cpu0_id)
-            c->sev->cpu0_id = content(e);
+        else if (xml_is(e, "pdh") && !c->sev->pdh)
+            c->sev->pdh = xml_text_dup(e);
+        else if (xml_is(e, "certChain") && !c->sev->cert_chain)
+            c->sev->cert_chain = xml_text_dup(e);
+        else if (xml_is(e, "cpu0Id") && !c->sev->cpu0_id)
+            c->sev->cpu0_id = xml_text_dup(e);
     }
 }
 
@@ -182,20 +159,19 @@ static void read_sgx(QemuCaps *c, xmlNode *n)
         return;
     c->sgx = g_new0(QemuSgx, 1);
     c->sgx->sections = g_array_new(false, true, sizeof(QemuSgxSection));
-    for (xmlNode *e = n->children; e; e = e->next) {
-        g_autofree char *text = e->type == XML_ELEMENT_NODE ? content(e) : NULL;
+    for (xmlNode *e = xml_child(n, NULL); e; e = xml_next(e, NULL)) {
+        g_autofree char *text = xml_text_dup(e);
 
-        if (is_element(e, "flc"))
+        if (xml_is(e, "flc"))
             c->sgx->flc = g_str_equal(text, "yes");
-        else if (is_element(e, "sgx1"))
+        else if (xml_is(e, "sgx1"))
             c->sgx->sgx1 = g_str_equal(text, "yes");
-        else if (is_element(e, "sgx2"))
+        else if (xml_is(e, "sgx2"))
             c->sgx->sgx2 = g_str_equal(text, "yes");
-        else if (is_element(e, "section_size"))
+        else if (xml_is(e, "section_size"))
             c->sgx->section_kib = content_number(e);
-        else if (is_element(e, "sections"))
-            for (xmlNode *s = e->children; s; s = s->next)
-                if (is_element(s, "section")) {
+        else if (xml_is(e, "sections"))
+            for (xmlNode *s = xml_child(e, "section"); s; s = xml_next(s, "section")) {
                     QemuSgxSection sec = { attr_number(s, "node"), attr_number(s, "size") };
                     g_array_append_val(c->sgx->sections, sec);
                 }
@@ -210,34 +186,34 @@ static void read_hyperv(QemuCaps *c, xmlNode *n)
 
 static void read_element(QemuCaps *c, xmlNode *n)
 {
-    if (is_element(n, "flag")) {
+    if (xml_is(n, "flag")) {
         g_autofree char *name = attr(n, "name");
         if (name)
             qemu_caps_set(c, qemu_cap_from_name(name));
-    } else if (is_element(n, "emulator") && !c->binary) {
-        c->binary = content(n);
-    } else if (is_element(n, "version")) {
+    } else if (xml_is(n, "emulator") && !c->binary) {
+        c->binary = xml_text_dup(n);
+    } else if (xml_is(n, "version")) {
         c->version = content_number(n);
-    } else if (is_element(n, "package") && !c->package) {
-        c->package = content(n);
-    } else if (is_element(n, "arch") && !c->arch) {
-        c->arch = content(n);
-    } else if (is_element(n, "machine")) {
+    } else if (xml_is(n, "package") && !c->package) {
+        c->package = xml_text_dup(n);
+    } else if (xml_is(n, "arch") && !c->arch) {
+        c->arch = xml_text_dup(n);
+    } else if (xml_is(n, "machine")) {
         read_machine(c, n);
-    } else if (is_element(n, "cpu")) {
+    } else if (xml_is(n, "cpu")) {
         read_cpu(c, n);
-    } else if (is_element(n, "hostCPU")) {
+    } else if (xml_is(n, "hostCPU")) {
         read_host_cpu(c, n);
-    } else if (is_element(n, "gic")) {
+    } else if (xml_is(n, "gic")) {
         QemuGic g = { attr_number(n, "version"), attr_is(n, "kernel", "yes"), attr_is(n, "emulated", "yes") };
         g_array_append_val(c->gic, g);
-    } else if (is_element(n, "sev")) {
+    } else if (xml_is(n, "sev")) {
         read_sev(c, n);
-    } else if (is_element(n, "sgx")) {
+    } else if (xml_is(n, "sgx")) {
         read_sgx(c, n);
-    } else if (is_element(n, "hypervCapabilities")) {
+    } else if (xml_is(n, "hypervCapabilities")) {
         read_hyperv(c, n);
-    } else if (is_element(n, "cacheKey")) {
+    } else if (xml_is(n, "cacheKey")) {
         c->binary_mtime = (int64_t)attr_number(n, "mtime");
         c->binary_size = attr_number(n, "size");
         g_free(c->host_key);
@@ -252,18 +228,16 @@ QemuCaps *qemu_caps_parse_xml(const char *what, const char *text, size_t len, GE
         return NULL;
     }
 
-    g_autoptr(xmlDoc) doc = xmlReadMemory(text, (int)len, what, NULL,
-                                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    if (!root || !is_element(root, "qemuCaps")) {
+    g_autoptr(XmlDoc) doc = xml_parse(text, len, NULL);
+    xmlNode *root = doc ? xml_root(doc) : NULL;
+    if (!root || !xml_is(root, "qemuCaps")) {
         error_set(err, VIR_ERR_PARSE_FAILED, "%s does not hold emulator capabilities", what);
         return NULL;
     }
 
     g_autoptr(QemuCaps) c = qemu_caps_new(NULL, NULL);
-    for (xmlNode *n = root->children; n; n = n->next)
-        if (n->type == XML_ELEMENT_NODE)
-            read_element(c, n);
+    for (xmlNode *n = xml_child(root, NULL); n; n = xml_next(n, NULL))
+        read_element(c, n);
     if (!c->binary || !c->arch || c->version == 0) {
         error_set(err, VIR_ERR_PARSE_FAILED, "%s lacks the emulator's path, architecture or version", what);
         return NULL;

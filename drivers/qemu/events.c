@@ -18,7 +18,7 @@
 #include "util/log.h"
 #include "util/loop.h"
 
-enum { SEC = 1000000, GONE_WAIT = 5 * SEC };
+enum { SEC = 1000000, GONE_WAIT = 5 * SEC, PENDING_MAX = 1000 };
 
 typedef struct Pending {
     QmpEvent *raw;
@@ -186,14 +186,14 @@ static void on_graphics(DomainTurn *t, const MonEvent *e, int phase)
 static void on_vserport(DomainTurn *t, const MonEvent *e)
 {
     ChrDef *chr;
-    DomainDef *def = turn_edit_live(t);
+    ChannelState state = e->vserport.open ? CHANNEL_CONNECTED : CHANNEL_DISCONNECTED;
 
-    for (guint i = 0; e->vserport.alias && (chr = domain_next(def, DEVICE_CHANNEL, &i));) {
+    for (guint i = 0, at = 0; e->vserport.alias && (chr = domain_next(turn_view(t)->live->def, DEVICE_CHANNEL, &i)); at = i) {
         if (g_strcmp0(chr->dev.info.alias, e->vserport.alias) != 0)
             continue;
-        ChannelState state = e->vserport.open ? CHANNEL_CONNECTED : CHANNEL_DISCONNECTED;
         if (chr->state == state)
             return;
+        chr = domain_next(turn_edit_live(t), DEVICE_CHANNEL, &at); /* the same one in our copy */
         chr->state = state;
         if (g_strcmp0(chr->target_name, "org.qemu.guest_agent.0") == 0)
             emit_agent_lifecycle(t,
@@ -296,6 +296,8 @@ static void event_turn(DomainTurn *t, void *data)
     Pending *p = data;
     MonEvent e;
 
+    if (t)
+        atomic_fetch_sub(&((Guest *)turn_driver_data(t))->pending, 1);
     mon_event_decode(p->raw, &e);
     if (t && view_active(turn_view(t)))
         apply(t, &e, p->pause_reason);
@@ -313,7 +315,7 @@ static void on_event(Qmp *q, QmpEvent *raw, void *data)
     MonEvent e;
     (void)q;
 
-    if (v) {
+    if (v && event_wanted_qemu_monitor()) {
         g_autofree char *details = raw->data ? json_text(raw->data) : NULL;
         emit_qemu_monitor(v, raw->name, (int64_t)raw->seconds, raw->micros, details);
     }
@@ -328,6 +330,14 @@ static void on_event(Qmp *q, QmpEvent *raw, void *data)
     mon_event_clear(&e);
     if (!has_effect(kind))
         return;
+    /* A guest cannot fill our memory with events by making them faster than turns come round. */
+    unsigned waiting = atomic_fetch_add(&g->pending, 1);
+    if (waiting >= PENDING_MAX && kind != MON_SHUTDOWN) {
+        if (waiting == PENDING_MAX)
+            log_warn("'%s' makes events faster than they can be handled; dropping some", v ? v->name : "a guest");
+        atomic_fetch_sub(&g->pending, 1);
+        return;
+    }
 
     Pending *p = g_new0(Pending, 1);
     p->raw = qmp_event_ref(raw);
@@ -351,11 +361,11 @@ static void gone_turn(DomainTurn *t, void *data)
         const QemuStatus *s = view_status(turn_view(t));
         if (now == lost && s) {
             PidRef pid = { .pid = s->pid, .start_time = s->start_time, .fd = -1 };
-            bool alive = pidref_reopen(&pid, NULL) == 1 && pidref_wait(&pid, GONE_WAIT, NULL) != 1;
+            bool alive = pidref_reopen(&pid, NULL) != 0 && pidref_wait(&pid, GONE_WAIT, NULL) != 1;
             pidref_done(&pid);
             if (alive) {
                 log_warn("the monitor of '%s' was lost while its process lives; connecting again", turn_view(t)->name);
-                process_reconnect(t, NULL);
+                process_reattach(t, NULL);
             } else {
                 bool orderly = atomic_load(&g->shutdown) != SHUTDOWN_NONE;
                 stop_run(t, orderly ? VIR_DOMAIN_SHUTOFF_SHUTDOWN : VIR_DOMAIN_SHUTOFF_CRASHED,
@@ -371,7 +381,7 @@ static void on_closed(Qmp *q, const GError *why, void *data)
 {
     if (why)
         log_warn("closing a guest's monitor: %s", why->message);
-    domain_run_turn(data, "end of the guest", true, gone_turn, qmp_ref(q));
+    domain_run_turn(data, "end of the guest", false, gone_turn, qmp_ref(q)); /* behind its last events */
 }
 
 static void on_release(void *data)

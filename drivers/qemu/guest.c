@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "drivers/qemu/process.h"
 #include "util/error.h"
 #include "util/xml.h"
 
@@ -71,9 +72,11 @@ void guest_interrupt(Domain *d, bool destroy)
     atomic_store(&g->destroying, true);
     if (q)
         qmp_abort(q, "the domain is being destroyed");
-    LOCK_SCOPE(&g->lock);
+    lock_enter(&g->lock);
     if (g->starting.pid)
         (void)pidref_kill(&g->starting, SIGKILL, NULL); /* gone already is as good */
+    lock_leave(&g->lock);
+    domain_run_turn(d, "look after a destroy", false, process_after_interrupt, NULL);
 }
 
 uint64_t guest_unresponsive_since(Domain *d)

@@ -20,6 +20,7 @@ typedef struct Guest {
     atomic_bool destroying;
     atomic_int pause_reason; /* why QEMU is about to stop: set by the event before STOP; -1 none */
     atomic_int shutdown;     /* GuestShutdown */
+    atomic_uint pending;    /* monitor events that wait for a turn */
     atomic_bool fake_reboot; /* the next SHUTDOWN is the first half of a reboot that we asked for */
 } Guest;
 

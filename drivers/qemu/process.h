@@ -22,6 +22,11 @@ bool process_restart(DomainTurn *t, GError **err);
 /* Whether the next shutdown of the guest is the first half of a reboot; kept in the status. */
 void process_plan_reboot(DomainTurn *t, bool on);
 
+/* Connects the monitor again and brings state and guest together; ends the run if the process is gone
+ * or its monitor cannot be had. */
+void process_reattach(DomainTurn *t, void *unused);
+/* Follows every destroy: one that did not end the guest left its monitor's calls aborted. */
+void process_after_interrupt(DomainTurn *t, void *unused);
 /* The turn of a domain that was running when we last wrote its status. */
 void process_reconnect(DomainTurn *t, void *unused);
 /* Does a status record say that this process is the domain's? For qemu_launch_recover(). */

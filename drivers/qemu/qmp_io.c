@@ -459,21 +459,29 @@ void qmp_feed(Qmp *q, const char *bytes, size_t n)
     feed(held, bytes, n);
 }
 
+static bool open_socket(const char *path, int *sock, GError **err)
+{
+    if (path) {
+        *sock = unix_path_connect(path, err);
+        return *sock != -1;
+    }
+    if (!fd_set_nonblock(*sock, true)) {
+        error_set_errno(err, errno, "cannot use the monitor's socket");
+        return false;
+    }
+    return true;
+}
+
 Qmp *qmp_open(const char *path, int fd, unsigned flags, uint64_t deadline, const QmpOps *ops, void *data,
               GError **err)
 {
     auto_fd sock = fd;
     Loop *loop = qmp_loop(err);
 
-    if (!loop)
-        return NULL;
-    g_assert(!loop_is_current(loop));
-    if (path) {
-        sock = unix_path_connect(path, err);
-        if (sock == -1)
-            return NULL;
-    } else if (!fd_set_nonblock(sock, true)) {
-        error_set_errno(err, errno, "cannot use the monitor's socket");
+    g_assert(!loop || !loop_is_current(loop));
+    if (!loop || !open_socket(path, &sock, err)) {
+        if (ops->release)
+            ops->release(data); /* data is ours in any case */
         return NULL;
     }
 
