@@ -8,6 +8,8 @@
 
 #include "conf/device-internal.h"
 #include "conf/domain.h"
+#include "conf/storage_pool.h"
+#include "conf/storage_volume.h"
 #include "util/error.h"
 
 /* ---- domains have more context than other kinds ---- */
@@ -36,6 +38,10 @@ static const DocKind domain_kind = {
 /* One line per kind. */
 static const DocKind *const kinds[] = {
     &domain_kind,
+    &storage_pool_kind,
+    &storage_volume_kind,
+    &storage_source_list_kind,
+    &storage_pool_caps_kind,
 };
 
 const DocKind *doc_kind_at(unsigned i)

@@ -3,6 +3,7 @@
  * Test tool, usage: xml2xml [KIND]. Reads documents of a kind (domain) named on standard input, one
  * per line, and answers for each with one line "ok LENGTH" or "refused CODE LENGTH" followed by
  * that many bytes: the document as we write it, or the error. Driven by tests/conformance/run.
+ * After the name may come tab-separated words "name=value": what a driver knows beside the document.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "conf/domain.h"
 #include "conf/kinds.h"
+#include "conf/storage_volume.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/xml.h"
@@ -29,8 +31,44 @@ static char *domain_convert(const char *xml, gsize len, GError **err)
     return d ? domain_format(d, DOMAIN_FORMAT_SECURE, &ctx, err) : NULL;
 }
 
-static char *convert(const char *kind, const char *path, GError **err)
+/* Value of a word, NULL when it is not there. */
+static const char *word(char **words, const char *name)
 {
+    for (unsigned i = 1; words[0] && words[i]; i++) {
+        const char *eq = strchr(words[i], '=');
+        if (eq && !strncmp(words[i], name, (size_t)(eq - words[i])) && !name[eq - words[i]])
+            return eq + 1;
+    }
+    return NULL;
+}
+
+static bool flag(char **words, const char *name)
+{
+    g_autofree char *w = g_strdup_printf("flag=%s", name);
+    return words[0] && g_strv_contains((const char *const *)words + 1, w);
+}
+
+static char *volume_convert(const char *xml, gsize len, char **words, GError **err)
+{
+    const char *pool = word(words, "pool");
+    unsigned flags = storage_volume_kind.tool_parse | (flag(words, "capacity") ? VOLUME_PARSE_NO_CAPACITY : 0);
+    g_autoptr(StorageVolumeDef) d = storage_volume_parse_for(
+        xml, len, flags, pool ? (StoragePoolType)enum_value(&storage_pool_type_names, pool) : POOL_DIR, err);
+    return d ? storage_volume_format(d, storage_volume_kind.tool_format, err) : NULL;
+}
+
+/* Kinds whose documents are read with what a driver knows. */
+static const struct {
+    const char *kind;
+    char *(*convert)(const char *xml, gsize len, char **words, GError **err);
+} with_driver[] = {
+    { "storagevol", volume_convert },
+};
+
+static char *convert(const char *kind, const char *line, GError **err)
+{
+    g_auto(GStrv) words = g_strsplit(line, "\t", -1);
+    const char *path = words[0] ? words[0] : "";
     g_autofree char *xml = NULL;
     gsize len;
 
@@ -38,10 +76,15 @@ static char *convert(const char *kind, const char *path, GError **err)
         return NULL;
     if (!strcmp(kind, "domain"))
         return domain_convert(xml, len, err);
+    for (unsigned i = 0; i < G_N_ELEMENTS(with_driver); i++) {
+        if (!strcmp(with_driver[i].kind, kind))
+            return with_driver[i].convert(xml, len, words, err);
+    }
     const DocKind *k = doc_kind_find(kind);
     void *def = doc_parse(k, xml, len, k->tool_parse, err);
     char *out = def ? doc_format(k, def, k->tool_format, err) : NULL;
-    doc_free(k, def);
+    if (def)
+        doc_free(k, def);
     return out;
 }
 
