@@ -10,6 +10,9 @@
  */
 #include "drivers/qemu/caps_probe.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -119,6 +122,21 @@ static bool binary_stat(const char *binary, struct stat *st, GError **err)
     return true;
 }
 
+/* How many encrypted guests there can be is told by the processor, not by the emulator. */
+static void sev_limits(QemuSev *sev)
+{
+#if defined(__x86_64__)
+    unsigned eax, all = 0, ebx, first_plain = 0;
+
+    if (!__get_cpuid(0x8000001f, &eax, &ebx, &all, &first_plain) || first_plain == 0 || all < first_plain)
+        return;
+    sev->max_guests = all - first_plain + 1;
+    sev->max_es_guests = first_plain - 1;
+#else
+    (void)sev;
+#endif
+}
+
 QemuCaps *qemu_caps_probe(const char *binary, GError **err)
 {
     g_autoptr(QemuCaps) c = qemu_caps_new(binary, NULL);
@@ -133,6 +151,8 @@ QemuCaps *qemu_caps_probe(const char *binary, GError **err)
         return NULL;
     if (qemu_caps_has(c, QEMU_CAP_KVM) && qemu_caps_has(c, QEMU_CAP_TCG) && !probe_pass(c, "tcg", false, err))
         return NULL;
+    if (c->sev)
+        sev_limits(c->sev);
     return g_steal_pointer(&c);
 }
 

@@ -172,9 +172,9 @@ static void read_sgx(QemuCaps *c, xmlNode *n)
             c->sgx->section_kib = content_number(e);
         else if (xml_is(e, "sections"))
             for (xmlNode *s = xml_child(e, "section"); s; s = xml_next(s, "section")) {
-                    QemuSgxSection sec = { attr_number(s, "node"), attr_number(s, "size") };
-                    g_array_append_val(c->sgx->sections, sec);
-                }
+                QemuSgxSection sec = { attr_number(s, "node"), attr_number(s, "size") };
+                g_array_append_val(c->sgx->sections, sec);
+            }
     }
 }
 
@@ -362,6 +362,9 @@ static void put_sev(GString *s, const QemuSev *sev)
                            "  <sev>\n    <cbitpos>%u</cbitpos>\n"
                            "    <reducedPhysBits>%u</reducedPhysBits>\n",
                            sev->cbitpos, sev->reduced_phys_bits);
+    if (sev->max_guests || sev->max_es_guests)
+        g_string_append_printf(s, "    <maxGuests>%u</maxGuests>\n    <maxESGuests>%u</maxESGuests>\n", sev->max_guests,
+                               sev->max_es_guests);
     put_text(s, "    ", "pdh", sev->pdh);
     put_text(s, "    ", "certChain", sev->cert_chain);
     put_text(s, "    ", "cpu0Id", sev->cpu0_id);
