@@ -142,10 +142,10 @@ const ConfDesc *conf_arm(const ConfField *r, const void *base)
     return NULL;
 }
 
-/* "qemu:arg" names an element in that namespace of domains. */
+/* "qemu:arg" names an element in a namespace "http://libvirt.org/schemas/DOCUMENT/qemu/VERSION". */
 static bool named(const xmlNode *n, const char *name)
 {
-    static const char schemas[] = "http://libvirt.org/schemas/domain/";
+    static const char schemas[] = "http://libvirt.org/schemas/";
     const char *colon = name ? strchr(name, ':') : NULL;
 
     if (!colon)
@@ -153,8 +153,11 @@ static bool named(const xmlNode *n, const char *name)
     if (n->type != XML_ELEMENT_NODE || !n->ns || !n->ns->href || strcmp((const char *)n->name, colon + 1))
         return false;
     const char *href = (const char *)n->ns->href;
-    return g_str_has_prefix(href, schemas) && !strncmp(href + strlen(schemas), name, (size_t)(colon - name)) &&
-           href[strlen(schemas) + (size_t)(colon - name)] == '/';
+    size_t len = (size_t)(colon - name);
+    if (!g_str_has_prefix(href, schemas))
+        return false;
+    const char *slash = strchr(href + strlen(schemas), '/');
+    return slash && !strncmp(slash + 1, name, len) && slash[1 + len] == '/';
 }
 
 static xmlNode *child(xmlNode *n, const char *name)
@@ -262,6 +265,16 @@ static bool parse_scalar(ConfParser *p, const ConfField *r, const ConfStep *s, x
     return forgive(p, err, e);
 }
 
+/* Whether the name() row of d, an enum, has the element's name. */
+static bool knows_name(const ConfDesc *d, const xmlNode *n)
+{
+    for (unsigned i = 0; i < d->n_rows; i++) {
+        if (conf_step(d, i)->leaf == LEAF_NAME)
+            return enum_value(d->rows[i].arg, (const char *)n->name) >= 0;
+    }
+    return false;
+}
+
 static bool parse_list(ConfParser *p, const ConfField *r, const ConfStep *s, xmlNode *el, void *base, GError **err)
 {
     const ConfDesc *d = r->arg;
@@ -273,6 +286,8 @@ static bool parse_list(ConfParser *p, const ConfField *r, const ConfStep *s, xml
         return true;
     name = strcmp(name, "*") ? name : NULL;
     for (xmlNode *c = child(container, name); c; c = next(c, name)) {
+        if ((r->flags & CF_ONLY_KNOWN) && !knows_name(d, c))
+            continue;
         void *item = g_malloc0(d->size);
         conf_mark(c);
         if (r->flags & CF_LIVE && p->flags & DOMAIN_PARSE_INACTIVE) {
