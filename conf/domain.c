@@ -139,7 +139,14 @@ static bool namespaces_parse(ConfParser *p, const ConfField *row, xmlNode *el, v
     }
     if (others->len)
         d->other_namespace = g_strdup(others->str);
-    return !d->qemu || conf_parse(p, &qemu_namespace_desc, el, d->qemu, err);
+    if (!d->qemu)
+        return true;
+    if (!conf_parse(p, &qemu_namespace_desc, el, d->qemu, err))
+        return false;
+    static const QemuNamespace nothing;
+    if (!memcmp(d->qemu, &nothing, sizeof(nothing)))
+        g_clear_pointer(&d->qemu, g_free);
+    return true;
 }
 static void namespaces_format(ConfFormatter *f, const ConfField *row, const void *base)
 {

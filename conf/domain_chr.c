@@ -43,9 +43,13 @@ static bool tcp_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *ba
 {
     ChrSource *src = base;
     bool listen, given;
+    xmlNode *device = el;
 
-    if (!el)
-        return true;
+    el = xml_child(device, "source");
+    if (!el) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, device, NULL, "'source' is missing for type 'tcp'");
+        return false;
+    }
     conf_mark_attrs(el);
     if (!socket_mode(el, &listen, &given, err))
         return false;
@@ -163,7 +167,7 @@ static const ConfCustom unix_source = { unix_parse, unix_format };
 #define ON(m) WHEN(C, type, m)
 #define PATHS (BIT(CHR_DEV) | BIT(CHR_FILE) | BIT(CHR_PIPE))
 static const ConfField chr_source_rows[] = {
-    CONF_CUSTOM_VIEW(tcp_source, "source", "tcp: mode, host, service, tls", ON(BIT(CHR_TCP))),
+    CONF_CUSTOM_VIEW(tcp_source, "", "tcp: mode, host, service, tls", ON(BIT(CHR_TCP))),
     CONF_CUSTOM_VIEW(udp_source, "source", "udp: one source per direction", ON(BIT(CHR_UDP))),
     CONF_CUSTOM_VIEW(unix_source, "source", "unix: mode, path", ON(BIT(CHR_UNIX))),
     CONF_STR(C, path, "source/@path", CF_REQUIRED, "file or device", ON(PATHS)),

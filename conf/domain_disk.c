@@ -161,6 +161,11 @@ static bool outside_auth_parse(ConfParser *p, const ConfField *row, xmlNode *el,
     StorageSource *src = (void *)((char *)base + row->off);
     if (!el || src->auth)
         return true;
+    xmlNode *source = xml_child(el->parent, "source");
+    if (source && xml_child(source, "auth")) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "an <auth> definition already found for disk source");
+        return false;
+    }
     src->auth_outside = 1;
     src->auth = g_new0(StorageAuth, 1);
     return conf_parse(p, &storage_auth_desc, el, src->auth, err);
@@ -177,8 +182,12 @@ static const ConfCustom outside_auth = { outside_auth_parse, outside_auth_format
 static bool outside_encryption_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
 {
     StorageSource *src = (void *)((char *)base + row->off);
-    if (!el || src->encryption)
+    if (!el)
         return true;
+    if (src->encryption) {
+        conf_error_at(err, VIR_ERR_CONFIG_UNSUPPORTED, el, NULL, "an <encryption> definition already found for disk source");
+        return false;
+    }
     src->encryption_outside = 1;
     src->encryption = g_new0(StorageEncryption, 1);
     return conf_parse(p, &encryption_desc, el, src->encryption, err);

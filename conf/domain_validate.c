@@ -5,8 +5,7 @@
  */
 #include <string.h>
 
-#include "conf/device-internal.h"
-#include "conf/domain.h"
+#include "conf/validate-internal.h"
 #include "util/api.h"
 #include "util/error.h"
 
@@ -19,24 +18,6 @@ static bool validate_disks(const DomainDef *d, GError **err)
         if (!g_hash_table_add(names, disk->dst)) {
             error_set(err, VIR_ERR_XML_ERROR, "target '%s' duplicated for disk sources '%s' and another", disk->dst,
                       disk->src.path ? disk->src.path : "");
-            return false;
-        }
-        const DiskIotune *t = &disk->iotune;
-        if ((t->total_bytes_sec && (t->read_bytes_sec || t->write_bytes_sec)) ||
-            (t->total_iops_sec && (t->read_iops_sec || t->write_iops_sec))) {
-            error_set(err, VIR_ERR_XML_ERROR, "disk '%s': total and read/write iotune limits cannot be set at the same time", disk->dst);
-            return false;
-        }
-        if ((t->total_bytes_sec_max && (t->read_bytes_sec_max || t->write_bytes_sec_max)) ||
-            (t->total_iops_sec_max && (t->read_iops_sec_max || t->write_iops_sec_max))) {
-            error_set(err, VIR_ERR_XML_ERROR, "disk '%s': total and read/write iotune maxima cannot be set at the same time", disk->dst);
-            return false;
-        }
-        const char *wwn = disk->wwn;
-        if (wwn && g_str_has_prefix(wwn, "0x"))
-            wwn += 2;
-        if (wwn && (strlen(wwn) != 16 || strspn(wwn, "0123456789abcdefABCDEF") != 16)) {
-            error_set(err, VIR_ERR_XML_ERROR, "disk '%s': malformed wwn '%.50s', 16 hexadecimal digits expected", disk->dst, disk->wwn);
             return false;
         }
     }
@@ -92,71 +73,45 @@ static bool validate_unique(const DomainDef *d, GError **err)
     return true;
 }
 
-static bool overlaps_partly(const Bitmap *a, const Bitmap *b)
+static bool validate_os(const DomainDef *d, GError **err)
 {
-    return bitmap_overlaps(a, b) && !bitmap_equal(a, b);
+    const OsDef *os = &d->os;
+    const char *problem = NULL;
+    Tristate secure_boot = TRI_ABSENT, enrolled = TRI_ABSENT;
+
+    for (unsigned i = 0; i < list_len(os->firmware_features); i++) {
+        const FirmwareFeatureDef *f = list_at(os->firmware_features, i);
+        if (f->name == FIRMWARE_SECURE_BOOT)
+            secure_boot = f->enabled;
+        else
+            enrolled = f->enabled;
+    }
+    if (os->firmware == FIRMWARE_BIOS && os->nvram)
+        problem = "firmware type 'bios' does not support nvram";
+    else if (enrolled == TRI_YES && secure_boot == TRI_NO)
+        problem = "firmware feature 'enrolled-keys' cannot be enabled when firmware feature 'secure-boot' is disabled";
+    else if (os->firmware && os->loader && os->loader->type)
+        problem = "loader attribute 'type' cannot be specified when firmware autoselection is enabled";
+    else if (os->loader && os->loader->stateless == TRI_YES && os->nvram)
+        problem = "NVRAM is not permitted when loader is stateless";
+    if (problem)
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "domain/os: %s", problem);
+    return !problem;
 }
 
-static bool is_subset(const Bitmap *a, const Bitmap *b)
+/* A uuid for the guest's firmware that is not the domain's is a mistake. */
+static bool validate_sysinfo(const DomainDef *d, GError **err)
 {
-    for (int i = bitmap_next(a, 0); i >= 0; i = bitmap_next(a, (unsigned)i + 1)) {
-        if (!bitmap_is_set(b, (unsigned)i))
-            return false;
-    }
-    return true;
-}
-
-static bool validate_cputune(const CpuTuning *t, GError **err)
-{
-    for (unsigned i = 0; i < list_len(t->cachetunes); i++) {
-        const CacheTune *a = list_at(t->cachetunes, i);
-        for (unsigned j = 0; j < i; j++) {
-            if (bitmap_overlaps(a->vcpus, ((const CacheTune *)list_at(t->cachetunes, j))->vcpus)) {
-                error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/cachetune: overlapping vcpus");
+    for (unsigned i = 0; i < list_len(d->sysinfos); i++) {
+        const Sysinfo *s = list_at(d->sysinfos, i);
+        for (unsigned k = 0; k < list_len(s->system); k++) {
+            const SysinfoEntry *e = list_at(s->system, k);
+            Uuid uuid;
+            if (strcmp(e->name, "uuid") || !e->value)
+                continue;
+            if (!uuid_parse(e->value, uuid) || !uuid_equal(uuid, d->uuid.v)) {
+                error_set(err, VIR_ERR_XML_ERROR, "UUID mismatch between <uuid> and <sysinfo>");
                 return false;
-            }
-        }
-        for (unsigned m = 0; m < list_len(a->caches); m++) {
-            const CacheAlloc *x = list_at(a->caches, m);
-            for (unsigned n = 0; n < m; n++) {
-                const CacheAlloc *y = list_at(a->caches, n);
-                if (x->level == y->level && x->id == y->id && (x->type == y->type || x->type == CACHE_TYPE_BOTH || y->type == CACHE_TYPE_BOTH)) {
-                    error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/cachetune: colliding allocations for cache %u of level %u", x->id, x->level);
-                    return false;
-                }
-            }
-        }
-        for (unsigned m = 0; m < list_len(a->monitors); m++) {
-            const CacheMonitor *x = list_at(a->monitors, m);
-            bool taken = false;
-            for (unsigned n = 0; n < m; n++)
-                taken = taken || bitmap_equal(x->vcpus, ((const CacheMonitor *)list_at(a->monitors, n))->vcpus);
-            if (taken || !is_subset(x->vcpus, a->vcpus)) {
-                error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/cachetune/monitor: vcpus are not of the cachetune or monitored twice");
-                return false;
-            }
-        }
-    }
-    for (unsigned i = 0; i < list_len(t->memorytunes); i++) {
-        const MemoryTune *a = list_at(t->memorytunes, i);
-        for (unsigned j = 0; j < i; j++) {
-            if (bitmap_overlaps(a->vcpus, ((const MemoryTune *)list_at(t->memorytunes, j))->vcpus)) {
-                error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/memorytune: overlapping vcpus");
-                return false;
-            }
-        }
-        for (unsigned j = 0; j < list_len(t->cachetunes); j++) {
-            if (overlaps_partly(a->vcpus, ((const CacheTune *)list_at(t->cachetunes, j))->vcpus)) {
-                error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/memorytune: vcpus overlap with a cachetune");
-                return false;
-            }
-        }
-        for (unsigned m = 0; m < list_len(a->nodes); m++) {
-            for (unsigned n = 0; n < m; n++) {
-                if (((const MemoryBandwidth *)list_at(a->nodes, m))->id == ((const MemoryBandwidth *)list_at(a->nodes, n))->id) {
-                    error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/memorytune: colliding allocations for a node");
-                    return false;
-                }
             }
         }
     }
@@ -205,6 +160,7 @@ static bool driver_validate(const DomainDef *d, const ConfPolicy *policy, void *
 bool domain_validate(const DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err)
 {
     return validate_disks(d, err) && validate_controllers(d, err) && validate_unique(d, err) &&
-           (!d->cputune || validate_cputune(d->cputune, err)) && validate_timers(&d->clock, err) &&
-           validate_vcpus(d, err) && driver_validate(d, policy, policy_data, err);
+           validate_devices(d, err) && validate_os(d, err) && validate_sysinfo(d, err) &&
+           validate_tuning(d, err) && validate_timers(&d->clock, err) && validate_vcpus(d, err) &&
+           driver_validate(d, policy, policy_data, err);
 }
