@@ -197,7 +197,8 @@ void qemu_assign_nodes(DomainDef *d, unsigned *next)
         DiskDef *disk = (DiskDef *)dev;
         if (disk->src.type == STORAGE_VHOSTUSER)
             continue;
-        for (StorageSource *s = &disk->src; s && !source_is_empty(s); s = s->backing) {
+        /* An empty drive has a number, too: its medium will come. */
+        for (StorageSource *s = &disk->src; s && (s == &disk->src || !source_is_empty(s)); s = s->backing) {
             if (!s->index)
                 s->index = ++*next;
         }

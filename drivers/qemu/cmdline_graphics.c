@@ -170,7 +170,7 @@ static bool add_spice(Cmd *c, const GraphicsDef *g, GError **err)
         g_string_free(s, TRUE);
         return false;
     }
-    bool tls = g->tls_port.set && g->tls_port.v > 0;
+    bool tls = g->tls_port.set && g->tls_port.v > 0 && !g_str_has_prefix(s->str, "unix,");
     if (c->ctx->spice_sasl) {
         if (c->ctx->spice_sasl_dir)
             cmd_env(c, "SASL_CONF_PATH", c->ctx->spice_sasl_dir);

@@ -79,6 +79,10 @@ bool cmd_machine(Cmd *c, GError **err)
 {
     const DomainDef *d = c->def;
     const Features *f = &d->features;
+    if (!d->os.machine)
+        return cmd_refuse(err, "os/type: no machine, and the emulator tells no default");
+    if (d->os.firmware == FIRMWARE_EFI && !d->os.loader)
+        return cmd_refuse(err, "os: no firmware has been selected for firmware='efi'");
     GString *s = g_string_new(NULL);
 
     props_escape(s, d->os.machine);

@@ -179,6 +179,24 @@ static bool add_backend(Cmd *c, const Backend *b, GError **err)
     return true;
 }
 
+/* RAM without objects, of machines that know no other. */
+static bool plain_memory(Cmd *c, GError **err)
+{
+    const MemoryBacking *b = c->def->backing;
+    uint64_t kib;
+    if (b && b->allocation == MEM_ALLOC_IMMEDIATE)
+        cmd_arg(c, "-mem-prealloc");
+    if (!huge_page_size(c, -1, &kib))
+        return true;
+    g_autofree char *path = huge_page_path(c, kib, err);
+    if (!path)
+        return false;
+    if (b->allocation != MEM_ALLOC_IMMEDIATE)
+        cmd_arg(c, "-mem-prealloc");
+    cmd_opt(c, "-mem-path", path);
+    return true;
+}
+
 bool cmd_memory(Cmd *c, GError **err)
 {
     const DomainDef *d = c->def;
@@ -192,9 +210,7 @@ bool cmd_memory(Cmd *c, GError **err)
         b.file = b.id;
         return add_backend(c, &b, err);
     }
-    if (d->backing && d->backing->allocation == MEM_ALLOC_IMMEDIATE)
-        cmd_arg(c, "-mem-prealloc");
-    return true;
+    return cell_count(c) ? true : plain_memory(c, err);
 }
 
 static void cpu_ranges(GString *s, const Bitmap *cpus)
@@ -283,6 +299,8 @@ bool cmd_numa(Cmd *c, GError **err)
         hmat |= list_len(cell->caches) > 0;
     }
     objects |= hmat;
+    if (!objects && !plain_memory(c, err))
+        return false;
     for (unsigned i = 0; i < n; i++) {
         const NumaCell *cell = list_at(cpu->cells, i);
         g_autofree char *id = g_strdup_printf("ram-node%u", cell->id.v);

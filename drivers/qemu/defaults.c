@@ -448,6 +448,25 @@ static void sort_disks(DomainDef *d)
     }
 }
 
+/* Controllers that addresses imply were added before those that the machine implies, and come after
+ * them. Takes them out. */
+static GPtrArray *take_implied_controllers(DomainDef *d)
+{
+    GPtrArray *taken = g_ptr_array_new();
+    for (unsigned i = 0; i < list_len(d->devices);) {
+        const ControllerDef *c = list_at(d->devices, i);
+        bool by_address = c->dev.kind == DEVICE_CONTROLLER && c->dev.line == 0 &&
+                          (c->type == CONTROLLER_SCSI || c->type == CONTROLLER_FDC || c->type == CONTROLLER_IDE ||
+                           c->type == CONTROLLER_CCID || c->type == CONTROLLER_VIRTIO_SERIAL ||
+                           (c->type == CONTROLLER_SATA && !qemu_machine_is_q35(d)));
+        if (by_address)
+            g_ptr_array_add(taken, g_ptr_array_steal_index(d->devices, i));
+        else
+            i++;
+    }
+    return taken;
+}
+
 static bool imply_devices(DomainDef *d, const QemuPolicyData *p, const QemuCaps *caps, GError **err)
 {
     Implied w = implied_devices(d, caps);
@@ -570,7 +589,11 @@ static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
     g_autoptr(QemuCaps) caps = NULL;
     machine_defaults(d, data, &caps);
     sort_disks(d);
-    if (!imply_devices(d, data, caps, err))
+    g_autoptr(GPtrArray) implied = take_implied_controllers(d);
+    bool ok = imply_devices(d, data, caps, err);
+    for (unsigned i = 0; i < implied->len; i++)
+        qemu_insert_controller(d, g_ptr_array_index(implied, i));
+    if (!ok)
         return false;
     boot_defaults(d);
     nvram_defaults(d, data);

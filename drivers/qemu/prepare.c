@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "drivers/qemu/alias.h"
+#include "drivers/qemu/guest_cpu.h"
 #include "drivers/qemu/machine.h"
 #include "util/error.h"
 
@@ -82,5 +83,6 @@ bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GE
     qemu_assign_nodes(d, &node);
     align_memory(d);
     channel_paths(d, run);
-    return true;
+    QemuAccel accel = qemu_accel_from_name(enum_name(&virt_type_names, d->virt));
+    return !d->cpu || accel == QEMU_ACCEL_N_ || qemu_cpu_expand(d->cpu, caps, accel, err);
 }

@@ -87,6 +87,29 @@ static void strip_machine_aliases(QemuCaps *c)
     }
 }
 
+/* An emulator that is only a list of flags, with the usual default machine of its architecture. */
+static QemuCaps *caps_of_flags(const char *arch, const char *flags)
+{
+    static const char *const machines[][2] = {
+        { "x86_64", "pc" }, { "i686", "pc" }, { "aarch64", "virt" }, { "armv7l", "virt" }, { "ppc64", "pseries" },
+        { "ppc64le", "pseries" }, { "s390x", "s390-ccw-virtio" }, { "riscv64", "virt" }, { "riscv32", "virt" },
+    };
+    QemuCaps *c = qemu_caps_new(emulator_path(NULL, arch), arch);
+    g_auto(GStrv) names = g_strsplit(flags, ",", -1);
+    for (char **n = names; *n; n++) {
+        QemuCap cap = qemu_cap_from_identifier(*n);
+        if (cap < QEMU_CAP_N_)
+            qemu_caps_set(c, cap);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(machines); i++) {
+        if (strcmp(arch, machines[i][0]) != 0)
+            continue;
+        for (unsigned a = 0; a < QEMU_ACCEL_N_; a++)
+            qemu_caps_add_machine(c, a, machines[i][1])->is_default = true;
+    }
+    return c;
+}
+
 static char *json_answer(GPtrArray *argv, GPtrArray *env)
 {
     g_autoptr(JsonObject) o = json_object_new_object();
@@ -153,6 +176,8 @@ static char *convert(Request *r, GError **err)
             return NULL;
         if (!field(r, "keep_aliases"))
             strip_machine_aliases(r->caps);
+    } else if (field(r, "flags")) {
+        r->caps = caps_of_flags(field(r, "arch") ? field(r, "arch") : "x86_64", field(r, "flags"));
     }
     bool active = strcmp(to, "xml") != 0;
     g_autoptr(DomainDef) d = domain_parse(xml, len, active ? 0 : DOMAIN_PARSE_INACTIVE, &qemu_policy, &data, err);
