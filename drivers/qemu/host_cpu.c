@@ -47,12 +47,11 @@ static void read_msrs(CpuData *d, int kvm)
             continue;
         last = f->leaf;
         if (kvm >= 0) {
-            struct {
-                struct kvm_msrs head;
-                struct kvm_msr_entry entry;
-            } m = { .head = { .nmsrs = 1 }, .entry = { .index = f->leaf } };
-            if (ioctl(kvm, KVM_GET_MSRS, &m) == 1)
-                cpu_data_add_msr(d, f->leaf, m.entry.data);
+            g_autofree struct kvm_msrs *m = g_malloc0(sizeof(*m) + sizeof(m->entries[0]));
+            m->nmsrs = 1;
+            m->entries[0].index = f->leaf;
+            if (ioctl(kvm, KVM_GET_MSRS, m) == 1)
+                cpu_data_add_msr(d, f->leaf, m->entries[0].data);
         } else if (dev >= 0 && pread(dev, &value, sizeof(value), f->leaf) == sizeof(value)) {
             cpu_data_add_msr(d, f->leaf, value);
         }
