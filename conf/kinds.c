@@ -8,6 +8,7 @@
 
 #include "conf/device-internal.h"
 #include "conf/domain.h"
+#include "conf/node_device.h"
 #include "conf/storage_pool.h"
 #include "conf/storage_volume.h"
 #include "util/error.h"
@@ -42,6 +43,7 @@ static const DocKind *const kinds[] = {
     &storage_volume_kind,
     &storage_source_list_kind,
     &storage_pool_caps_kind,
+    &node_device_kind,
 };
 
 const DocKind *doc_kind_at(unsigned i)
