@@ -10,6 +10,7 @@
 
 #include "conf/device-internal.h"
 #include "conf/domain.h"
+#include "conf/kinds.h"
 #include "conf/parse-internal.h"
 #include "util/error.h"
 
@@ -42,7 +43,8 @@ static void collect(const ConfDesc *d, GPtrArray *all)
 static GPtrArray *all_descs(void)
 {
     GPtrArray *all = g_ptr_array_new();
-    collect(&domain_desc, all);
+    for (unsigned i = 0; doc_kind_at(i); i++)
+        collect(doc_kind_at(i)->desc, all);
     for (unsigned k = 0; k < _DEVICE_KIND_N; k++) {
         CHECK(device_desc((DeviceKind)k), "kind %u", k);
         collect(device_desc((DeviceKind)k), all);
