@@ -60,9 +60,6 @@ uint32_t pci_device_flags(const DomainDef *d, const Device *dev, const QemuCaps 
 /* address_pci_chipset.c: places that a machine fixes. */
 bool pci_assign_chipset(DomainDef *d, const QemuCaps *caps, PciSet *s, GError **err);
 
-/* Among the controllers of its type, by index; takes it. */
-void qemu_insert_controller(DomainDef *d, ControllerDef *c);
-
 bool qemu_assign_pci(DomainDef *d, const QemuCaps *caps, GError **err);
 bool qemu_assign_usb(DomainDef *d, bool keep, GError **err);
 bool qemu_assign_virtio_serial(DomainDef *d, GError **err);

@@ -9,25 +9,6 @@
 #include "drivers/qemu/machine.h"
 #include "util/error.h"
 
-void qemu_insert_controller(DomainDef *d, ControllerDef *c)
-{
-    int at = -1;
-    for (unsigned i = 0; i < list_len(d->devices); i++) {
-        const Device *dev = list_at(d->devices, i);
-        const ControllerDef *o = (const ControllerDef *)dev;
-        if (dev->kind != DEVICE_CONTROLLER || o->type != c->type)
-            continue;
-        /* The master of USB companions comes before them. */
-        if (o->index.v > c->index.v ||
-            (o->index.v == c->index.v && o->dev.info.master_startport.set && !c->dev.info.master_startport.set)) {
-            at = (int)i;
-            break;
-        }
-        at = (int)i + 1;
-    }
-    g_ptr_array_insert(d->devices, at, c);
-}
-
 /* ---- virtio-serial ports ------------------------------------------------------------------- */
 
 enum { SERIAL_PORTS_DEFAULT = 31, SERIAL_PORTS_MAX = 512 };
@@ -95,7 +76,7 @@ static bool assign_serial_port(DomainDef *d, Device *dev, GError **err)
     ControllerDef *c = (ControllerDef *)device_new(DEVICE_CONTROLLER);
     c->type = CONTROLLER_VIRTIO_SERIAL;
     c->index = (OptU32){ 1, any ? highest + 1 : 0 };
-    qemu_insert_controller(d, c);
+    domain_add_device(d, &c->dev);
     a->type = ADDRESS_VIRTIO_SERIAL;
     a->u.serial = (SerialAddress){ .controller = c->index.v, .port = { 1, first } };
     return true;

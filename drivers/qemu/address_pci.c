@@ -102,7 +102,7 @@ static bool adopt_buses(DomainDef *d, PciSet *s, const QemuCaps *caps, GError **
         c->type = CONTROLLER_PCI;
         c->model = pci_set_bus(s, i)->model;
         c->index = (OptU32){ 1, i };
-        qemu_insert_controller(d, c);
+        domain_add_device(d, &c->dev);
         c->dev.info.pci_connect = pci_device_flags(d, &c->dev, caps);
         if (!pci_set_assign(s, &c->dev.info, err))
             return false;

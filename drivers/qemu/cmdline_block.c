@@ -31,28 +31,9 @@ static JsonObject *cache_props(DiskCache cache)
 
 /* ---- storage over a network ---------------------------------------------------------------------- */
 
-static unsigned default_port(StorageProtocol p)
-{
-    switch (p) {
-    case PROTOCOL_NBD: return 10809;
-    case PROTOCOL_ISCSI: return 3260;
-    case PROTOCOL_GLUSTER: return 24007;
-    case PROTOCOL_HTTP: return 80;
-    case PROTOCOL_HTTPS: return 443;
-    case PROTOCOL_FTP: return 21;
-    case PROTOCOL_FTPS: return 990;
-    case PROTOCOL_SSH: return 22;
-    case PROTOCOL_NFS: return 2049;
-    case PROTOCOL_RBD: case PROTOCOL_NONE: case PROTOCOL_SHEEPDOG: case PROTOCOL_TFTP: case PROTOCOL_VXHS:
-    case _STORAGE_PROTOCOL_N:
-        break;
-    }
-    return 0;
-}
-
 static unsigned host_port(const StorageSource *s, const StorageHost *h)
 {
-    return h->port ? h->port : default_port(s->protocol);
+    return h->port ? h->port : qemu_storage_port(s->protocol);
 }
 
 static JsonObject *host_props(const StorageSource *s, const StorageHost *h, bool with_type)

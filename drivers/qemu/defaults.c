@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "conf/domain.h"
-#include "drivers/qemu/address-internal.h"
+#include "drivers/qemu/address.h"
 #include "drivers/qemu/machine.h"
 #include "drivers/qemu/validate.h"
 #include "util/error.h"
@@ -93,8 +93,15 @@ static ControllerModel default_scsi_model(const DomainDef *d, const QemuCaps *ca
     return qemu_caps_has(caps, QEMU_CAP_VIRTIO_SCSI) ? SCSI_VIRTIO_SCSI : CONTROLLER_MODEL_DEFAULT;
 }
 
+static bool is_companion(const ControllerDef *c)
+{
+    return c->type == CONTROLLER_USB && (c->model == USB_ICH9_UHCI1 || c->model == USB_ICH9_UHCI2 || c->model == USB_ICH9_UHCI3);
+}
+
 static void controller_defaults(const DomainDef *d, ControllerDef *c, const QemuCaps *caps)
 {
+    if (is_companion(c) && !c->dev.info.master_startport.set)
+        c->dev.info.master_startport = (OptU32){ 1, 2u * (unsigned)(c->model - USB_ICH9_UHCI1) };
     if (c->model != CONTROLLER_MODEL_DEFAULT && c->model != SCSI_AUTO)
         return;
     if (c->type == CONTROLLER_USB && caps)
@@ -107,9 +114,14 @@ static void controller_defaults(const DomainDef *d, ControllerDef *c, const Qemu
 
 static void source_defaults(StorageSource *s)
 {
-    if (s->format == FORMAT_NONE)
+    if (s->format == FORMAT_NONE && s->type != STORAGE_VOLUME)
         s->format = FORMAT_RAW;
     for (; s; s = s->backing) {
+        for (unsigned i = 0; s->type == STORAGE_NETWORK && i < list_len(s->hosts); i++) {
+            StorageHost *h = list_at(s->hosts, i);
+            if (h->transport == TRANSPORT_TCP && !h->port)
+                h->port = qemu_storage_port(s->protocol);
+        }
         if (s->encryption && s->encryption->engine == ENGINE_DEFAULT)
             s->encryption->engine = ENGINE_QEMU;
     }
@@ -144,11 +156,9 @@ static const char *default_net_model(const DomainDef *d, const QemuCaps *caps)
     }
     if (qemu_machine_is_riscv_virt(d))
         return "virtio";
-    if (!caps)
-        return NULL;
-    if (qemu_caps_has(caps, QEMU_CAP_DEVICE_RTL8139))
+    if (!caps || qemu_caps_has(caps, QEMU_CAP_DEVICE_RTL8139))
         return "rtl8139";
-    return qemu_caps_has(caps, QEMU_CAP_DEVICE_E1000) ? "e1000" : qemu_caps_has(caps, QEMU_CAP_DEVICE_VIRTIO_NET) ? "virtio" : NULL;
+    return qemu_caps_has(caps, QEMU_CAP_DEVICE_E1000) ? "e1000" : qemu_caps_has(caps, QEMU_CAP_DEVICE_VIRTIO_NET) ? "virtio" : "rtl8139";
 }
 
 static void net_defaults(const DomainDef *d, NetDef *n, const QemuCaps *caps)
@@ -228,6 +238,11 @@ static void hostdev_defaults(HostdevDef *h, const QemuCaps *caps)
 {
     if (h->mode == HOSTDEV_SUBSYS && h->managed == TRI_ABSENT)
         h->managed = TRI_NO;
+    if (h->type == HOSTDEV_SCSI && h->iscsi && h->iscsi->name && !strchr(h->iscsi->name, '/')) {
+        char *name = g_strconcat(h->iscsi->name, "/0", NULL); /* the first unit */
+        g_free(h->iscsi->name);
+        h->iscsi->name = name;
+    }
     if (h->mode == HOSTDEV_SUBSYS && h->type == HOSTDEV_MDEV && h->model == HOSTDEV_MODEL_VFIO_PCI &&
         h->display == TRI_ABSENT && qemu_caps_has(caps, QEMU_CAP_VFIO_PCI_DISPLAY))
         h->display = TRI_NO;
@@ -260,6 +275,12 @@ static void device_fill(DomainDef *d, Device *dev, const QemuCaps *caps)
         RngDef *r = (RngDef *)dev;
         if (r->backend == RNG_RANDOM && !r->path)
             r->path = g_strdup("/dev/urandom");
+        break;
+    }
+    case DEVICE_SHMEM: {
+        ShmemDef *s = (ShmemDef *)dev;
+        if (!s->size && s->model != SHMEM_IVSHMEM_DOORBELL)
+            s->size = 4 << 20;
         break;
     }
     case DEVICE_GRAPHICS: graphics_defaults((GraphicsDef *)dev); break;
@@ -341,7 +362,7 @@ static ControllerDef *add_controller(DomainDef *d, ControllerType type, unsigned
     c->type = type;
     c->index = (OptU32){ 1, index };
     c->model = model;
-    qemu_insert_controller(d, c);
+    domain_add_device(d, &c->dev);
     return c;
 }
 
@@ -401,12 +422,10 @@ static void imply_audio(DomainDef *d, const QemuPolicyData *p)
     AudioType type = AUDIO_NONE;
     bool wanted = domain_count(d, DEVICE_GRAPHICS) == 0, host = wanted && p->nographics_host_audio;
     while ((g = domain_next(d, DEVICE_GRAPHICS, &pos))) {
-        if (g->type == GRAPHICS_EGL_HEADLESS)
-            continue;
-        wanted = true;
         if (g->type == GRAPHICS_SPICE && type == AUDIO_NONE)
             type = AUDIO_SPICE;
-        host |= g->type == GRAPHICS_SDL || (g->type == GRAPHICS_VNC && p->vnc_host_audio);
+        wanted |= g->type == GRAPHICS_SPICE || g->type == GRAPHICS_VNC;
+        host |= g->type == GRAPHICS_VNC && p->vnc_host_audio;
     }
     if (!wanted)
         return;
@@ -467,6 +486,38 @@ static GPtrArray *take_implied_controllers(DomainDef *d)
     return taken;
 }
 
+static void sort_controllers(DomainDef *d)
+{
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
+    for (unsigned i = 0; i < list_len(d->devices); i++) {
+        ControllerDef *c = list_at(d->devices, i);
+        int at = -1;
+        if (c->dev.kind != DEVICE_CONTROLLER || c->dev.line == 0)
+            continue;
+        for (int k = (int)sorted->len - 1; k >= 0; k--) {
+            const ControllerDef *o = g_ptr_array_index(sorted, (unsigned)k);
+            if (o->type != c->type)
+                continue;
+            if (o->index.v > c->index.v || (o->index.v == c->index.v && is_companion(o) && !is_companion(c)))
+                at = k;
+            else if (at == -1)
+                at = k + 1;
+        }
+        g_ptr_array_insert(sorted, at, c);
+    }
+    for (unsigned i = 0, n = 0; i < list_len(d->devices); i++) {
+        const Device *dev = list_at(d->devices, i);
+        if (dev->kind == DEVICE_CONTROLLER && dev->line != 0)
+            d->devices->pdata[i] = g_ptr_array_index(sorted, n++);
+    }
+}
+
+static int compare_cells(gconstpointer a, gconstpointer b)
+{
+    const NumaCell *x = *(NumaCell *const *)a, *y = *(NumaCell *const *)b;
+    return x->id.v < y->id.v ? -1 : x->id.v > y->id.v;
+}
+
 static bool imply_devices(DomainDef *d, const QemuPolicyData *p, const QemuCaps *caps, GError **err)
 {
     Implied w = implied_devices(d, caps);
@@ -512,12 +563,13 @@ static void cpu_defaults(DomainDef *d, const QemuCaps *caps)
     bool open = !d->cpu || ((d->cpu->mode == CPU_MODE_NONE || d->cpu->mode == CPU_MODE_CUSTOM) && !d->cpu->model);
     if (open && m && m->default_cpu) {
         g_autofree char *model = qemu_cpu_model_of_type(m->default_cpu);
-        bool host = strcmp(model, "host") == 0;
-        if (!host || d->virt == VIRT_KVM) {
+        bool host = strcmp(model, "host") == 0, s390 = arch_is_s390(d->os.arch);
+        bool usable = host ? d->virt == VIRT_KVM : !arch_is_riscv(d->os.arch) && !(arch_is_arm(d->os.arch) && d->virt == VIRT_KVM);
+        if (usable) {
             if (!d->cpu)
                 d->cpu = g_new0(CpuDef, 1);
-            d->cpu->mode = host ? CPU_MODE_HOST_PASSTHROUGH : CPU_MODE_CUSTOM;
-            d->cpu->check = CPU_CHECK_NONE;
+            d->cpu->mode = host ? s390 ? CPU_MODE_HOST_MODEL : CPU_MODE_HOST_PASSTHROUGH : CPU_MODE_CUSTOM;
+            d->cpu->check = host && s390 ? CPU_CHECK_PARTIAL : CPU_CHECK_NONE;
             if (!host) {
                 d->cpu->match = CPU_MATCH_EXACT;
                 d->cpu->model = g_steal_pointer(&model);
@@ -542,12 +594,29 @@ static void cpu_defaults(DomainDef *d, const QemuCaps *caps)
         }
     }
     if ((cpu->mode == CPU_MODE_HOST_PASSTHROUGH || cpu->mode == CPU_MODE_MAXIMUM) && cpu->migratable == TRI_ABSENT &&
-        qemu_caps_has(caps, QEMU_CAP_CPU_MIGRATABLE) && arch_is_x86(d->os.arch))
-        cpu->migratable = TRI_YES;
+        caps && arch_is_x86(d->os.arch))
+        cpu->migratable = qemu_caps_has(caps, QEMU_CAP_CPU_MIGRATABLE) ? TRI_YES : TRI_NO;
+}
+
+static void feature_defaults(DomainDef *d, const QemuCaps *caps)
+{
+    Features *f = &d->features;
+    if (qemu_machine_is_arm_virt(d) && f->gic_version == GIC_NONE) {
+        /* KVM offers what the host's interrupt controller can; elsewhere the older one is emulated. */
+        f->gic = 1;
+        f->gic_version = GIC_2;
+        for (unsigned i = 0; d->virt == VIRT_KVM && caps && caps->gic && i < caps->gic->len; i++) {
+            const QemuGic *g = &g_array_index(caps->gic, QemuGic, i);
+            if (g->version == 3 && g->kernel)
+                f->gic_version = GIC_3;
+        }
+    }
 }
 
 static void boot_defaults(DomainDef *d)
 {
+    if (d->os.loader && d->os.loader->path && d->os.loader->type == LOADER_NONE)
+        d->os.loader->type = LOADER_ROM;
     if (list_len(d->os.boot))
         return;
     for (unsigned i = 0; i < list_len(d->devices); i++) {
@@ -589,10 +658,14 @@ static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
     g_autoptr(QemuCaps) caps = NULL;
     machine_defaults(d, data, &caps);
     sort_disks(d);
+    sort_controllers(d);
+    if (d->cpu && d->cpu->cells)
+        g_ptr_array_sort(d->cpu->cells, compare_cells);
+    feature_defaults(d, caps);
     g_autoptr(GPtrArray) implied = take_implied_controllers(d);
     bool ok = imply_devices(d, data, caps, err);
     for (unsigned i = 0; i < implied->len; i++)
-        qemu_insert_controller(d, g_ptr_array_index(implied, i));
+        domain_add_device(d, g_ptr_array_index(implied, i));
     if (!ok)
         return false;
     boot_defaults(d);

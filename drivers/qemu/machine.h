@@ -28,6 +28,8 @@ bool qemu_machine_needs_fdc(const DomainDef *d);
 bool qemu_machine_numbers_pci_buses(const DomainDef *d);
 /* The model that a CPU type stands for: "qemu64-x86_64-cpu" is "qemu64". */
 char *qemu_cpu_model_of_type(const char *type);
+/* TCP port of a storage protocol, 0: none of its own. */
+unsigned qemu_storage_port(StorageProtocol p);
 /* A root bus of PCI or PCI Express. */
 bool qemu_machine_has_pci_root(const DomainDef *d);
 bool qemu_machine_has_pcie_root(const DomainDef *d);
