@@ -2,6 +2,7 @@
 /* Descriptions that the files of conf/ share with each other. */
 #pragma once
 
+#include "conf/domain.h"
 #include "conf/row.h"
 
 extern const ConfDesc device_head_desc, device_info_desc, device_address_desc, pci_address_desc,
@@ -23,6 +24,12 @@ extern const ConfDesc memory_backing_desc, memory_tuning_desc, cpu_tuning_desc, 
 
 /* All descriptions, NULL at the end: for self-tests. */
 extern const ConfDesc *const conf_all_descs[];
+
+/* A domain inside of another document: an element of it, and text to be placed there. */
+DomainDef *domain_parse_element(xmlNode *root, unsigned flags, const ConfPolicy *policy, void *policy_data,
+                                GError **err);
+char *domain_format_inside(const DomainDef *d, unsigned flags, const DomainFormatContext *ctx, unsigned indent,
+                           GError **err);
 
 /* The common first row of every device. Where it stands, boot, alias and address are written. */
 #define CONF_DEVICE_HEAD(T) CONF_STRUCT(T, dev, "", device_head_desc, CF_ABI, "")

@@ -413,7 +413,12 @@ DomainDef *domain_parse(const char *xml, gsize len, unsigned flags, const ConfPo
         conf_error_at(err, VIR_ERR_XML_ERROR, root, NULL, "unexpected root element, expected <domain>");
         return NULL;
     }
+    return domain_parse_element(root, flags, policy, policy_data, err);
+}
 
+DomainDef *domain_parse_element(xmlNode *root, unsigned flags, const ConfPolicy *policy, void *policy_data,
+                                GError **err)
+{
     /* Without an id the document is not that of a running guest, whatever the caller hoped. */
     xmlAttr *id = xmlHasProp(root, (const xmlChar *)"id");
     if (!id && !(flags & DOMAIN_PARSE_STATUS))
@@ -451,6 +456,12 @@ static const void *console_of_serial(ConfFormatter *f, const void *dev)
 
 char *domain_format(const DomainDef *d, unsigned flags, const DomainFormatContext *ctx, GError **err)
 {
+    return domain_format_inside(d, flags, ctx, 0, err);
+}
+
+char *domain_format_inside(const DomainDef *d, unsigned flags, const DomainFormatContext *ctx, unsigned indent,
+                           GError **err)
+{
     g_autoptr(GString) out = g_string_sized_new(4096), tmp = g_string_new(NULL);
     ChrDef console;
     bool live = ctx && ctx->id > 0;
@@ -458,7 +469,7 @@ char *domain_format(const DomainDef *d, unsigned flags, const DomainFormatContex
         flags |= DOMAIN_FORMAT_INACTIVE;
     ConfFormatter f = { .flags = flags, .root = d, .tmp = tmp, .substitute = console_of_serial, .substitute_data = &console };
 
-    xml_writer_init(&f.w, out, 0);
+    xml_writer_init(&f.w, out, indent);
     xml_open(&f.w, "domain");
     /* type= first, then id=, as readers are used to see them */
     xml_attr(&f.w, "type", enum_name(&virt_type_names, d->virt));
