@@ -188,8 +188,17 @@ static bool validate_hostdev(const DomainDef *d, const HostdevDef *h, GError **e
 
 /* ---- the others ---- */
 
-static bool validate_reconnect(const ChrSource *s, GError **err)
+/* path_optional: the driver makes up a socket. */
+static bool validate_chr_source(const ChrSource *s, bool path_optional, GError **err)
 {
+    if (s->type == CHR_UNIX && !s->path && !path_optional) {
+        error_set(err, VIR_ERR_XML_ERROR, "missing source path attribute for char device");
+        return false;
+    }
+    if (s->type == CHR_UDP && !s->service) {
+        error_set(err, VIR_ERR_XML_ERROR, "missing source service attribute for char device");
+        return false;
+    }
     if (s->reconnect.enabled == TRI_YES && s->reconnect.timeout.set && !s->reconnect.timeout.v) {
         error_set(err, VIR_ERR_INVALID_ARG, "chardev reconnect source timeout cannot be '0'");
         return false;
@@ -249,10 +258,18 @@ static bool validate_device(const DomainDef *d, const Device *dev, GError **err)
     case DEVICE_SERIAL:
     case DEVICE_PARALLEL:
     case DEVICE_CONSOLE:
-    case DEVICE_CHANNEL:
-        return validate_reconnect(&((const ChrDef *)dev)->src, err);
+        return validate_chr_source(&((const ChrDef *)dev)->src, false, err);
+    case DEVICE_CHANNEL: {
+        const ChrDef *c = (const ChrDef *)dev;
+        return validate_chr_source(&c->src, c->target == CHANNEL_VIRTIO || c->target == CHANNEL_XEN, err);
+    }
     case DEVICE_REDIRDEV:
-        return validate_reconnect(&((const RedirdevDef *)dev)->src, err);
+        return validate_chr_source(&((const RedirdevDef *)dev)->src, false, err);
+    case DEVICE_SMARTCARD:
+        return ((const SmartcardDef *)dev)->mode != SMARTCARD_PASSTHROUGH ||
+               validate_chr_source(&((const SmartcardDef *)dev)->src, false, err);
+    case DEVICE_RNG:
+        return ((const RngDef *)dev)->backend != RNG_EGD || validate_chr_source(&((const RngDef *)dev)->chr, false, err);
     case DEVICE_VIDEO:
         return validate_video(d, (const VideoDef *)dev, err);
     default:

@@ -64,7 +64,7 @@ static bool tcp_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *ba
         return false;
     }
     src->tls = (Tristate)t;
-    if (!src->host && !src->listen) {
+    if (!src->host) {
         conf_error_at(err, VIR_ERR_XML_ERROR, el, "host", "missing source host attribute for char device");
         return false;
     }
@@ -190,7 +190,27 @@ static const ConfField chr_source_rows[] = {
     CONF_STR(C, bind_host, NULL, 0, ""), CONF_STR(C, bind_service, NULL, 0, ""),
 };
 #undef C
-CONF_DESC(chr_source_desc, ChrSource, chr_source_rows);
+static unsigned count_children(const xmlNode *el, const char *name)
+{
+    unsigned n = 0;
+    for (const xmlNode *c = xml_child(el, name); c; c = xml_next(c, name))
+        n++;
+    return n;
+}
+static bool chr_source_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    static const char *const once[] = { "source", "protocol", "log" };
+    const ChrSource *src = v;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(once); i++) {
+        if ((i > 0 || src->type != CHR_UDP) && count_children(el, once[i]) > 1) {
+            conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "only one %s element is allowed for character device", once[i]);
+            return false;
+        }
+    }
+    return true;
+}
+CONF_DESC(chr_source_desc, ChrSource, chr_source_rows, .parsed = chr_source_parsed);
 
 /* ---- devices ---- */
 

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "conf/domain.h"
+#include "conf/resolve-internal.h"
 #include "util/api.h"
 #include "util/error.h"
 
@@ -159,5 +159,6 @@ bool domain_resolve(DomainDef *d, unsigned flags, GError **err)
     resolve_ports(d, DEVICE_SERIAL);
     resolve_ports(d, DEVICE_PARALLEL);
     resolve_ports(d, DEVICE_CONSOLE);
+    domain_order(d);
     return true;
 }
