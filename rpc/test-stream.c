@@ -29,7 +29,7 @@ static const StreamOps ops = { .closed = on_closed };
 static bool do_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err)
 {
     (void)v; (void)a;
-    next.data = malloc(1);
+    next.data = calloc(1, 1);
     if (next.abort_before) /* of an earlier stream whose data lay at this address */
         stream_abort_by_data(next.data, "not this one");
     if (!call_attach_stream(c, next.fd, next.dir, &ops, next.data, err)) {
