@@ -158,7 +158,7 @@ static void namespaces_format(ConfFormatter *f, const ConfField *row, const void
     if (d->other_namespace)
         xml_raw(&f->w, d->other_namespace);
 }
-static const ConfCustom namespaces = { namespaces_parse, namespaces_format };
+static const ConfCustom namespaces = { namespaces_parse, namespaces_format, CONF_READS("@id", "*:"), &qemu_namespace_desc };
 
 /* ---- oddities of the top level ---- */
 
@@ -191,7 +191,7 @@ static void genid_format(ConfFormatter *f, const ConfField *row, const void *bas
         xml_text(&f->w, text);
     }
 }
-static const ConfCustom genid = { genid_parse, genid_format };
+static const ConfCustom genid = { genid_parse, genid_format, CONF_READS("text()") };
 
 /* current= stands only when it differs from the maximum. */
 static bool current_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
@@ -216,7 +216,7 @@ static void current_format(ConfFormatter *f, const ConfField *row, const void *b
     conf_format_at(f, name, 1);
     xml_attrf(&f->w, "current", "%u", d->vcpus);
 }
-static const ConfCustom current = { current_parse, current_format };
+static const ConfCustom current = { current_parse, current_format, CONF_READS("@current") };
 
 #define D DomainDef
 static const ConfField domain_rows[] = {
@@ -533,29 +533,23 @@ char *device_format(const Device *dev, unsigned flags, GError **err)
 bool domain_peek_identity(const char *xml, gsize len, char **ret_name, Uuid ret_uuid,
                           bool *ret_has_uuid, GError **err)
 {
-    g_autoptr(XmlDoc) doc = xml_parse(xml, len, err);
-    if (!doc)
-        return false;
-    xmlNode *root = xml_root(doc), *name = xml_child(root, "name"), *uuid = xml_child(root, "uuid");
-    if (!xml_is(root, "domain")) {
-        conf_error_at(err, VIR_ERR_XML_ERROR, root, NULL, "unexpected root element, expected <domain>");
-        return false;
-    }
-    g_autofree char *text = name ? xml_text_dup(name) : NULL;
-    if (!text || !*text) {
-        conf_error_at(err, VIR_ERR_NO_NAME, root, NULL, "'name' is missing");
-        return false;
-    }
+    static const char *const names[] = { "name", "uuid" };
+    char *values[2];
     Uuid u = { 0 };
-    if (uuid) {
-        g_autofree char *s = xml_text_dup(uuid);
-        if (!uuid_parse(s, u)) {
-            conf_error_at(err, VIR_ERR_XML_ERROR, uuid, NULL, "malformed uuid '%.100s'", s);
-            return false;
-        }
+
+    if (!xml_peek(xml, len, "domain", names, 2, values, err))
+        return false;
+    g_autofree char *name = values[0], *uuid = values[1];
+    if (!name || !*name) {
+        error_set(err, VIR_ERR_XML_ERROR, "domain: 'name' is missing");
+        return false;
+    }
+    if (uuid && *uuid && !uuid_parse(uuid, u)) {
+        error_set(err, VIR_ERR_XML_ERROR, "domain/uuid: malformed uuid '%.100s'", uuid);
+        return false;
     }
     memcpy(ret_uuid, u, sizeof(u));
-    *ret_has_uuid = uuid != NULL;
-    *ret_name = g_steal_pointer(&text);
+    *ret_has_uuid = uuid && *uuid;
+    *ret_name = g_steal_pointer(&name);
     return true;
 }

@@ -88,7 +88,8 @@ static void tcp_format(ConfFormatter *f, const ConfField *row, const void *base)
     if (src->tls_from_config && (f->flags & 8))
         xml_attr(&f->w, "tlsFromConfig", "1");
 }
-static const ConfCustom tcp_source = { tcp_parse, tcp_format };
+static const ConfCustom tcp_source = { tcp_parse, tcp_format,
+    CONF_READS("source/@mode", "source/@host", "source/@service", "source/@tls", "source/@tlsFromConfig") };
 
 /* <source mode='bind' …/><source mode='connect' …/> */
 static bool udp_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
@@ -132,7 +133,7 @@ static void udp_format(ConfFormatter *f, const ConfField *row, const void *base)
         xml_close(&f->w);
     }
 }
-static const ConfCustom udp_source = { udp_parse, udp_format };
+static const ConfCustom udp_source = { udp_parse, udp_format, CONF_READS("@mode", "@host", "@service", "+") };
 
 /* A socket that the daemon chooses may be left out; then nothing is written. */
 static bool unix_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
@@ -161,7 +162,7 @@ static void unix_format(ConfFormatter *f, const ConfField *row, const void *base
     xml_attr(&f->w, "mode", src->listen ? "bind" : "connect");
     xml_attr(&f->w, "path", src->path);
 }
-static const ConfCustom unix_source = { unix_parse, unix_format };
+static const ConfCustom unix_source = { unix_parse, unix_format, CONF_READS("@mode", "@path") };
 
 #define C ChrSource
 #define ON(m) WHEN(C, type, m)

@@ -113,7 +113,7 @@ static void fallback_format(ConfFormatter *f, const ConfField *row, const void *
     conf_format_at(f, name, 1);
     xml_attr(&f->w, "fallback", enum_name(&cpu_fallback_names, c->fallback));
 }
-static const ConfCustom fallback = { NULL, fallback_format };
+static const ConfCustom fallback = { NULL, fallback_format, CONF_READS("@fallback") };
 
 #define C CpuDef
 static const ConfField cpu_rows[] = {

@@ -177,7 +177,7 @@ static void outside_auth_format(ConfFormatter *f, const ConfField *row, const vo
     if (src->auth && src->auth_outside)
         conf_format_element(f, &storage_auth_desc, src->auth, "auth");
 }
-static const ConfCustom outside_auth = { outside_auth_parse, outside_auth_format };
+static const ConfCustom outside_auth = { outside_auth_parse, outside_auth_format, NULL, &storage_auth_desc };
 
 static bool outside_encryption_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
 {
@@ -199,7 +199,7 @@ static void outside_encryption_format(ConfFormatter *f, const ConfField *row, co
     if (src->encryption && src->encryption_outside)
         conf_format_element(f, &encryption_desc, src->encryption, "encryption");
 }
-static const ConfCustom outside_encryption = { outside_encryption_parse, outside_encryption_format };
+static const ConfCustom outside_encryption = { outside_encryption_parse, outside_encryption_format, NULL, &encryption_desc };
 
 #define S StorageSource
 #define ON(t) WHEN(S, type, BIT(STORAGE_##t))

@@ -136,7 +136,8 @@ static void ports_format(ConfFormatter *f, const ConfField *row, const void *bas
     if (l && l->address && !(l->auto_address && inactive))
         xml_attr(&f->w, "listen", l->address);
 }
-static const ConfCustom ports = { ports_parse, ports_format };
+static const ConfCustom ports = { ports_parse, ports_format,
+    CONF_READS("@port", "@tlsPort", "@autoport", "@websocket", "@websocketGenerated", "@listen", "@socket") };
 
 static bool listen_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {

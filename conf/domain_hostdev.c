@@ -42,7 +42,7 @@ static void iscsi_format(ConfFormatter *f, const ConfField *row, const void *bas
     if (h->iscsi)
         conf_format(f, &top_storage_desc, h->iscsi);
 }
-static const ConfCustom iscsi = { iscsi_parse, iscsi_format };
+static const ConfCustom iscsi = { iscsi_parse, iscsi_format, NULL, &top_storage_desc };
 
 /* bus, target and unit of the host's adapter; the controller is <adapter>. */
 static bool scsi_address_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
@@ -66,7 +66,7 @@ static void scsi_address_format(ConfFormatter *f, const ConfField *row, const vo
     xml_attrf(&f->w, "target", "%u", h->scsi.target);
     xml_attrf(&f->w, "unit", "%u", h->scsi.unit);
 }
-static const ConfCustom scsi_address = { scsi_address_parse, scsi_address_format };
+static const ConfCustom scsi_address = { scsi_address_parse, scsi_address_format, NULL, &drive_address_desc };
 
 static bool hostdev_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {

@@ -82,7 +82,7 @@ static void nvram_source_format(ConfFormatter *f, const ConfField *row, const vo
     else if (n->path)
         xml_text(&f->w, n->path);
 }
-static const ConfCustom nvram_source = { nvram_source_parse, nvram_source_format };
+static const ConfCustom nvram_source = { nvram_source_parse, nvram_source_format, CONF_READS("text()", "@type"), &storage_desc };
 static const ConfField nvram_var_rows[] = {
     CONF_STR(OsNvram, templ, "@template", 0, "initial variables"),
     CONF_ENUM(OsNvram, templ_format, "@templateFormat", storage_format_names, 0, "image format"),
@@ -288,7 +288,7 @@ static void adjustment_format(ConfFormatter *f, const ConfField *row, const void
     else if (c->adjustment_reset)
         xml_attr(&f->w, "adjustment", "reset");
 }
-static const ConfCustom adjustment = { adjustment_parse, adjustment_format };
+static const ConfCustom adjustment = { adjustment_parse, adjustment_format, CONF_READS("@adjustment") };
 
 static bool clock_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {

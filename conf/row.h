@@ -77,7 +77,13 @@ typedef struct ConfCustom {
     /* el: the element that path names, NULL when it is not there */
     bool (*parse)(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err);
     void (*format)(ConfFormatter *f, const ConfField *row, const void *base);
+    /* For the schema: what it reads below its element, "@name", "name/@attr", "text()", "name/+" (may be
+     * repeated), "name/..." (holds anything), "*:" (elements of other namespaces), ends with NULL; and a description whose rows it
+     * reads. With neither the schema lets anything pass there. */
+    const char *const *reads;
+    const ConfDesc *desc;
 } ConfCustom;
+#define CONF_READS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 typedef struct ConfArm {
     unsigned tag;
@@ -258,6 +264,9 @@ void conf_format_close(ConfFormatter *f); /* back to the struct's element */
 
 bool conf_row_applies(const ConfField *r, const void *base);
 const ConfDesc *conf_arm(const ConfField *r, const void *base);
+
+/* The description that the row of the member at off has. */
+const ConfDesc *conf_field_desc(const ConfDesc *d, size_t off);
 
 void conf_clear(const ConfDesc *d, void *v);
 void conf_free(const ConfDesc *d, void *v);

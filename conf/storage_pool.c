@@ -369,7 +369,7 @@ static bool source_list_parse(ConfParser *p, const ConfField *row, xmlNode *el, 
     }
     return true;
 }
-static const ConfCustom source_list = { source_list_parse, NULL };
+static const ConfCustom source_list = { source_list_parse, NULL, CONF_READS("source/+", "source/...") };
 
 /* clang-format off */
 static const ConfField source_list_rows[] = {

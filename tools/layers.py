@@ -12,7 +12,7 @@ headers of rpc that are listed in DRIVER_RPC.
 import os
 import sys
 
-FOLDERS = ['util', 'protocols', 'conf', 'rpc', 'drivers/common', 'drivers/qemu', 'daemons', 'libclient']
+FOLDERS = ['util', 'protocols', 'conf', 'rpc', 'drivers/common', 'drivers/qemu', 'daemons', 'libclient', 'tools/modvirt']
 DRIVER_RPC = ['call.h', 'driver.h', 'event.h', 'stream.h']
 CLIENT_RPC = ['message.h', 'conn.h']
 
