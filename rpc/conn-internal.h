@@ -5,6 +5,7 @@
 #include "rpc/conn.h"
 #include "rpc/frame.h"
 #include "rpc/keepalive.h"
+#include "rpc/transport.h"
 
 enum { CONN_LOW = 128 << 10, CONN_HIGH = 512 << 10 };
 
@@ -15,6 +16,7 @@ typedef struct OutItem {
     GBytes *body;
     uint32_t pos; /* bytes written */
     uint8_t fds_sent;
+    bool then_layer; /* all behind it goes through the layer */
     uint8_t head_len;
     uint8_t head[MESSAGE_HEAD + 4];
 } OutItem;
@@ -25,6 +27,9 @@ struct Conn {
     int fd;
     bool can_fds;
     bool closed, flushing;
+    bool handshaking; /* of the transport: nothing else happens until it is over */
+    ConnTransport *rx, *tx; /* NULL: plain. tx is rx, or what lies below while it has plain bytes to
+                             * send; rx is owned */
     bool eof;        /* the input has ended; eof_why: by an error */
     bool drained;    /* the last read took all there was */
     bool in_blocked; /* we do not read */

@@ -72,6 +72,8 @@ static ssize_t conn_recv(Conn *c, struct iovec *iov, unsigned n_iov, int *ret_fd
 
     *ret_fd = -1;
     *ret_bad_fds = false;
+    if (G_UNLIKELY(c->rx != NULL))
+        return c->rx->ops->recv(c->rx, iov[0].iov_base, iov[0].iov_len);
     if (c->can_fds) {
         mh.msg_control = control.buf;
         mh.msg_controllen = CMSG_LEN(sizeof(int)); /* exactly one; SPACE would have room for two */
@@ -100,6 +102,8 @@ static ssize_t conn_sendv(Conn *c, struct iovec *iov, unsigned n_iov, int fd)
     struct msghdr mh = { .msg_iov = iov, .msg_iovlen = n_iov };
     ssize_t n;
 
+    if (G_UNLIKELY(c->tx != NULL))
+        return c->tx->ops->send(c->tx, iov, n_iov);
     if (fd >= 0) {
         memset(&control, 0, sizeof(control));
         mh.msg_control = control.buf;
@@ -132,7 +136,7 @@ static bool conn_input_full(const Conn *c)
  * epoll reports that without being asked, so the source is switched off then. */
 static void conn_arm(Conn *c)
 {
-    if (!c->io)
+    if (!c->io || c->handshaking)
         return;
 
     bool in = !c->eof && !c->flushing && !conn_input_full(c);
@@ -175,6 +179,8 @@ static void conn_release(Conn *c)
     c->more = sd_event_source_disable_unref(c->more);
     c->flush_timer = sd_event_source_disable_unref(c->flush_timer);
     keepalive_done(&c->keepalive);
+    c->rx = conn_transport_free(c->rx);
+    c->tx = NULL;
     fd_close(&c->fd);
     out_clear(c);
     frame_reset(&c->reader);
@@ -243,7 +249,7 @@ void conn_close(Conn *c, bool flush)
 {
     if (c->closed)
         return;
-    if (!flush || (!c->out.first && !c->out.dirty)) {
+    if (!flush || c->handshaking || (!c->out.first && !c->out.dirty)) {
         conn_lost(c, NULL);
         return;
     }
@@ -298,6 +304,8 @@ static void out_pop(Conn *c)
         c->out.last = NULL;
     if (i->body)
         c->out.event_bytes -= out_item_len(i);
+    if (i->then_layer)
+        c->tx = c->rx;
     out_item_free(i);
 }
 
@@ -353,7 +361,7 @@ static int conn_write_some(Conn *c)
     for (OutItem *i = first; i && items < IOV_MAX_ITEMS; i = i->next, items++) {
         n_iov += out_item_iov(i, iov + n_iov);
         want += out_item_len(i) - i->pos;
-        if (i->m && i->m->n_fds)
+        if (i->then_layer || (i->m && i->m->n_fds))
             break; /* its descriptors must follow before the next frame */
     }
     n = conn_sendv(c, iov, n_iov, -1);
@@ -456,7 +464,7 @@ static bool conn_takes_output(const Conn *c)
     return !c->closed && !c->flushing && !c->out.dead;
 }
 
-static void conn_send_here(Conn *c, Message *m)
+static void conn_send_here(Conn *c, Message *m, bool then_layer)
 {
     if (!conn_takes_output(c))
         return;
@@ -471,6 +479,7 @@ static void conn_send_here(Conn *c, Message *m)
     OutItem *i = g_new0(OutItem, 1);
 
     i->m = message_ref(m);
+    i->then_layer = then_layer;
     out_push(c, i);
     conn_output(c);
 }
@@ -484,7 +493,7 @@ static void conn_send_posted(void *data)
 {
     PostedSend *p = data;
 
-    conn_send_here(p->c, p->m);
+    conn_send_here(p->c, p->m, false);
     message_unref(p->m);
     conn_unref(p->c);
     g_free(p);
@@ -493,7 +502,7 @@ static void conn_send_posted(void *data)
 void conn_send(Conn *c, Message *m)
 {
     if (loop_is_current(c->loop)) {
-        conn_send_here(c, m);
+        conn_send_here(c, m, false);
         return;
     }
 
@@ -501,6 +510,27 @@ void conn_send(Conn *c, Message *m)
 
     *p = (PostedSend){ conn_ref(c), message_ref(m) };
     loop_post(c->loop, conn_send_posted, p);
+}
+
+void conn_send_then_layer(Conn *c, Message *m, ConnTransport *layer)
+{
+    if (!conn_takes_output(c)) {
+        conn_transport_free(layer);
+        return;
+    }
+    if (frame_held(&c->reader) || !g_queue_is_empty(&c->backlog)) {
+        GError *why = NULL;
+
+        conn_transport_free(layer);
+        error_set(&why, VIR_ERR_RPC, "bytes in front of the security layer that was agreed on");
+        conn_lost(c, why);
+        return;
+    }
+    layer->fd = c->fd;
+    layer->lower = c->rx;
+    c->rx = layer;
+    c->can_fds = c->reader.can_fds = false; /* a layer carries bytes */
+    conn_send_here(c, m, true);
 }
 
 bool conn_send_shared(Conn *c, const MsgHeader *h, const uint8_t *prefix, unsigned prefix_len,
@@ -620,6 +650,7 @@ static void conn_read(Conn *c)
         }
 
         size_t n = 0;
+        const ConnTransport *layer = c->rx;
         const uint8_t *p = chunk;
         bool had_fd = fd >= 0;
         FrameResult res = FRAME_READY;
@@ -640,6 +671,11 @@ static void conn_read(Conn *c)
                 conn_take_message(c, m);
             if (c->closed || c->flushing)
                 return;
+            if (c->rx != layer && n) {
+                error_set(&error, VIR_ERR_RPC, "bytes in front of the security layer that was agreed on");
+                conn_lost(c, error);
+                return;
+            }
         }
         if (fd >= 0) {
             error_set(&error, VIR_ERR_RPC, "file descriptor that belongs to no message");
@@ -647,7 +683,7 @@ static void conn_read(Conn *c)
             return;
         }
         /* A short read means that the socket is empty, unless a descriptor ended it. */
-        if ((size_t)r < room && !had_fd) {
+        if ((size_t)r < room && !had_fd && !c->rx) {
             c->drained = true;
             break;
         }
@@ -676,6 +712,8 @@ static void conn_input(Conn *c)
         return;
     if (!c->pauses && !g_queue_is_empty(&c->backlog))
         conn_want_more(c);
+    else if (c->rx && !c->drained && !c->eof && !conn_input_full(c))
+        conn_want_more(c); /* of what the transport holds the kernel does not tell us */
     conn_check_eof(c);
     if (!c->closed)
         conn_arm(c);
@@ -687,11 +725,41 @@ static void conn_deliver_backlog(Conn *c)
         conn_input(c);
 }
 
+static void conn_handshake(Conn *c)
+{
+    bool want_write = false;
+    GError *error = NULL;
+    int r = c->rx->ops->handshake(c->rx, &want_write, &error);
+
+    if (r < 0) {
+        conn_lost(c, error);
+        return;
+    }
+    if (r == 0) {
+        conn_set_events(c, want_write ? EPOLLOUT : EPOLLIN);
+        return;
+    }
+    c->handshaking = false;
+    c->out.blocked = false;
+    conn_arm(c);
+    if (c->ops->secured)
+        c->ops->secured(c, c->data);
+    if (!c->closed && c->out.first)
+        conn_flush(c);
+    if (!c->closed && !c->flushing)
+        conn_input(c); /* what came with the end of the handshake is in the transport already */
+}
+
 static int on_io(sd_event_source *s, int fd, uint32_t revents, void *data)
 {
     g_autoptr(Conn) c = conn_ref(data);
 
     conn_batch_begin();
+    if (G_UNLIKELY(c->handshaking)) {
+        conn_handshake(c);
+        conn_batch_end();
+        return 0;
+    }
     if (revents & EPOLLOUT && c->out.blocked && c->out.first) {
         c->out.blocked = false;
         conn_flush(c);
@@ -758,6 +826,21 @@ Conn *conn_new(Loop *loop, int fd, User *user, const ConnOps *ops, void *data, G
     c->events = EPOLLIN;
     c->io_enabled = SD_EVENT_ON;
     return c;
+}
+
+void conn_secure(Conn *c, ConnTransport *t)
+{
+    g_assert(!c->rx && !c->bytes_in && !c->out.first);
+    t->fd = c->fd;
+    c->rx = c->tx = t;
+    c->can_fds = c->reader.can_fds = false;
+    c->handshaking = t->ops->handshake != NULL;
+    c->out.blocked = c->handshaking;
+}
+
+ConnTransport *conn_transport(const Conn *c)
+{
+    return c->rx;
 }
 
 bool conn_is_closed(const Conn *c)

@@ -17,21 +17,32 @@
 #include "util/loop.h"
 
 typedef struct Conn Conn;
+typedef struct ConnTransport ConnTransport; /* transport.h */
 
 typedef struct ConnOps {
     void (*message)(Conn *c, Message *m, void *data);       /* borrowed; ref to keep */
     void (*congested)(Conn *c, bool congested, void *data); /* may be NULL */
     void (*closed)(Conn *c, const GError *why, void *data); /* once; why NULL: peer hung up */
+    void (*secured)(Conn *c, void *data);                   /* handshake of conn_secure() is done; may be NULL */
 } ConnOps;
 
 /* Takes fd (a connected stream socket). user: who pays for what the peer makes us keep, may be NULL.
  * Reading starts at once. The Conn is reference counted; after 'closed' it sends nothing more. */
 Conn *conn_new(Loop *loop, int fd, User *user, const ConnOps *ops, void *data, GError **err);
+/* Right after conn_new(): all bytes go through this transport (taken), whose handshake comes first.
+ * Nobody else watches the time of that. */
+void conn_secure(Conn *c, ConnTransport *t);
+/* NULL: plain. */
+ConnTransport *conn_transport(const Conn *c);
 Conn *conn_ref(Conn *c);
 Conn *conn_unref(Conn *c);
 /* Queues (takes a reference of its own) and, on the loop thread, writes at once what the socket
  * takes. Other threads: handed to the loop. Silently dropped when closed. Any thread. */
 void conn_send(Conn *c, Message *m);
+/* The same on the loop thread; all output behind m and all input from now on goes through the layer
+ * (taken). Input that is here already was sent without it, and closes the connection. */
+void conn_send_then_layer(Conn *c, Message *m, ConnTransport *layer);
+ConnTransport *conn_transport_free(ConnTransport *t);
 /* An item whose head and first 4 body bytes are the sender's own and whose remaining payload is a
  * shared body (events: one body for many subscribers; prefix_len 0 or 4). Loop thread. False when the quota 'event_quota' of queued
  * event bytes is exceeded: the caller closes the connection. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Answers that every daemon gives alike: authentication list, open and close, features, identity,
+ * Answers that every daemon gives alike: open and close, features, identity,
  * event subscriptions. A driver that fills one of these slots itself takes precedence. All of them
  * are lane inline: loop thread, nothing that waits.
  */
@@ -26,54 +26,6 @@ enum {
     FEATURE_CLOSE_CALLBACK = 15,
     FEATURE_NETWORK_UPDATE_ORDER = 16,
 };
-
-static bool core_auth_list(Call *c, remote_auth_list_ret *r, GError **err)
-{
-    (void)err;
-    r->types.types_val = g_new0(remote_auth_type, 1);
-    r->types.types_len = 1;
-    r->types.types_val[0] = REMOTE_AUTH_NONE;
-    client_set_authenticated(c->cs->client);
-    return true;
-}
-
-static bool no_auth(const char *kind, GError **err)
-{
-    error_set(err, VIR_ERR_AUTH_FAILED, "this socket asks for no authentication; %s was tried", kind);
-    return false;
-}
-
-static bool core_auth_polkit(Call *c, remote_auth_polkit_ret *r, GError **err)
-{
-    (void)c;
-    (void)r;
-    return no_auth("polkit", err);
-}
-
-static bool core_auth_sasl_init(Call *c, remote_auth_sasl_init_ret *r, GError **err)
-{
-    (void)c;
-    (void)r;
-    return no_auth("SASL", err);
-}
-
-static bool core_auth_sasl_start(Call *c, const remote_auth_sasl_start_args *a, remote_auth_sasl_start_ret *r,
-                                 GError **err)
-{
-    (void)c;
-    (void)a;
-    (void)r;
-    return no_auth("SASL", err);
-}
-
-static bool core_auth_sasl_step(Call *c, const remote_auth_sasl_step_args *a, remote_auth_sasl_step_ret *r,
-                                GError **err)
-{
-    (void)c;
-    (void)a;
-    (void)r;
-    return no_auth("SASL", err);
-}
 
 /* The part before "+", ":" or the end. */
 static bool scheme_served(const Driver *d, const char *uri)
@@ -318,11 +270,6 @@ static bool core_admin_get_lib_version(Call *c, admin_connect_get_lib_version_re
 
 /* clang-format off */
 const RemoteHandlers core_remote_handlers = {
-    .auth_list = { core_auth_list },
-    .auth_polkit = { core_auth_polkit },
-    .auth_sasl_init = { core_auth_sasl_init },
-    .auth_sasl_start = { core_auth_sasl_start },
-    .auth_sasl_step = { core_auth_sasl_step },
     .connect_open = { core_connect_open, VIR_CONNECT_RO | VIR_CONNECT_NO_ALIASES },
     .connect_close = { core_connect_close },
     .connect_get_type = { core_connect_get_type },

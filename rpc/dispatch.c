@@ -542,6 +542,10 @@ static void admit_call(ClientState *cs, Message *m)
         refuse(client, h, VIR_ERR_RPC, "procedure %s takes no file descriptors", p->name);
         return;
     }
+    if (auth_is_call(h)) {
+        auth_call(client, m);
+        return;
+    }
     if (!client->authenticated && !(p->bits & PROC_AUTH)) {
         refuse(client, h, VIR_ERR_AUTH_FAILED, "%s needs authentication first", p->name);
         return;

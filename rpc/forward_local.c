@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The procedures that the proxy answers itself: authentication, opening and closing, the questions
+ * The procedures that the proxy answers itself: authentication (by authn.c), opening and closing, the questions
  * about the connection itself that clients ask before they open it, and the identity that another
  * proxy hands over. The only bodies that the proxy decodes. Loop thread only.
  */
@@ -24,22 +24,6 @@ static void reply(Session *s, const MsgHeader *call, xdrproc_t xdr, const void *
         client_send(s->client, m);
     else
         session_reply_error(s, call, error);
-}
-
-static bool local_auth_list(Session *s, const Message *m, GError **err)
-{
-    remote_auth_type none = REMOTE_AUTH_NONE;
-    remote_auth_list_ret r = { .types = { 1, &none } };
-
-    client_set_authenticated(s->client);
-    reply(s, &m->h, (xdrproc_t)xdr_remote_auth_list_ret, &r);
-    return true;
-}
-
-static bool local_auth_other(Session *s, const Message *m, GError **err)
-{
-    error_set(err, VIR_ERR_AUTH_FAILED, "this socket asks for no authentication");
-    return false;
 }
 
 static bool local_connect_open(Session *s, const Message *m, GError **err)
@@ -174,15 +158,16 @@ void forward_local_call(Session *s, Message *m)
     g_autoptr(GError) error = NULL;
     bool ok;
 
-    if (!s->client->authenticated && m->h.proc != REMOTE_PROC_AUTH_LIST) {
+    if (auth_is_call(&m->h)) {
+        auth_call(s->client, m);
+        return;
+    }
+    if (!s->client->authenticated) {
         error_set(&error, VIR_ERR_AUTH_FAILED, "authentication is required first");
         session_reply_error(s, &m->h, error);
         return;
     }
     switch (m->h.proc) {
-    case REMOTE_PROC_AUTH_LIST:
-        ok = local_auth_list(s, m, &error);
-        break;
     case REMOTE_PROC_CONNECT_OPEN:
         ok = local_connect_open(s, m, &error);
         break;
@@ -196,7 +181,8 @@ void forward_local_call(Session *s, Message *m)
         ok = local_set_identity(s, m, &error);
         break;
     default:
-        ok = local_auth_other(s, m, &error);
+        error_set(&error, VIR_ERR_NO_SUPPORT, "procedure %d", m->h.proc);
+        ok = false;
     }
     if (!ok)
         session_reply_error(s, &m->h, error);

@@ -40,6 +40,7 @@ enum {
 typedef struct Listener {
     Server *server;
     int fd;
+    ListenKind kind;
     bool readonly, is_unix;
     ListenAddress address; /* what to remove in the end; empty when adopted */
     sd_event_source *io;
@@ -49,6 +50,7 @@ struct Server {
     Loop *loop;
     char *name;
     ServerLimits limits;
+    AuthPolicy auth;
     UserRegistry *users;
     const ServerOps *ops;
     void *data;
@@ -93,6 +95,7 @@ static void client_free(void *data)
     Client *c = data;
 
     conn_unref(c->conn);
+    auth_client_freed(c);
     identity_unref(c->peer);
     identity_unref(c->identity);
     user_unref(c->user);
@@ -155,16 +158,28 @@ static void client_congested(Conn *conn, bool on, void *data)
 }
 
 /* Whoever wants to fill the log with broken frames gets no further than this. */
-void client_log_bad(Client *c, const char *why)
+static void log_client(Client *c, const char *what, const char *why)
 {
     Server *s = c->server;
 
+    if (!s)
+        return;
     if (once_per_burst(&s->bad_since))
         s->n_bad = 0;
     if (s->n_bad++ < BURST_CLIENTS)
-        log_warn("%s: client %" G_GUINT64_FORMAT " of uid %d is disconnected: %s%s", s->name, c->id,
-                 c->peer->has_unix ? (int)c->peer->uid : -1, why,
+        log_warn("%s: client %" G_GUINT64_FORMAT " of uid %d is %s: %s%s", s->name, c->id,
+                 c->peer->has_unix ? (int)c->peer->uid : -1, what, why,
                  s->n_bad == BURST_CLIENTS ? "; others are not mentioned for a while" : "");
+}
+
+void client_log_bad(Client *c, const char *why)
+{
+    log_client(c, "disconnected", why);
+}
+
+void client_log_denied(Client *c, const char *why)
+{
+    log_client(c, "refused", why);
 }
 
 /* Takes the client out of the server and drops the server's reference. */
@@ -173,6 +188,7 @@ static void client_detach(Client *c)
     Server *s = c->server;
 
     c->closing = true;
+    auth_client_closed(c);
     if (c->opened && s->ops->closed)
         s->ops->closed(c, s->data);
     g_queue_unlink(&s->clients, &c->link);
@@ -250,6 +266,8 @@ static void server_add_client(Server *s, const Listener *l, int fd)
     c->id = ++s->next_id;
     c->connected_at = time(NULL);
     c->readonly = l->readonly;
+    c->kind = l->kind;
+    auth_client_opened(c, &s->auth, l->kind);
     c->identity = identity_ref(peer);
     c->peer = g_steal_pointer(&peer);
     c->user = g_steal_pointer(&user);
@@ -365,6 +383,7 @@ static bool server_add_listener(Server *s, int fd, ListenAddress *address, bool 
     l->server = s;
     l->fd = fd;
     l->readonly = readonly;
+    l->kind = readonly ? LISTEN_UNIX_RO : LISTEN_UNIX_RW;
     l->is_unix = listen_is_unix(fd);
     if (address)
         l->address = *address;
@@ -480,6 +499,11 @@ const char *server_name(const Server *s)
 Loop *server_loop(const Server *s)
 {
     return s->loop;
+}
+
+AuthPolicy *server_auth(Server *s)
+{
+    return &s->auth;
 }
 
 ServerLimits *server_limits(Server *s)

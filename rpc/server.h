@@ -6,11 +6,11 @@
  */
 #pragma once
 
+#include "rpc/authn.h"
 #include "rpc/conn.h"
 #include "rpc/identity.h"
 
 typedef struct Server Server;
-typedef struct Client Client;
 typedef struct Daemon Daemon;
 
 typedef struct ServerLimits {
@@ -37,6 +37,7 @@ struct Client {
     Conn *conn;
     uint64_t id;
     int64_t connected_at; /* seconds since the epoch */
+    ListenKind kind;      /* of the listener that accepted it */
     bool readonly;        /* accepted on a read-only socket */
     bool authenticated;
     bool opened;          /* the owner took it, and will hear of its end */
@@ -44,6 +45,7 @@ struct Client {
     Identity *peer;       /* of the socket */
     Identity *identity;   /* whom it acts for; == peer until CONNECT_SET_IDENTITY */
     User *user;
+    AuthState auth;       /* authn.c */
     void *data;           /* of ServerOps' owner: ClientState of dispatch.c, Session of forward.c */
     GList link;
 };
@@ -64,6 +66,8 @@ bool server_has_pending(Server *s);
 
 const char *server_name(const Server *s);
 Loop *server_loop(const Server *s);
+/* What clients that connect from now on must pass; all none in the beginning. */
+AuthPolicy *server_auth(Server *s);
 ServerLimits *server_limits(Server *s); /* change, then server_apply_limits() */
 void server_apply_limits(Server *s);
 unsigned server_n_clients(const Server *s);
@@ -78,4 +82,6 @@ void client_send(Client *c, Message *m); /* any thread */
 void client_close(Client *c, bool flush);
 /* One line about a client that is closed for what it did, or none when there were many lately. */
 void client_log_bad(Client *c, const char *why);
+/* The same about a client that is refused. */
+void client_log_denied(Client *c, const char *why);
 void client_set_authenticated(Client *c); /* lifts the frame bound, leaves the anonymous count */
