@@ -153,6 +153,28 @@ static const ConfField reservations_rows[] = {
 };
 CONF_DESC(reservations_desc, Reservations, reservations_rows);
 
+/* ---- what only status files hold ---- */
+
+#define OWN (CF_LIVE | CF_STATUS | CF_NO_COMPARE)
+
+static const ConfField node_name_rows[] = {
+    CONF_STR(NodeName, type, "@type", CF_REQUIRED, "which node of the layer"), CONF_STR(NodeName, name, "@name", CF_REQUIRED, "its name"),
+};
+CONF_DESC(node_name_desc, NodeName, node_name_rows);
+static const ConfField private_secret_rows[] = {
+    CONF_STR(PrivateSecret, type, "@type", CF_REQUIRED, "what it is for"), CONF_STR(PrivateSecret, alias, "@alias", CF_REQUIRED, "object"),
+};
+CONF_DESC(private_secret_desc, PrivateSecret, private_secret_rows);
+static const ConfField storage_private_rows[] = {
+    CONF_LIST(StoragePrivate, node_names, "nodenames/nodename", node_name_desc, 0, "nodes of the block graph"),
+    CONF_STR(StoragePrivate, reservations_alias, "reservations/@mgralias", 0, "object of the reservations helper"),
+    CONF_STR(StoragePrivate, rel_path, "relPath/text()", 0, "relative path in the layer above"),
+    CONF_LIST(StoragePrivate, secrets, "objects/secret", private_secret_desc, 0, "secrets in the emulator"),
+    CONF_STR(StoragePrivate, tls_alias, "objects/TLSx509/@alias", 0, "TLS credentials in the emulator"),
+    CONF_LIST(StoragePrivate, fdsets, "fdsets/entry", private_secret_desc, 0, "descriptors in the emulator"),
+};
+CONF_DESC(storage_private_desc, StoragePrivate, storage_private_rows);
+
 /* ---- sources ---- */
 
 /* <disk><auth> and <disk><encryption> were once outside <source>; they stay where they were found. */
@@ -222,6 +244,7 @@ static const ConfCustom outside_encryption = { outside_encryption_parse, outside
     CONF_STR(S, pool, "source/@pool", CF_REQUIRED | CF_IF_ELEMENT, "storage pool", ON(VOLUME)), \
     CONF_STR(S, volume, "source/@volume", CF_REQUIRED | CF_IF_ELEMENT, "volume in the pool", ON(VOLUME)), \
     CONF_ENUM(S, pool_mode, "source/@mode", pool_mode_names, 0, "iscsi pools: through the host or directly", ON(VOLUME)), \
+    CONF_OPT32(S, tls_from_config, "source/@tlsFromConfig", OWN, "tls was a setting of the host", ON(NETWORK)), \
     CONF_ENUM(S, startup_policy, "source/@startupPolicy", startup_policy_names, 0, "what to do when the source is missing"), \
     CONF_U32(S, index, index_path, CF_LIVE | CF_NO_COMPARE, "number of the layer in a running guest"), \
     CONF_STRUCT(S, nvme_address, "source/address", pci_address_desc, 0, "PCI address of the controller", ON(NVME)), \
@@ -246,6 +269,7 @@ static const ConfCustom outside_encryption = { outside_encryption_parse, outside
     CONF_OPTIONAL(S, auth, "source/auth", storage_auth_desc, 0, "credentials", WHEN(S, auth_outside, BIT(0))), \
     CONF_OPTIONAL(S, encryption, "source/encryption", encryption_desc, 0, "encryption", WHEN(S, encryption_outside, BIT(0))), \
     CONF_OPTIONAL(S, reservations, "source/reservations", reservations_desc, 0, "SCSI persistent reservations"), \
+    CONF_OPTIONAL(S, priv, "source/privateData", storage_private_desc, OWN, "names in the emulator"), \
     CONF_OPTIONAL(S, backing, "backingStore", storage_desc, 0, "next layer of the chain"), \
     CONF_FLAG(S, backing_none, "backingStore", CF_WRITE_ONLY, "the chain ends here"), \
     CONF_HIDDEN(S, auth_outside, 0), CONF_HIDDEN(S, encryption_outside, 0)
@@ -391,6 +415,7 @@ static const ConfField disk_rows[] = {
     CONF_STR(DiskDef, product, "product/text()", CF_ABI, "SCSI product"),
     CONF_CUSTOM(DiskDef, src, "encryption", outside_encryption, NULL, CF_VIEW, "encryption, older place"),
     CONF_DEVICE_HEAD(DiskDef),
+    CONF_STR(DiskDef, qom_name, "privateData/qom/@name", OWN, "path in the emulator's object tree"),
     CONF_PAD(DiskDef, _pad),
 };
 CONF_DESC(disk_desc, DiskDef, disk_rows, .parsed = disk_parsed);

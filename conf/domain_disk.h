@@ -146,6 +146,23 @@ typedef struct Reservations {
     char *source_type, *source_path, *source_mode;
 } Reservations;
 
+typedef struct NodeName { /* a node of the emulator's block graph */
+    char *type, *name;
+} NodeName;
+
+typedef struct PrivateSecret {
+    char *type, *alias;
+} PrivateSecret;
+
+typedef struct StoragePrivate { /* <privateData>, in status files only */
+    GPtrArray *node_names;     /* NodeName */
+    char *reservations_alias;  /* of the helper's object */
+    char *rel_path;            /* as it is written in the layer above */
+    GPtrArray *secrets;        /* PrivateSecret */
+    char *tls_alias;
+    GPtrArray *fdsets;         /* PrivateSecret: type and alias of passed descriptors */
+} StoragePrivate;
+
 /* All attributes that a <source> may carry; which are meaningful says .type. */
 typedef struct StorageSource {
     StorageType type;
@@ -185,6 +202,8 @@ typedef struct StorageSource {
     Flag auth_outside;
     Flag backing_none;         /* <backingStore/>: the chain ends here for certain */
     uint64_t metadata_cache_size; /* bytes, of qcow2 */
+    StoragePrivate *priv;      /* own files */
+    OptU32 tls_from_config;    /* own files: 1: .tls is a setting of the host */
     struct StorageSource *backing; /* NULL: unknown (or none, see backing_none) */
 } StorageSource;
 
@@ -253,6 +272,7 @@ typedef struct DiskDef {
     Flag _pad;
     DiskIotune iotune;
     GPtrArray *throttle_groups; /* StrItem */
+    char *qom_name;            /* own files: path in the emulator's object tree */
 } DiskDef;
 
 CONF_STRUCTS_END

@@ -8,6 +8,8 @@
 
 #include "conf/device-internal.h"
 #include "conf/domain.h"
+#include "conf/domain_backup.h"
+#include "conf/domain_moment.h"
 #include "conf/node_device.h"
 #include "conf/storage_pool.h"
 #include "conf/storage_volume.h"
@@ -44,6 +46,9 @@ static const DocKind *const kinds[] = {
     &storage_source_list_kind,
     &storage_pool_caps_kind,
     &node_device_kind,
+    &snapshot_kind,
+    &checkpoint_kind,
+    &backup_kind,
 };
 
 const DocKind *doc_kind_at(unsigned i)

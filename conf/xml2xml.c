@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "conf/domain.h"
+#include "conf/domain_backup.h"
+#include "conf/domain_moment.h"
 #include "conf/kinds.h"
 #include "conf/storage_volume.h"
 #include "util/api.h"
@@ -57,12 +59,94 @@ static char *volume_convert(const char *xml, gsize len, char **words, GError **e
     return d ? storage_volume_format(d, storage_volume_kind.tool_format, err) : NULL;
 }
 
+static uint64_t number(char **words, const char *name)
+{
+    const char *text = word(words, name);
+    return text ? g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
+static char *snapshot_convert(const char *xml, gsize len, char **words, GError **err)
+{
+    unsigned flags = flag(words, "redefine") ? MOMENT_PARSE_REDEFINE : DOMAIN_PARSE_INACTIVE;
+    g_autoptr(SnapshotDef) d = snapshot_parse(xml, len, flags, err);
+    const char *uuid = word(words, "domain_uuid");
+
+    if (!d)
+        return NULL;
+    if (number(words, "creation_time"))
+        snapshot_begin(d, number(words, "creation_time"));
+    if (flag(words, "running"))
+        d->state = SNAPSHOT_RUNNING;
+    if (uuid && !d->domain)
+        d->domain_uuid.set = uuid_parse(uuid, d->domain_uuid.v);
+    return snapshot_format(d, flag(words, "internal") ? DOMAIN_FORMAT_STATUS : 0, err);
+}
+
+/* The pretended domain has one disk, vda. */
+static char *checkpoint_convert(const char *xml, gsize len, char **words, GError **err)
+{
+    static const char *const disks[] = { "vda", NULL };
+    unsigned flags = flag(words, "redefine") ? MOMENT_PARSE_REDEFINE : DOMAIN_PARSE_INACTIVE;
+    g_autoptr(CheckpointDef) d = checkpoint_parse(xml, len, flags, err);
+
+    if (!d)
+        return NULL;
+    if (number(words, "creation_time"))
+        checkpoint_begin(d, number(words, "creation_time"));
+    if (flag(words, "parent"))
+        d->parent = g_strdup("1525111885");
+    if (flag(words, "bitmap") && !checkpoint_align(d, disks, err))
+        return NULL;
+    if (flag(words, "size"))
+        ((CheckpointDisk *)list_at(d->disks, 0))->size = 1048576;
+    return checkpoint_format(d, 0, err);
+}
+
+/* The pretended domain has the disks that are named, and one more. */
+static char *backup_convert(const char *xml, gsize len, char **words, GError **err)
+{
+    bool own = word(words, "internal");
+    g_autoptr(BackupDef) d = backup_parse(xml, len, own ? 0 : DOMAIN_PARSE_INACTIVE, err);
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GArray) disks = g_array_new(FALSE, FALSE, sizeof(BackupSource));
+
+    for (unsigned i = 0; d && i <= list_len(d->disks); i++) {
+        const char *name = i < list_len(d->disks) ? ((BackupDisk *)list_at(d->disks, i))->name : "vdextradisk";
+        char *path = g_strdup_printf("/fake/%s.qcow2", name);
+        g_ptr_array_add(paths, path);
+        g_array_append_val(disks, ((BackupSource){ name, path }));
+    }
+    return d && backup_align(d, (BackupSource *)disks->data, disks->len, "SUFFIX", err)
+               ? backup_format(d, own ? DOMAIN_FORMAT_STATUS : 0, err)
+               : NULL;
+}
+
+/* With update=PATH: the network after a change of one section. */
+static char *network_convert(const char *xml, gsize len, char **words, GError **err)
+{
+    g_autoptr(NetworkDef) d = network_parse(xml, len, 0, err);
+    const char *update = word(words, "update"), *parent = word(words, "parent");
+    g_autofree char *section = NULL;
+    gsize section_len;
+
+    if (!d)
+        return NULL;
+    if (update && (!g_file_get_contents(update, &section, &section_len, err) ||
+                   !network_update(d, (unsigned)number(words, "command"), (unsigned)number(words, "section"),
+                                   parent ? atoi(parent) : -1, section, section_len, err)))
+        return NULL;
+    return network_format(d, 0, err);
+}
+
 /* Kinds whose documents are read with what a driver knows. */
 static const struct {
     const char *kind;
     char *(*convert)(const char *xml, gsize len, char **words, GError **err);
 } with_driver[] = {
     { "storagevol", volume_convert },
+    { "snapshot", snapshot_convert },
+    { "checkpoint", checkpoint_convert },
+    { "backup", backup_convert },
 };
 
 static char *convert(const char *kind, const char *line, GError **err)
