@@ -110,11 +110,28 @@ static bool adopt_buses(DomainDef *d, PciSet *s, const QemuCaps *caps, GError **
     return true;
 }
 
+/* USB companions that got their place in a rehearsal get it anew. */
+static void forget(DomainDef *d, const GPtrArray *open)
+{
+    for (unsigned i = 0; i < open->len; i++) {
+        DeviceInfo *info = g_ptr_array_index(open, i);
+        info->address.u.pci.given = 0;
+        info->address.u.pci.multifunction = TRI_ABSENT;
+        info->address.type = ADDRESS_NONE;
+    }
+}
+
 static bool rehearse(DomainDef *d, const QemuCaps *caps, unsigned n_buses, GError **err)
 {
     g_autoptr(PciSet) s = pci_set_new(d, n_buses, caps, true, err);
     if (!s || !pci_assign_chipset(d, caps, s, err))
         return false;
+    g_autoptr(GPtrArray) open = g_ptr_array_new();
+    for (unsigned i = 0; i < list_len(d->devices); i++) {
+        ControllerDef *c = list_at(d->devices, i);
+        if (c->dev.kind == DEVICE_CONTROLLER && is_usb2_companion(c) && pci_wanted(&c->dev.info))
+            g_ptr_array_add(open, &c->dev.info);
+    }
 
     if (qemu_machine_has_pci_root(d)) {
         /* Room for a bridge, in case the next device does not fit. */
@@ -136,6 +153,7 @@ static bool rehearse(DomainDef *d, const QemuCaps *caps, unsigned n_buses, GErro
         if (!pci_set_assign(s, &spare, err))
             return false;
     }
+    forget(d, open);
     return adopt_buses(d, s, caps, err);
 }
 

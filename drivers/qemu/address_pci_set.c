@@ -20,7 +20,7 @@ typedef struct BusFacts {
 static const BusFacts bus_facts[] = {
     { PCI_ROOT,           PCI_HOTPLUGGABLE | PCI_DEVICE | PCI_TO_PCI_BRIDGE | PCI_TO_EXPANDER, 1, 31 },
     { PCI_BRIDGE,         PCI_HOTPLUGGABLE | PCI_DEVICE | PCI_TO_PCI_BRIDGE, 1, 31 },
-    { PCI_EXPANDER_BUS,   PCI_DEVICE | PCI_TO_PCI_BRIDGE, 0, 31 },
+    { PCI_EXPANDER_BUS,   PCI_HOTPLUGGABLE | PCI_DEVICE | PCI_TO_PCI_BRIDGE, 0, 31 },
     { PCIE_ROOT,          PCIE_DEVICE | PCI_TO_ROOT_PORT | PCI_TO_DMI_BRIDGE | PCIE_TO_EXPANDER, 1, 31 },
     { DMI_TO_PCI_BRIDGE,  PCI_DEVICE | PCI_TO_PCI_BRIDGE, 0, 31 },
     { PCIE_TO_PCI_BRIDGE, PCI_HOTPLUGGABLE | PCI_DEVICE | PCI_TO_PCI_BRIDGE, 1, 31 },
@@ -78,8 +78,53 @@ static bool flags_fit(const PciBus *b, uint32_t flags, bool from_document)
     return !(flags & PCI_HOTPLUGGABLE) || (bus & PCI_HOTPLUGGABLE);
 }
 
+static PciBus *append_bus(PciSet *s, ControllerModel model)
+{
+    PciBus b = { 0 };
+    bus_set_model(&b, model);
+    g_array_append_val(s->buses, b);
+    return pci_set_bus(s, s->buses->len - 1);
+}
+
+/* Adds what a device with these flags needs to be plugged in; it goes into the last bus. */
+static bool grow(PciSet *s, uint32_t flags, GError **err)
+{
+    if (s->buses->len + 2 > PCI_BUSES_MAX) {
+        error_set(err, VIR_ERR_XML_ERROR, "the devices need more than %d PCI buses", PCI_BUSES_MAX);
+        return false;
+    }
+    if (flags & PCI_DEVICE) {
+        bool takes_bridge = false;
+        for (unsigned i = 0; i < s->buses->len; i++)
+            takes_bridge |= (pci_set_bus(s, i)->flags & PCI_TO_PCI_BRIDGE) != 0;
+        if (takes_bridge) {
+            append_bus(s, PCI_BRIDGE);
+        } else if (s->pcie_pci_bridge) {
+            /* The root port below the bridge takes nothing else: neither another device nor the spare
+             * place for hotplug may land in it. */
+            append_bus(s, PCIE_ROOT_PORT)->flags = PCI_TO_PCIE_BRIDGE;
+            append_bus(s, PCIE_TO_PCI_BRIDGE);
+        } else {
+            append_bus(s, DMI_TO_PCI_BRIDGE);
+            append_bus(s, PCI_BRIDGE);
+        }
+        return true;
+    }
+    if (flags & (PCIE_DEVICE | PCI_TO_UPSTREAM | PCI_TO_PCIE_BRIDGE)) {
+        append_bus(s, PCIE_ROOT_PORT);
+        return true;
+    }
+    error_set(err, VIR_ERR_XML_ERROR, "no PCI bus takes one of the controllers, and none can be added for it");
+    return false;
+}
+
 bool pci_set_reserve(PciSet *s, const PciAddress *a, uint32_t flags, bool from_document, GError **err)
 {
+    /* An address on a bus that the document does not have: the bus is to be made. */
+    while (s->dry_run && a->bus < PCI_BUSES_MAX && a->bus >= s->buses->len) {
+        if (!grow(s, flags, err))
+            return false;
+    }
     PciBus *b = pci_set_bus(s, a->bus);
     if (a->domain != 0 || !b || a->slot > 31 || a->function > 7) {
         error_set(err, VIR_ERR_XML_ERROR, "PCI address %04x:%02x:%02x.%x: there is no such bus", a->domain,
@@ -130,46 +175,6 @@ static bool find_on_bus(const PciBus *b, PciAddress *a, uint32_t flags, int func
         a->function = f;
         return true;
     }
-    return false;
-}
-
-static PciBus *append_bus(PciSet *s, ControllerModel model)
-{
-    PciBus b = { 0 };
-    bus_set_model(&b, model);
-    g_array_append_val(s->buses, b);
-    return pci_set_bus(s, s->buses->len - 1);
-}
-
-/* Adds what a device with these flags needs to be plugged in; it goes into the last bus. */
-static bool grow(PciSet *s, uint32_t flags, GError **err)
-{
-    if (s->buses->len + 2 > PCI_BUSES_MAX) {
-        error_set(err, VIR_ERR_XML_ERROR, "the devices need more than %d PCI buses", PCI_BUSES_MAX);
-        return false;
-    }
-    if (flags & PCI_DEVICE) {
-        bool takes_bridge = false;
-        for (unsigned i = 0; i < s->buses->len; i++)
-            takes_bridge |= (pci_set_bus(s, i)->flags & PCI_TO_PCI_BRIDGE) != 0;
-        if (takes_bridge) {
-            append_bus(s, PCI_BRIDGE);
-        } else if (s->pcie_pci_bridge) {
-            /* The root port below the bridge takes nothing else: neither another device nor the spare
-             * place for hotplug may land in it. */
-            append_bus(s, PCIE_ROOT_PORT)->flags = PCI_TO_PCIE_BRIDGE;
-            append_bus(s, PCIE_TO_PCI_BRIDGE);
-        } else {
-            append_bus(s, DMI_TO_PCI_BRIDGE);
-            append_bus(s, PCI_BRIDGE);
-        }
-        return true;
-    }
-    if (flags & (PCIE_DEVICE | PCI_TO_UPSTREAM | PCI_TO_PCIE_BRIDGE)) {
-        append_bus(s, PCIE_ROOT_PORT);
-        return true;
-    }
-    error_set(err, VIR_ERR_XML_ERROR, "no PCI bus takes one of the controllers, and none can be added for it");
     return false;
 }
 

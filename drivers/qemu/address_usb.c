@@ -11,7 +11,7 @@
 #include "drivers/qemu/address-internal.h"
 #include "util/error.h"
 
-enum { HUB_PORTS = 8, PATH_DEPTH_MAX = 4 };
+enum { HUB_PORTS = 8, PATH_DEPTH_MAX = 4, USB_DEVICES_MAX = 512, USB_BUS_MAX = 255 };
 
 typedef struct UsbSet {
     GHashTable *used;  /* "bus:path" */
@@ -173,7 +173,8 @@ static bool assign_port(DomainDef *d, UsbSet *s, Device *dev, GError **err)
         if (c->type == CONTROLLER_USB)
             highest = MAX(highest, c->index.v);
     }
-    for (unsigned bus = fixed ? a->u.usb.bus : 0; bus <= (fixed ? a->u.usb.bus : MIN(highest, 255)); bus++) {
+    unsigned first = fixed ? MIN(a->u.usb.bus, USB_BUS_MAX + 1) : 0, last = fixed ? first : MIN(highest, USB_BUS_MAX);
+    for (unsigned bus = first; bus <= last; bus++) {
         g_autofree char *path = find_port(d, s, bus);
         if (!path)
             continue;
@@ -188,7 +189,7 @@ static bool assign_port(DomainDef *d, UsbSet *s, Device *dev, GError **err)
 }
 
 /* One hub gives eight ports and takes one. */
-static void add_missing_hubs(DomainDef *d)
+static bool add_missing_hubs(DomainDef *d, GError **err)
 {
     unsigned ports = 0, devices = 0;
     for (unsigned i = 0; i < list_len(d->devices); i++) {
@@ -201,10 +202,15 @@ static void add_missing_hubs(DomainDef *d)
         if (dev->kind != DEVICE_HUB && on_usb(dev))
             devices++;
     }
+    if (devices > USB_DEVICES_MAX) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "%u USB devices, at most %d are possible", devices, USB_DEVICES_MAX);
+        return false;
+    }
     while (ports > 0 && devices > ports) {
         domain_add(d, DEVICE_HUB);
         ports += HUB_PORTS - 1;
     }
+    return true;
 }
 
 bool qemu_assign_usb(DomainDef *d, bool keep, GError **err)
@@ -225,7 +231,8 @@ bool qemu_assign_usb(DomainDef *d, bool keep, GError **err)
     if (!any)
         return true;
 
-    add_missing_hubs(d);
+    if (!add_missing_hubs(d, err))
+        return false;
     UsbSet s = { .used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) };
     for (unsigned i = 0; i < PATH_DEPTH_MAX; i++)
         s.levels[i] = g_ptr_array_new_with_free_func(g_free);

@@ -369,6 +369,10 @@ static bool cmd_iothreads(Cmd *c, GError **err)
     const DomainDef *d = c->def;
     unsigned n = list_len(d->iothread_defs), next = 1;
     OptI32 min = d->default_iothread_min, max = d->default_iothread_max;
+    enum { IOTHREADS_MAX = 1024 };
+
+    if (MAX(n, d->iothreads) > IOTHREADS_MAX)
+        return cmd_refuse(err, "iothreads: at most %d are possible, not %u", IOTHREADS_MAX, MAX(n, d->iothreads));
 
     for (unsigned i = 0; i < MAX(n, d->iothreads); i++) {
         const IothreadDef *t = i < n ? list_at(d->iothread_defs, i) : NULL;

@@ -232,7 +232,7 @@ static bool add_shmem(Cmd *c, const ShmemDef *s, GError **err)
     if (s->model == SHMEM_IVSHMEM_PLAIN) {
         g_autofree char *mem = g_strdup_printf("shmmem-%s", id), *path = g_build_filename("/dev/shm", s->name, NULL);
         cmd_json(c, "-object", props_new(P_STR("qom-type", "memory-backend-file"), P_STR("id", mem), P_STR("mem-path", path),
-                                         P_UINT("size", s->size), P_BOOL("share", true)));
+                                         P_UINT("size", s->size << 20), P_BOOL("share", true)));
         return finish(c, &s->dev, props_new(P_STR("driver", "ivshmem-plain"), P_STR("id", id), P_STR("memdev", mem),
                                             P_STR("master", s->role == SHMEM_ROLE_DEFAULT ? NULL : master ? "on" : "off")), err);
     }

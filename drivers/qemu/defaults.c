@@ -280,7 +280,7 @@ static void device_fill(DomainDef *d, Device *dev, const QemuCaps *caps)
     case DEVICE_SHMEM: {
         ShmemDef *s = (ShmemDef *)dev;
         if (!s->size && s->model != SHMEM_IVSHMEM_DOORBELL)
-            s->size = 4 << 20;
+            s->size = 4; /* MiB */
         break;
     }
     case DEVICE_GRAPHICS: graphics_defaults((GraphicsDef *)dev); break;
@@ -476,8 +476,7 @@ static GPtrArray *take_implied_controllers(DomainDef *d)
         const ControllerDef *c = list_at(d->devices, i);
         bool by_address = c->dev.kind == DEVICE_CONTROLLER && c->dev.line == 0 &&
                           (c->type == CONTROLLER_SCSI || c->type == CONTROLLER_FDC || c->type == CONTROLLER_IDE ||
-                           c->type == CONTROLLER_CCID || c->type == CONTROLLER_VIRTIO_SERIAL ||
-                           (c->type == CONTROLLER_SATA && !qemu_machine_is_q35(d)));
+                           c->type == CONTROLLER_CCID || c->type == CONTROLLER_VIRTIO_SERIAL || c->type == CONTROLLER_SATA);
         if (by_address)
             g_ptr_array_add(taken, g_ptr_array_steal_index(d->devices, i));
         else
@@ -653,8 +652,16 @@ static bool policy_device_defaults(DomainDef *d, Device *dev, void *data, GError
     return true;
 }
 
+/* No machine has as many; what follows looks at pairs of devices. */
+enum { DEVICES_MAX = 4096 };
+
 static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
 {
+    if (list_len(d->devices) > DEVICES_MAX) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "domain '%s' has %u devices, at most %d are possible", d->name,
+                  list_len(d->devices), DEVICES_MAX);
+        return false;
+    }
     g_autoptr(QemuCaps) caps = NULL;
     machine_defaults(d, data, &caps);
     sort_disks(d);
@@ -664,8 +671,13 @@ static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
     feature_defaults(d, caps);
     g_autoptr(GPtrArray) implied = take_implied_controllers(d);
     bool ok = imply_devices(d, data, caps, err);
-    for (unsigned i = 0; i < implied->len; i++)
-        domain_add_device(d, g_ptr_array_index(implied, i));
+    for (unsigned i = 0; i < implied->len; i++) {
+        ControllerDef *c = g_ptr_array_index(implied, i);
+        if (domain_find_controller(d, c->type, c->index.v))
+            device_free(&c->dev); /* the machine has it */
+        else
+            domain_add_device(d, &c->dev);
+    }
     if (!ok)
         return false;
     boot_defaults(d);

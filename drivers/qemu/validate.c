@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Checks of a complete definition against what QEMU machines are (validate.h). Errors name the device
- * and what is wrong with it. Reads only; any thread.
+ * Checks of a complete definition against what QEMU machines are and what this emulator has
+ * (validate.h). Errors name the device and what is wrong with it. Reads only; any thread.
  */
 #include "drivers/qemu/validate.h"
 
@@ -21,32 +21,234 @@ static bool refuse(GError **err, const char *fmt, ...)
     return false;
 }
 
-static bool validate_disk(const DomainDef *d, const DiskDef *disk, GError **err)
+/* ---- devices ------------------------------------------------------------------------------------- */
+
+static bool validate_layer(const DiskDef *disk, const StorageSource *s, GError **err)
 {
+    const char *format = enum_name(&storage_format_names, s->format);
+    if (s->format == FORMAT_DIR)
+        return refuse(err, "disk '%s': format 'dir' is not for images, use type 'dir'", disk->dst);
+    if (s->format == FORMAT_COW)
+        return refuse(err, "disk '%s': format '%s' is not supported", disk->dst, format);
+    if (s->encryption && s->format != FORMAT_RAW && s->format != FORMAT_QCOW2 && s->format != FORMAT_NONE)
+        return refuse(err, "disk '%s': encryption is for the formats raw and qcow2, not '%s'", disk->dst, format);
+    return true;
+}
+
+static bool validate_disk(const DiskDef *disk, GError **err)
+{
+    const char *bus = enum_name(&disk_bus_names, disk->bus);
     if (disk->driver && strcmp(disk->driver, "qemu") != 0)
         return refuse(err, "disk '%s': unsupported driver name '%s'", disk->dst, disk->driver);
     if (disk->device == DISK_DEVICE_LUN && disk->bus != DISK_BUS_VIRTIO && disk->bus != DISK_BUS_SCSI)
-        return refuse(err, "disk '%s': device='lun' is not supported for bus '%s'", disk->dst, enum_name(&disk_bus_names, disk->bus));
+        return refuse(err, "disk '%s': device='lun' is not supported for bus '%s'", disk->dst, bus);
     if (disk->device == DISK_DEVICE_CDROM && disk->bus == DISK_BUS_VIRTIO)
         return refuse(err, "disk '%s': a virtio disk cannot be a CD-ROM", disk->dst);
     if (disk->bus == DISK_BUS_XEN || disk->bus == DISK_BUS_UML)
-        return refuse(err, "disk '%s': bus '%s' is not supported", disk->dst, enum_name(&disk_bus_names, disk->bus));
+        return refuse(err, "disk '%s': bus '%s' is not supported", disk->dst, bus);
     if (disk->device == DISK_DEVICE_FLOPPY && disk->bus != DISK_BUS_FDC)
-        return refuse(err, "disk '%s': bus '%s' cannot have a floppy drive", disk->dst, enum_name(&disk_bus_names, disk->bus));
+        return refuse(err, "disk '%s': bus '%s' cannot have a floppy drive", disk->dst, bus);
+    for (const StorageSource *s = &disk->src; s; s = s->backing) {
+        if (!validate_layer(disk, s, err))
+            return false;
+    }
+    return true;
+}
+
+static bool validate_controller(const DomainDef *d, const ControllerDef *c, const QemuCaps *caps, GError **err)
+{
+    if (c->type == CONTROLLER_USB && caps) {
+        if (c->model == CONTROLLER_MODEL_DEFAULT && arch_is_x86(d->os.arch) && caps->version)
+            return refuse(err, "controller usb %u: no model, and the emulator has none of the usual ones", c->index.v);
+        if ((c->model == USB_QEMU_XHCI && !qemu_caps_has(caps, QEMU_CAP_DEVICE_QEMU_XHCI)) ||
+            (c->model == USB_NEC_XHCI && !qemu_caps_has(caps, QEMU_CAP_NEC_USB_XHCI)))
+            return refuse(err, "controller usb %u: this emulator has no model '%s'", c->index.v, enum_name(&controller_model_names, c->model));
+    }
+    if (c->type != CONTROLLER_PCI)
+        return true;
+    if (c->model == PCIE_EXPANDER_BUS && !qemu_machine_is_q35(d) && !qemu_machine_is_arm_virt(d))
+        return refuse(err, "controller pci %u: pcie-expander-bus is not for machine '%s'", c->index.v, d->os.machine);
+    if (c->model == PCI_EXPANDER_BUS && !qemu_machine_is_i440fx(d))
+        return refuse(err, "controller pci %u: pci-expander-bus is not for machine '%s'", c->index.v, d->os.machine);
+    if (c->model == PCI_ROOT && c->index.v == 0 && c->numa_node.set)
+        return refuse(err, "controller pci 0: the root cannot be associated with a NUMA node");
+    if (c->target_index.set && (c->target_index.v > 30 || (c->target_index.v == 0) != (c->index.v == 0)))
+        return refuse(err, "controller pci %u: target index %u is not possible, the root has 0 and others 1 to 30", c->index.v, c->target_index.v);
+    if (c->model == PCI_ROOT && c->pci_hotplug != TRI_ABSENT && caps && caps->version && caps->version < 5002000)
+        return refuse(err, "controller pci %u: this emulator cannot switch hotplug of the root off", c->index.v);
+    return true;
+}
+
+static bool validate_serial(const DomainDef *d, const ChrDef *c, GError **err)
+{
+    bool fits = true;
+    switch (c->target) {
+    case SERIAL_ISA: case SERIAL_ISA_DEBUG: fits = !arch_is_s390(d->os.arch) && !arch_is_arm(d->os.arch); break;
+    case SERIAL_SPAPR_VIO: fits = qemu_machine_is_pseries(d); break;
+    case SERIAL_SCLP: fits = arch_is_s390(d->os.arch); break;
+    case SERIAL_SYSTEM: fits = qemu_machine_is_arm_virt(d) || qemu_machine_is_riscv_virt(d) || arch_is_arm(d->os.arch); break;
+    default: break;
+    }
+    if (c->serial_model == SERIAL_MODEL_PL011)
+        fits &= qemu_machine_is_arm_virt(d);
+    if (c->serial_model == SERIAL_MODEL_16550A)
+        fits &= qemu_machine_is_riscv_virt(d);
+    return fits || refuse(err, "serial %u: target model '%s' is not for architecture '%s' with machine '%s'", c->port.v,
+                          enum_name(&serial_model_names, c->serial_model), d->os.arch, d->os.machine ? d->os.machine : "");
+}
+
+static bool validate_iommu(const DomainDef *d, const IommuDef *i, GError **err)
+{
+    const char *model = enum_name(&iommu_model_names, i->model);
+    switch (i->model) {
+    case IOMMU_INTEL:
+        if (!qemu_machine_is_q35(d))
+            return refuse(err, "iommu '%s' is for q35 machines", model);
+        if (i->intremap == TRI_YES && d->features.ioapic != IOAPIC_QEMU)
+            return refuse(err, "iommu '%s': interrupt remapping needs <ioapic driver='qemu'/>", model);
+        if (i->eim == TRI_YES && i->intremap != TRI_YES)
+            return refuse(err, "iommu '%s': eim needs interrupt remapping", model);
+        return true;
+    case IOMMU_SMMUV3:
+        return qemu_machine_is_arm_virt(d) || refuse(err, "iommu '%s' is for ARM virt machines", model);
+    case IOMMU_VIRTIO:
+        if (!qemu_machine_is_q35(d) && !qemu_machine_is_arm_virt(d))
+            return refuse(err, "iommu '%s' is for q35 and ARM virt machines", model);
+        if (i->dev.info.address.type != ADDRESS_PCI && i->dev.info.address.type != ADDRESS_NONE)
+            return refuse(err, "iommu '%s' needs a PCI address", model);
+        return d->features.acpi || refuse(err, "iommu '%s' needs ACPI", model);
+    case IOMMU_AMD: case _IOMMU_MODEL_N: default:
+        return true;
+    }
+}
+
+static bool validate_hostdev(const HostdevDef *h, const QemuCaps *caps, GError **err)
+{
+    if (h->mode != HOSTDEV_SUBSYS)
+        return refuse(err, "hostdev: mode 'capabilities' is for containers");
+    if (h->type == HOSTDEV_MDEV && h->dev.info.boot_order && h->model != HOSTDEV_MODEL_VFIO_PCI && h->model != HOSTDEV_MODEL_VFIO_CCW)
+        return refuse(err, "hostdev: the guest cannot boot from a mediated device of model '%s'", enum_name(&hostdev_model_names, h->model));
+    if (h->type == HOSTDEV_MDEV && h->model == HOSTDEV_MODEL_VFIO_CCW && caps && !qemu_caps_has(caps, QEMU_CAP_DEVICE_VFIO_CCW))
+        return refuse(err, "hostdev: this emulator has no vfio-ccw");
     return true;
 }
 
 bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps *caps, GError **err)
 {
     switch (dev->kind) {
-    case DEVICE_DISK: return validate_disk(d, (const DiskDef *)dev, err);
-    default: return true;
+    case DEVICE_DISK: return validate_disk((const DiskDef *)dev, err);
+    case DEVICE_CONTROLLER: return validate_controller(d, (const ControllerDef *)dev, caps, err);
+    case DEVICE_SERIAL: return validate_serial(d, (const ChrDef *)dev, err);
+    case DEVICE_IOMMU: return validate_iommu(d, (const IommuDef *)dev, err);
+    case DEVICE_HOSTDEV: return validate_hostdev((const HostdevDef *)dev, caps, err);
+    case DEVICE_FILESYSTEM: {
+        const FsDef *f = (const FsDef *)dev;
+        if (f->driver == FS_DRIVER_VIRTIOFS && f->readonly)
+            return refuse(err, "filesystem '%s': virtiofs has no read-only mode", f->dst);
+        return true;
     }
+    case DEVICE_INPUT: {
+        const InputDef *in = (const InputDef *)dev;
+        if (in->model != VIRTIO_MODEL_DEFAULT && in->model != VIRTIO_MODEL_VIRTIO && in->type != INPUT_PASSTHROUGH)
+            return refuse(err, "input '%s': there are no (non-)transitional models of it", enum_name(&input_type_names, in->type));
+        return true;
+    }
+    case DEVICE_PANIC: {
+        const PanicDef *p = (const PanicDef *)dev;
+        if ((p->model == PANIC_S390 || p->model == PANIC_PSERIES || p->model == PANIC_HYPERV) && dev->info.address.type != ADDRESS_NONE)
+            return refuse(err, "panic: model '%s' has no address", enum_name(&panic_model_names, p->model));
+        return true;
+    }
+    case DEVICE_SHMEM: {
+        const ShmemDef *s = (const ShmemDef *)dev;
+        if (dev->info.address.type != ADDRESS_PCI && dev->info.address.type != ADDRESS_NONE)
+            return refuse(err, "shmem '%s' needs a PCI address", s->name);
+        return true;
+    }
+    case DEVICE_MEMBALLOON: {
+        const MemballoonDef *b = (const MemballoonDef *)dev;
+        if (b->free_page_reporting != TRI_ABSENT && caps && !qemu_caps_has(caps, QEMU_CAP_VIRTIO_BALLOON_FREE_PAGE_REPORTING))
+            return refuse(err, "memballoon: this emulator has no freePageReporting");
+        return true;
+    }
+    default:
+        return true;
+    }
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------- */
+
+static bool validate_virt_type(const DomainDef *d, const QemuCaps *caps, GError **err)
+{
+    const char *name = enum_name(&virt_type_names, d->virt);
+    if (d->virt != VIRT_QEMU && d->virt != VIRT_KVM && d->virt != VIRT_HVF)
+        return refuse(err, "the QEMU driver does not run guests of type '%s'", name);
+    if (caps && caps->version && d->virt == VIRT_HVF && !qemu_caps_accel_usable(caps, QEMU_ACCEL_HVF))
+        return refuse(err, "emulator '%s' does not support guests of type '%s'", d->emulator ? d->emulator : caps->binary, name);
+    return true;
+}
+
+static bool validate_features(const DomainDef *d, const QemuCaps *caps, GError **err)
+{
+    const Features *f = &d->features;
+    bool pseries = qemu_machine_is_pseries(d), x86 = arch_is_x86(d->os.arch);
+    const char *machine = d->os.machine ? d->os.machine : "", *arch = d->os.arch;
+
+    if (f->gic && !qemu_machine_is_arm_virt(d))
+        return refuse(err, "features/gic is not for architecture '%s' with machine '%s'", arch, machine);
+    if ((f->hpt_given || f->hpt != HPT_NONE || f->htm != TRI_ABSENT || f->nested_hv != TRI_ABSENT || f->ccf_assist != TRI_ABSENT ||
+         f->cfpc || f->sbbc || f->ibs) && !pseries)
+        return refuse(err, "features: hpt, htm, nested-hv, ccf-assist, cfpc, sbbc and ibs are not for architecture '%s' with machine '%s'", arch, machine);
+    if (f->tseg.set && !qemu_machine_is_q35(d))
+        return refuse(err, "features/smm/tseg is for q35 machines only");
+    if ((f->smm != TRI_ABSENT || f->vmport != TRI_ABSENT) && !x86)
+        return refuse(err, "features: smm and vmport are not for architecture '%s'", arch);
+    if (caps) {
+        const struct { bool asked; QemuCap cap; const char *name; } rows[] = {
+            { f->htm != TRI_ABSENT, QEMU_CAP_MACHINE_PSERIES_CAP_HTM, "htm" },
+            { f->nested_hv != TRI_ABSENT, QEMU_CAP_MACHINE_PSERIES_CAP_NESTED_HV, "nested-hv" },
+            { f->ccf_assist != TRI_ABSENT, QEMU_CAP_MACHINE_PSERIES_CAP_CCF_ASSIST, "ccf-assist" },
+            { f->cfpc != 0, QEMU_CAP_MACHINE_PSERIES_CAP_CFPC, "cfpc" },
+            { f->sbbc != 0, QEMU_CAP_MACHINE_PSERIES_CAP_SBBC, "sbbc" },
+            { f->ibs != 0, QEMU_CAP_MACHINE_PSERIES_CAP_IBS, "ibs" },
+        };
+        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+            if (rows[i].asked && !qemu_caps_has(caps, rows[i].cap))
+                return refuse(err, "features/%s is not supported by this emulator", rows[i].name);
+        }
+    }
+    return true;
+}
+
+static bool validate_firmware(const DomainDef *d, GError **err)
+{
+    const OsLoader *l = d->os.loader;
+    bool uefi = d->os.firmware == FIRMWARE_EFI || (l && l->type == LOADER_PFLASH);
+    if (uefi && arch_is_x86(d->os.arch) && !d->features.acpi)
+        return refuse(err, "UEFI needs <acpi/> on this architecture");
+    if (d->features.acpi && arch_is_arm(d->os.arch) && qemu_machine_is_arm_virt(d) && !uefi)
+        return refuse(err, "<acpi/> needs UEFI on this architecture");
+    return true;
+}
+
+static bool validate_displays(const DomainDef *d, GError **err)
+{
+    guint pos = 0;
+    const GraphicsDef *g;
+    unsigned gl = 0;
+    while ((g = domain_next(d, DEVICE_GRAPHICS, &pos)))
+        gl += g->type == GRAPHICS_EGL_HEADLESS || tri_is_yes(g->gl);
+    return gl <= 1 || refuse(err, "graphics: multiple OpenGL displays are not supported by QEMU");
 }
 
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err)
 {
-    if (d->virt != VIRT_QEMU && d->virt != VIRT_KVM && d->virt != VIRT_HVF)
-        return refuse(err, "the QEMU driver does not run guests of type '%s'", enum_name(&virt_type_names, d->virt));
+    if (!validate_virt_type(d, caps, err) || !validate_features(d, caps, err) || !validate_firmware(d, err) ||
+        !validate_displays(d, err))
+        return false;
+    if (d->os.bootmenu_timeout.set && d->os.bootmenu_timeout.v > 65535)
+        return refuse(err, "os/bootmenu: timeout %u is not between 0 and 65535", d->os.bootmenu_timeout.v);
+    if (d->max_memory && arch_is_x86(d->os.arch) && !(d->cpu && list_len(d->cpu->cells)))
+        return refuse(err, "maxMemory: at least one NUMA cell must be configured for memory hotplug");
     return true;
 }

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Unit test: defaults, addresses, aliases and command line, on an emulator made up here. The recorded
+ * command lines of tests/conformance/qemu test the breadth; these are the rules that must not move. */
+#undef NDEBUG
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/domain.h"
+#include "drivers/qemu/address.h"
+#include "drivers/qemu/alias.h"
+#include "drivers/qemu/cmdline.h"
+#include "drivers/qemu/defaults.h"
+#include "drivers/qemu/prepare.h"
+#include "util/api.h"
+#include "util/error.h"
+#include "util/json.h"
+
+static QemuCaps *caps;
+
+static QemuCaps *make_caps(void)
+{
+    static const QemuCap flags[] = {
+        QEMU_CAP_PIIX3_USB_UHCI, QEMU_CAP_DEVICE_QEMU_XHCI, QEMU_CAP_DEVICE_PCIE_ROOT_PORT, QEMU_CAP_DEVICE_PCIE_PCI_BRIDGE,
+        QEMU_CAP_DEVICE_CIRRUS_VGA, QEMU_CAP_DEVICE_RTL8139, QEMU_CAP_SCSI_LSI, QEMU_CAP_SECCOMP_SANDBOX, QEMU_CAP_TCG,
+    };
+    QemuCaps *c = qemu_caps_new("/usr/bin/qemu-system-x86_64", "x86_64");
+    c->version = 7002000;
+    for (unsigned i = 0; i < G_N_ELEMENTS(flags); i++)
+        qemu_caps_set(c, flags[i]);
+    static const char *const machines[][2] = { { "pc-i440fx-7.2", "pc" }, { "pc-q35-7.2", "q35" } };
+    for (unsigned i = 0; i < 2; i++) {
+        QemuMachine *m = qemu_caps_add_machine(c, QEMU_ACCEL_TCG, machines[i][0]);
+        m->alias = g_strdup(machines[i][1]);
+        m->default_cpu = g_strdup("qemu64-x86_64-cpu");
+        m->default_ram_id = g_strdup("pc.ram");
+        m->is_default = i == 0;
+    }
+    return c;
+}
+
+static QemuCaps *lookup(void *opaque, const char *emulator, const char *arch, const char *virt)
+{
+    return qemu_caps_ref(caps);
+}
+
+static const char *emulator(void *opaque, const char *arch)
+{
+    return "/usr/bin/qemu-system-x86_64";
+}
+
+static QemuPolicyData policy_data = { .lookup_caps = lookup, .emulator = emulator, .host_arch = "x86_64" };
+
+static DomainDef *parse(const char *machine, const char *devices, GError **err)
+{
+    g_autofree char *xml = g_strdup_printf(
+        "<domain type='qemu'><name>t</name><uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid><memory unit='KiB'>219100</memory>"
+        "<os><type arch='x86_64' machine='%s'>hvm</type></os><devices>%s</devices></domain>", machine, devices);
+    return domain_parse(xml, strlen(xml), DOMAIN_PARSE_INACTIVE, &qemu_policy, &policy_data, err);
+}
+
+static DomainDef *parse_ok(const char *machine, const char *devices)
+{
+    g_autoptr(GError) err = NULL;
+    DomainDef *d = parse(machine, devices, &err);
+    if (!d)
+        fprintf(stderr, "%s\n", err->message);
+    assert(d);
+    return d;
+}
+
+static void *nth(const DomainDef *d, DeviceKind kind, unsigned n)
+{
+    guint pos = 0;
+    void *dev = domain_next(d, kind, &pos);
+    while (dev && n--)
+        dev = domain_next(d, kind, &pos);
+    assert(dev);
+    return dev;
+}
+
+static void assert_pci(const Device *dev, unsigned bus, unsigned slot, unsigned function)
+{
+    const PciAddress *a = &dev->info.address.u.pci;
+    assert(dev->info.address.type == ADDRESS_PCI);
+    if (a->bus != bus || a->slot != slot || a->function != function)
+        fprintf(stderr, "%02x:%02x.%x, expected %02x:%02x.%x\n", a->bus, a->slot, a->function, bus, slot, function);
+    assert(a->bus == bus && a->slot == slot && a->function == function);
+}
+
+#define DISK "<disk type='file' device='disk'><source file='/d'/><target dev='vda' bus='virtio'/></disk>"
+#define NIC "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"
+
+static void test_pc(void)
+{
+    g_autoptr(DomainDef) d = parse_ok("pc", DISK NIC "<graphics type='vnc'/><serial type='pty'/>");
+    assert(!strcmp(d->os.machine, "pc-i440fx-7.2"));
+    assert(domain_find_controller(d, CONTROLLER_PCI, 0)->model == PCI_ROOT);
+    assert_pci(&domain_find_controller(d, CONTROLLER_USB, 0)->dev, 0, 1, 2);
+    assert_pci(nth(d, DEVICE_VIDEO, 0), 0, 2, 0); /* the first card has its fixed place */
+    assert_pci(nth(d, DEVICE_INTERFACE, 0), 0, 3, 0);
+    assert_pci(nth(d, DEVICE_DISK, 0), 0, 4, 0);
+    assert_pci(nth(d, DEVICE_MEMBALLOON, 0), 0, 5, 0);
+    assert(((ChrDef *)nth(d, DEVICE_SERIAL, 0))->serial_model == SERIAL_MODEL_ISA_SERIAL);
+    assert(((ChrDef *)nth(d, DEVICE_CONSOLE, 0))->is_serial_alias);
+    assert(domain_count(d, DEVICE_INPUT) == 2);
+    assert(!strcmp(d->cpu->model, "qemu64") && d->cpu->check == CPU_CHECK_NONE);
+}
+
+static void test_q35(void)
+{
+    g_autoptr(DomainDef) d = parse_ok("q35", DISK NIC);
+    assert(domain_find_controller(d, CONTROLLER_PCI, 0)->model == PCIE_ROOT);
+    assert_pci(&domain_find_controller(d, CONTROLLER_SATA, 0)->dev, 0, 0x1f, 2);
+    assert_pci(nth(d, DEVICE_INTERFACE, 0), 1, 0, 0);
+    assert_pci(&domain_find_controller(d, CONTROLLER_USB, 0)->dev, 2, 0, 0);
+    assert_pci(nth(d, DEVICE_DISK, 0), 3, 0, 0);
+    assert_pci(nth(d, DEVICE_MEMBALLOON, 0), 4, 0, 0);
+    /* Root ports share a slot; one more than needed is there for hotplug. */
+    const ControllerDef *port = domain_find_controller(d, CONTROLLER_PCI, 1), *spare = domain_find_controller(d, CONTROLLER_PCI, 5);
+    assert_pci(&port->dev, 0, 1, 0);
+    assert(port->dev.info.address.u.pci.multifunction == TRI_YES && port->port.v == 8 && port->chassis.v == 1);
+    assert(spare);
+    assert_pci(&spare->dev, 0, 1, 4);
+    assert(!domain_find_controller(d, CONTROLLER_PCI, 6));
+    /* A second pass, over what the first wrote, changes nothing. */
+    g_autofree char *once = domain_format(d, DOMAIN_FORMAT_INACTIVE, NULL, NULL);
+    g_autoptr(DomainDef) again = domain_parse(once, strlen(once), DOMAIN_PARSE_INACTIVE, &qemu_policy, &policy_data, NULL);
+    assert(again && domain_count(again, DEVICE_CONTROLLER) == domain_count(d, DEVICE_CONTROLLER));
+    assert_pci(nth(again, DEVICE_DISK, 0), 3, 0, 0);
+}
+
+/* A PCI card on a PCIe machine brings a bridge in a root port of its own. */
+static void test_bridge(void)
+{
+    g_autoptr(DomainDef) d = parse_ok("q35", "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='rtl8139'/></interface>");
+    assert(domain_find_controller(d, CONTROLLER_PCI, 1)->model == PCIE_ROOT_PORT);
+    const ControllerDef *bridge = domain_find_controller(d, CONTROLLER_PCI, 2);
+    assert(bridge->model == PCIE_TO_PCI_BRIDGE);
+    assert_pci(&bridge->dev, 1, 0, 0);
+    assert_pci(nth(d, DEVICE_INTERFACE, 0), 2, 1, 0);
+}
+
+static void refused(const char *devices, const char *word)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) d = parse("pc", devices, &err);
+    assert(!d && err);
+    if (!strstr(err->message, word))
+        fprintf(stderr, "'%s' does not say '%s'\n", err->message, word);
+    assert(strstr(err->message, word));
+}
+
+#define AT(slot) "<address type='pci' domain='0' bus='0' slot='" slot "' function='0'/>"
+static void test_refusals(void)
+{
+    refused("<interface type='user'>" AT("5") "</interface><memballoon model='virtio'>" AT("5") "</memballoon>", "used twice");
+    refused("<interface type='user'>" AT("0") "</interface>", "slot must be");
+    refused("<controller type='ide' index='0'>" AT("7") "</controller>", "0:0:1.1");
+    refused("<input type='tablet' bus='usb'><address type='usb' bus='4294967295' port='1'/></input>", "no bus");
+    refused("<input type='tablet' bus='usb'><address type='usb' bus='0' port='1.1'/></input>", "no hub");
+    refused("<iommu model='intel'/>", "q35");
+
+    GString *many = g_string_new(NULL);
+    for (unsigned i = 0; i < 5000; i++)
+        g_string_append(many, "<rng model='virtio'><backend model='random'/></rng>");
+    refused(many->str, "at most");
+    g_string_free(many, TRUE);
+}
+
+static int fake_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err)
+{
+    return 100 + (int)role;
+}
+
+static char *argv_text(DomainDef *d, GError **err)
+{
+    QemuRun run = { .id = 3, .channel_dir = "/c" };
+    QemuCmdlineContext ctx = { .id = 3, .lib_dir = "/l", .fd = fake_fd, .memory_backing_dir = "/ram" };
+    g_autoptr(GPtrArray) argv = NULL, env = NULL;
+    if (!qemu_prepare_run(d, caps, &run, err) || !qemu_cmdline_build(d, caps, &ctx, &argv, &env, err))
+        return NULL;
+    assert(argv->pdata[argv->len - 1] == NULL && env->pdata[env->len - 1] == NULL);
+    for (unsigned i = 0; i + 1 < argv->len; i++) { /* every JSON argument is JSON */
+        const char *a = argv->pdata[i];
+        if (*a == '{') {
+            g_autoptr(JsonObject) o = json_parse("argument", a, strlen(a), NULL, NULL);
+            assert(o);
+        }
+    }
+    return g_strjoinv(" ", (char **)argv->pdata);
+}
+
+static void has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fprintf(stderr, "not there: %s\nin: %s\n", part, text);
+    assert(strstr(text, part));
+}
+
+static void test_argv(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) d = parse_ok("pc", DISK NIC "<serial type='pty'/><channel type='unix'><target type='virtio' name='a.b'/></channel>"
+                                            "<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>");
+    g_autofree char *text = argv_text(d, &err);
+    assert(text && !err);
+    /* The RAM object must have the size that -m says, whatever the document's KiB are. */
+    has(text, "-m 214 -object {\"qom-type\":\"memory-backend-ram\",\"id\":\"pc.ram\",\"size\":224395264}");
+    has(text, "-machine pc-i440fx-7.2,usb=off,dump-guest-core=off,memory-backend=pc.ram -accel tcg -cpu qemu64");
+    has(text, "{\"driver\":\"file\",\"filename\":\"/d\",\"node-name\":\"libvirt-2-storage\",\"auto-read-only\":true,\"discard\":\"unmap\"}");
+    has(text, "\"drive\":\"libvirt-2-format\",\"id\":\"virtio-disk0\",\"bootindex\":1}");
+    has(text, "{\"driver\":\"ide-cd\",\"bus\":\"ide.1\",\"unit\":0,\"id\":\"ide0-1-0\"}");
+    has(text, "-netdev {\"type\":\"user\",\"id\":\"hostnet0\"}");
+    has(text, "-chardev socket,id=charmonitor,fd=100,server=on,wait=off");
+    has(text, "-chardev socket,id=charchannel0,fd=101,server=on,wait=off");
+    assert(!strcmp(((ChrDef *)nth(d, DEVICE_CHANNEL, 0))->src.path, "/c/domain-3-t/a.b"));
+    assert(!strcmp(((Device *)nth(d, DEVICE_CONSOLE, 0))->info.alias, "serial0"));
+}
+
+/* Text of the user never becomes an option of its own. */
+static void test_escape(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) d = parse_ok("pc", DISK);
+    g_free(d->name);
+    d->name = g_strdup("a,process=evil");
+    g_autofree char *text = argv_text(d, &err);
+    assert(text);
+    has(text, "guest=a,,process=evil,debug-threads=on");
+}
+
+static void test_unsupported(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) d = parse_ok("pc", "<disk type='volume' device='disk'><source pool='p' volume='v'/><target dev='vda' bus='virtio'/></disk>");
+    g_autofree char *text = argv_text(d, &err);
+    assert(!text && error_is(err, VIR_ERR_CONFIG_UNSUPPORTED));
+    has(err->message, "volume 'v'");
+}
+
+int main(void)
+{
+    caps = make_caps();
+    test_pc();
+    test_q35();
+    test_bridge();
+    test_refusals();
+    test_argv();
+    test_escape();
+    test_unsupported();
+    qemu_caps_unref(caps);
+    puts("cmdline: ok");
+    return 0;
+}
