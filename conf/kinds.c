@@ -10,7 +10,11 @@
 #include "conf/domain.h"
 #include "conf/domain_backup.h"
 #include "conf/domain_moment.h"
+#include "conf/host_interface.h"
+#include "conf/network.h"
 #include "conf/node_device.h"
+#include "conf/nwfilter.h"
+#include "conf/secret.h"
 #include "conf/storage_pool.h"
 #include "conf/storage_volume.h"
 #include "util/error.h"
@@ -41,6 +45,12 @@ static const DocKind domain_kind = {
 /* One line per kind. */
 static const DocKind *const kinds[] = {
     &domain_kind,
+    &network_kind,
+    &network_port_kind,
+    &nwfilter_kind,
+    &nwfilter_binding_kind,
+    &hostif_kind,
+    &secret_kind,
     &storage_pool_kind,
     &storage_volume_kind,
     &storage_source_list_kind,

@@ -13,6 +13,7 @@
 #include "conf/domain_backup.h"
 #include "conf/domain_moment.h"
 #include "conf/kinds.h"
+#include "conf/network.h"
 #include "conf/storage_volume.h"
 #include "util/api.h"
 #include "util/error.h"
@@ -143,6 +144,7 @@ static const struct {
     const char *kind;
     char *(*convert)(const char *xml, gsize len, char **words, GError **err);
 } with_driver[] = {
+    { "network", network_convert },
     { "storagevol", volume_convert },
     { "snapshot", snapshot_convert },
     { "checkpoint", checkpoint_convert },
