@@ -265,9 +265,6 @@ void conf_format_close(ConfFormatter *f); /* back to the struct's element */
 bool conf_row_applies(const ConfField *r, const void *base);
 const ConfDesc *conf_arm(const ConfField *r, const void *base);
 
-/* The description that the row of the member at off has. */
-const ConfDesc *conf_field_desc(const ConfDesc *d, size_t off);
-
 void conf_clear(const ConfDesc *d, void *v);
 void conf_free(const ConfDesc *d, void *v);
 void conf_copy(const ConfDesc *d, void *dst, const void *src); /* dst zeroed */
