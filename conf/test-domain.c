@@ -177,6 +177,17 @@ static void test_peek(void)
 
     CHECK(domain_peek_identity(xml, strlen(xml), &name, uuid, &has, &err) && has && !strcmp(name, "n") && uuid[0] == 0xc7);
     CHECK(!domain_peek_identity("<domain/>", 9, &name, uuid, &has, &err) && err);
+    g_clear_error(&err);
+    g_clear_pointer(&name, g_free);
+    /* Deeper elements of these names do not count; the first of several does. */
+    static const char nested[] = "<domain><x><name>inner</name></x><name>outer<y>no</y></name><name>second</name></domain>";
+    CHECK(domain_peek_identity(nested, strlen(nested), &name, uuid, &has, &err) && !has && !strcmp(name, "outer"));
+    CHECK(!domain_peek_identity("<network/>", 10, &name, uuid, &has, &err) && strstr(err->message, "root element"));
+    g_clear_error(&err);
+    CHECK(!domain_peek_identity("<domain><name>x", 15, &name, uuid, &has, &err) && err);
+    g_clear_error(&err);
+    g_autofree char *huge = g_strnfill(10000, 'n'), *doc = g_strdup_printf("<domain><name>%s</name></domain>", huge);
+    CHECK(!domain_peek_identity(doc, strlen(doc), &name, uuid, &has, &err) && err);
 }
 
 static void test_single_devices(void)

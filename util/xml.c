@@ -72,19 +72,25 @@ static void quiet_structured(void *data, xmlErrorPtr e)
 {
 }
 
-XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GError **err)
+static void init_parser(void)
 {
     static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        xmlInitParser();
+        g_once_init_leave(&once, 1);
+    }
+}
+
+XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GError **err)
+{
     Counter count = { .max_nodes = max_nodes };
 
     if (len > XML_SIZE_MAX) {
         error_set(err, VIR_ERR_XML_ERROR, "document of %" G_GSIZE_FORMAT " bytes is larger than %d", len, XML_SIZE_MAX);
         return NULL;
     }
-    if (g_once_init_enter(&once)) {
-        xmlInitParser();
-        g_once_init_leave(&once, 1);
-    }
+    init_parser();
     xmlParserCtxt *c = xmlCreateMemoryParserCtxt(len ? text : " ", len ? (int)len : 1);
     if (!c) {
         error_set(err, VIR_ERR_XML_ERROR, "cannot create an XML parser");
@@ -120,6 +126,115 @@ XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GErro
 XmlDoc *xml_parse(const char *text, gsize len, GError **err)
 {
     return xml_parse_bounded(text, len, XML_NODES_MAX, err);
+}
+
+/* ---- a look without a tree ---- */
+
+enum { PEEK_TEXT_MAX = 4096, PEEK_NAMES_MAX = 8 };
+
+typedef struct Peek {
+    Counter count; /* first: on_doctype() and stop() find it here */
+    const char *root;
+    const char *const *names;
+    unsigned n, left;
+    GString *values[PEEK_NAMES_MAX];
+    int in; /* the child whose text is being read, -1: none */
+} Peek;
+
+static void peek_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int n_ns,
+                       const xmlChar **ns, int n_attrs, int n_default, const xmlChar **attrs)
+{
+    xmlParserCtxt *c = ctx;
+    Peek *p = c->_private;
+
+    p->count.nodes += 1 + (unsigned)n_attrs;
+    if (++p->count.depth > XML_DEPTH_MAX || p->count.nodes > XML_NODES_MAX) {
+        stop(c, "document is too large or nested too deeply");
+        return;
+    }
+    if (p->count.depth == 1 && (uri || strcmp((const char *)name, p->root))) {
+        stop(c, "unexpected root element");
+        return;
+    }
+    if (p->count.depth != 2 || uri)
+        return;
+    for (unsigned i = 0; i < p->n; i++) {
+        if (!p->values[i] && !strcmp((const char *)name, p->names[i])) {
+            p->values[i] = g_string_new(NULL);
+            p->in = (int)i;
+        }
+    }
+}
+
+static void peek_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+    xmlParserCtxt *c = ctx;
+    Peek *p = c->_private;
+
+    if (p->count.depth-- != 2 || p->in < 0)
+        return;
+    p->in = -1;
+    if (--p->left == 0)
+        xmlStopParser(c);
+}
+
+static void peek_text(void *ctx, const xmlChar *text, int len)
+{
+    xmlParserCtxt *c = ctx;
+    Peek *p = c->_private;
+
+    /* Only the child's own text, as in a tree. */
+    if (p->in < 0 || p->count.depth != 2)
+        return;
+    GString *s = p->values[p->in];
+    if (s->len + (gsize)len > PEEK_TEXT_MAX)
+        stop(c, "text is too long");
+    else
+        g_string_append_len(s, (const char *)text, len);
+}
+
+bool xml_peek(const char *text, gsize len, const char *root, const char *const *names, unsigned n,
+              char **ret_values, GError **err)
+{
+    Peek p = { .root = root, .names = names, .n = n, .left = n, .in = -1 };
+    xmlSAXHandler sax = { .initialized = XML_SAX2_MAGIC, .startElementNs = peek_start, .endElementNs = peek_end,
+                          .characters = peek_text, .cdataBlock = peek_text, .internalSubset = on_doctype,
+                          .warning = quiet, .error = quiet, .serror = quiet_structured };
+
+    g_assert(n <= PEEK_NAMES_MAX);
+    if (len > XML_SIZE_MAX || !len) {
+        error_set(err, VIR_ERR_XML_ERROR, "document of %" G_GSIZE_FORMAT " bytes is %s", len, len ? "too large" : "empty");
+        return false;
+    }
+    init_parser();
+    xmlParserCtxt *c = xmlCreateMemoryParserCtxt(text, (int)len);
+    if (!c) {
+        error_set(err, VIR_ERR_XML_ERROR, "cannot create an XML parser");
+        return false;
+    }
+    c->_private = &p;
+    *c->sax = sax;
+    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_BIG_LINES);
+    *c->sax = sax; /* the options put handlers of their own in */
+    (void)xmlParseDocument(c);
+
+    /* Stopping early leaves the parser with an error of its own; then everything was found. */
+    bool ok = !p.count.problem && (p.left == 0 || c->wellFormed);
+    if (!ok) {
+        g_autofree char *msg = g_strdup(p.count.problem ? p.count.problem : c->lastError.message ? c->lastError.message : "no document");
+        error_set(err, p.count.problem ? VIR_ERR_XML_ERROR : VIR_ERR_XML_DETAIL, "line %d: %s", c->input ? c->input->line : 0, g_strchomp(msg));
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (ok)
+            ret_values[i] = p.values[i] ? g_string_free(p.values[i], FALSE) : NULL;
+        else if (p.values[i])
+            g_string_free(p.values[i], TRUE);
+    }
+    if (c->myDoc)
+        xmlFreeDoc(c->myDoc);
+    c->myDoc = NULL;
+    xmlFreeParserCtxt(c);
+    return ok;
 }
 
 xmlNode *xml_root(XmlDoc *doc)

@@ -21,6 +21,11 @@ typedef xmlDoc XmlDoc;
 XmlDoc *xml_parse(const char *text, gsize len, GError **err);
 /* Same, but at most max_nodes: for looking at a document before its sender may do anything. */
 XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GError **err);
+/* Looks into a document without building a tree: the texts of the first children of <root> that have
+ * these names (n of them, at most 8), NULL for those that are not there. Stops as soon as all are
+ * found, so what comes later may be malformed. Free each with g_free. */
+bool xml_peek(const char *text, gsize len, const char *root, const char *const *names, unsigned n,
+              char **ret_values, GError **err);
 static inline void xml_doc_free(XmlDoc *d) { if (d) xmlFreeDoc(d); }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(XmlDoc, xml_doc_free)
 
