@@ -55,7 +55,7 @@ static void domain_inside_format(ConfFormatter *f, const ConfField *row, const v
     g_autofree char *renamed = g_strdup_printf("<%s%.*s</%s>", row->path, (int)len, body, row->path);
     xml_raw(&f->w, renamed);
 }
-static const ConfCustom domain_inside = { domain_inside_parse, domain_inside_format };
+static const ConfCustom domain_inside = { domain_inside_parse, domain_inside_format, NULL, NULL };
 
 /* clang-format off */
 /* ---- snapshots ---- */

@@ -12,6 +12,8 @@
 #include "conf/domain_moment.h"
 #include "conf/host_interface.h"
 #include "conf/network.h"
+#include "conf/host_cpu.h"
+#include "conf/host_sysinfo.h"
 #include "conf/node_device.h"
 #include "conf/nwfilter.h"
 #include "conf/secret.h"
@@ -56,6 +58,9 @@ static const DocKind *const kinds[] = {
     &storage_source_list_kind,
     &storage_pool_caps_kind,
     &node_device_kind,
+    &guest_cpu_kind,
+    &host_cpu_kind,
+    &host_sysinfo_kind,
     &snapshot_kind,
     &checkpoint_kind,
     &backup_kind,
