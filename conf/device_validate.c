@@ -31,11 +31,14 @@ static bool validate_auth(const DiskDef *disk, GError **err)
 
     if (!s->auth || s->type != STORAGE_NETWORK)
         return true;
-    SecretType want = s->protocol == PROTOCOL_RBD ? SECRET_CEPH : s->protocol == PROTOCOL_ISCSI ? SECRET_ISCSI : SECRET_NONE;
+    SecretType want = s->protocol == PROTOCOL_RBD     ? SECRET_CEPH
+                      : s->protocol == PROTOCOL_ISCSI ? SECRET_ISCSI
+                                                      : SECRET_NONE;
     if (want == SECRET_NONE || s->auth->secret.type == want || s->auth->secret.type == SECRET_NONE)
         return true;
-    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "disk '%s': invalid secret type '%s', '%s' expected", disk->dst,
-              enum_name(&secret_type_names, s->auth->secret.type), enum_name(&secret_type_names, want));
+    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "disk '%s': invalid secret type '%s', '%s' expected",
+              disk->dst, enum_name(&secret_type_names, s->auth->secret.type),
+              enum_name(&secret_type_names, want));
     return false;
 }
 
@@ -51,26 +54,33 @@ static bool validate_iotune(const DiskDef *disk, GError **err)
         (t->total_iops_sec_max && (t->read_iops_sec_max || t->write_iops_sec_max)))
         what = "maxima";
     if (what)
-        error_set(err, VIR_ERR_XML_ERROR, "disk '%s': total and read/write iotune %s cannot be set at the same time", disk->dst, what);
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "disk '%s': total and read/write iotune %s cannot be set at the same time",
+                  disk->dst, what);
     return !what;
 }
 
 static bool validate_disk(const DiskDef *disk, GError **err)
 {
     AddressType a = disk->dev.info.address.type;
-    bool drive_bus = disk->bus == DISK_BUS_IDE || disk->bus == DISK_BUS_SCSI || disk->bus == DISK_BUS_SATA || disk->bus == DISK_BUS_FDC;
+    bool drive_bus = disk->bus == DISK_BUS_IDE || disk->bus == DISK_BUS_SCSI ||
+                     disk->bus == DISK_BUS_SATA || disk->bus == DISK_BUS_FDC;
 
     if (disk->device == DISK_DEVICE_LUN && !is_raw_lun(&disk->src)) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "disk '%s': device='lun' is only valid for block type disk source", disk->dst);
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "disk '%s': device='lun' is only valid for block type disk source", disk->dst);
         return false;
     }
     if (drive_bus && a != ADDRESS_NONE && a != ADDRESS_DRIVE) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "Invalid address type '%s' for the disk '%s' with the bus type '%s'",
-                  enum_name(&address_type_names, a), disk->dst, enum_name(&disk_bus_names, disk->bus));
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "Invalid address type '%s' for the disk '%s' with the bus type '%s'",
+                  enum_name(&address_type_names, a), disk->dst,
+                  enum_name(&disk_bus_names, disk->bus));
         return false;
     }
     if ((disk->vendor || disk->product) && disk->bus != DISK_BUS_SCSI) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "disk '%s': only scsi disks have vendor and product", disk->dst);
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "disk '%s': only scsi disks have vendor and product", disk->dst);
         return false;
     }
     if (disk->src.type == STORAGE_NVME && disk->src.nvme_address.given == 0) {
@@ -81,15 +91,21 @@ static bool validate_disk(const DiskDef *disk, GError **err)
     if (wwn && g_str_has_prefix(wwn, "0x"))
         wwn += 2;
     if (wwn && (strlen(wwn) != 16 || strspn(wwn, "0123456789abcdefABCDEF") != 16)) {
-        error_set(err, VIR_ERR_XML_ERROR, "disk '%s': malformed wwn '%.50s', 16 hexadecimal digits expected", disk->dst, disk->wwn);
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "disk '%s': malformed wwn '%.50s', 16 hexadecimal digits expected", disk->dst,
+                  disk->wwn);
         return false;
     }
-    if (disk->src.encryption && disk->src.encryption->format == ENCRYPTION_LUKS && disk->src.encryption->cipher) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "disk '%s': supplying <cipher> for domain disk definition is unnecessary", disk->dst);
+    if (disk->src.encryption && disk->src.encryption->format == ENCRYPTION_LUKS &&
+        disk->src.encryption->cipher) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "disk '%s': supplying <cipher> for domain disk definition is unnecessary",
+                  disk->dst);
         return false;
     }
     if (disk->iothread && disk->bus != DISK_BUS_VIRTIO) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "disk '%s': IOThreads not available for bus %s", disk->dst, enum_name(&disk_bus_names, disk->bus));
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "disk '%s': IOThreads not available for bus %s",
+                  disk->dst, enum_name(&disk_bus_names, disk->bus));
         return false;
     }
     return validate_auth(disk, err) && validate_iotune(disk, err);
@@ -103,18 +119,21 @@ static bool validate_drive_addresses(const DomainDef *d, GError **err)
     for (guint i = 0; i < d->devices->len; i++) {
         const Device *dev = d->devices->pdata[i];
         const DeviceAddress *a = &dev->info.address;
-        bool scsi_host = dev->kind == DEVICE_HOSTDEV && ((const HostdevDef *)dev)->type == HOSTDEV_SCSI;
+        bool scsi_host =
+            dev->kind == DEVICE_HOSTDEV && ((const HostdevDef *)dev)->type == HOSTDEV_SCSI;
         if (a->type != ADDRESS_DRIVE || (dev->kind != DEVICE_DISK && !scsi_host))
             continue;
         DiskBus bus = scsi_host ? DISK_BUS_SCSI : ((const DiskDef *)dev)->bus;
-        char *key = g_strdup_printf("%s controller='%u' bus='%u' target='%u' unit='%u'", enum_name(&disk_bus_names, bus),
-                                    a->u.drive.controller, a->u.drive.bus, a->u.drive.target, a->u.drive.unit);
+        char *key = g_strdup_printf("%s controller='%u' bus='%u' target='%u' unit='%u'",
+                                    enum_name(&disk_bus_names, bus), a->u.drive.controller,
+                                    a->u.drive.bus, a->u.drive.target, a->u.drive.unit);
         if (!g_hash_table_contains(taken, key)) {
             g_hash_table_add(taken, key);
             continue;
         }
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "Found duplicate drive address for %s '%s': %s",
-                  scsi_host ? "SCSI host device" : "disk with target name", scsi_host ? "" : ((const DiskDef *)dev)->dst, key);
+                  scsi_host ? "SCSI host device" : "disk with target name",
+                  scsi_host ? "" : ((const DiskDef *)dev)->dst, key);
         g_free(key);
         return false;
     }
@@ -129,11 +148,13 @@ static bool validate_controller(const DomainDef *d, const ControllerDef *c, GErr
         /* Machines with several host bridges say which hardware each is. */
         bool many = c->model == PCI_ROOT && d->os.arch && g_str_has_prefix(d->os.arch, "ppc64");
         if (c->index.v != 0 && !many) {
-            error_set(err, VIR_ERR_XML_ERROR, "pci-root and pcie-root controllers should have index 0");
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "pci-root and pcie-root controllers should have index 0");
             return false;
         }
         if (c->dev.info.address.type != ADDRESS_NONE) {
-            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "pci-root and pcie-root controllers should not have an address");
+            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                      "pci-root and pcie-root controllers should not have an address");
             return false;
         }
     }
@@ -142,7 +163,8 @@ static bool validate_controller(const DomainDef *d, const ControllerDef *c, GErr
     const ControllerDef *other;
     for (guint i = 0; (other = domain_next(d, DEVICE_CONTROLLER, &i));) {
         if (other != c && other->type == CONTROLLER_USB) {
-            error_set(err, VIR_ERR_XML_ERROR, "Can't add another USB controller: USB is disabled for this domain");
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "Can't add another USB controller: USB is disabled for this domain");
             return false;
         }
     }
@@ -157,15 +179,18 @@ static bool same_host_device(const HostdevDef *a, const HostdevDef *b)
         return false;
     switch (a->type) {
     case HOSTDEV_PCI:
-        return a->pci.domain == b->pci.domain && a->pci.bus == b->pci.bus && a->pci.slot == b->pci.slot && a->pci.function == b->pci.function;
+        return a->pci.domain == b->pci.domain && a->pci.bus == b->pci.bus &&
+               a->pci.slot == b->pci.slot && a->pci.function == b->pci.function;
     case HOSTDEV_USB:
         if (a->usb_device.set && b->usb_device.set)
             return a->usb_bus.v == b->usb_bus.v && a->usb_device.v == b->usb_device.v;
-        return !a->usb_device.set && !b->usb_device.set && a->vendor.v == b->vendor.v && a->product.v == b->product.v;
+        return !a->usb_device.set && !b->usb_device.set && a->vendor.v == b->vendor.v &&
+               a->product.v == b->product.v;
     case HOSTDEV_MDEV:
         return uuid_equal(a->mdev.v, b->mdev.v);
     case HOSTDEV_SCSI:
-        return !a->iscsi && !b->iscsi && !g_strcmp0(a->scsi_adapter, b->scsi_adapter) && !memcmp(&a->scsi, &b->scsi, sizeof(a->scsi));
+        return !a->iscsi && !b->iscsi && !g_strcmp0(a->scsi_adapter, b->scsi_adapter) &&
+               !memcmp(&a->scsi, &b->scsi, sizeof(a->scsi));
     case HOSTDEV_SCSI_HOST:
         return !g_strcmp0(a->wwpn, b->wwpn);
     default:
@@ -210,8 +235,11 @@ static bool validate_zpci(const Device *dev, GError **err)
 {
     const DeviceAddress *a = &dev->info.address;
 
-    if (a->type == ADDRESS_PCI && a->u.pci.zpci_uid.set && (!a->u.pci.zpci_uid.v || a->u.pci.zpci_uid.v > 0xffff)) {
-        error_set(err, VIR_ERR_XML_ERROR, "Invalid PCI address uid='0x%.4x', must be > 0x0000 and <= 0xffff", a->u.pci.zpci_uid.v);
+    if (a->type == ADDRESS_PCI && a->u.pci.zpci_uid.set &&
+        (!a->u.pci.zpci_uid.v || a->u.pci.zpci_uid.v > 0xffff)) {
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "Invalid PCI address uid='0x%.4x', must be > 0x0000 and <= 0xffff",
+                  a->u.pci.zpci_uid.v);
         return false;
     }
     return true;
@@ -220,7 +248,8 @@ static bool validate_zpci(const Device *dev, GError **err)
 static bool validate_video(const DomainDef *d, const VideoDef *v, GError **err)
 {
     if (v->type == VIDEO_NONE && domain_count(d, DEVICE_VIDEO) > 1) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "a 'none' video type must be the only video device defined for the domain");
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "a 'none' video type must be the only video device defined for the domain");
         return false;
     }
     return true;
@@ -240,7 +269,8 @@ static bool validate_tpms(const DomainDef *d, GError **err)
     if (proxies > 1)
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "only a single TPM Proxy device is supported");
     else if (others > 1)
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "only a single TPM non-proxy device is supported");
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "only a single TPM non-proxy device is supported");
     return proxies <= 1 && others <= 1;
 }
 
@@ -261,7 +291,8 @@ static bool validate_device(const DomainDef *d, const Device *dev, GError **err)
         return validate_chr_source(&((const ChrDef *)dev)->src, false, err);
     case DEVICE_CHANNEL: {
         const ChrDef *c = (const ChrDef *)dev;
-        return validate_chr_source(&c->src, c->target == CHANNEL_VIRTIO || c->target == CHANNEL_XEN, err);
+        return validate_chr_source(&c->src, c->target == CHANNEL_VIRTIO || c->target == CHANNEL_XEN,
+                                   err);
     }
     case DEVICE_REDIRDEV:
         return validate_chr_source(&((const RedirdevDef *)dev)->src, false, err);
@@ -269,7 +300,8 @@ static bool validate_device(const DomainDef *d, const Device *dev, GError **err)
         return ((const SmartcardDef *)dev)->mode != SMARTCARD_PASSTHROUGH ||
                validate_chr_source(&((const SmartcardDef *)dev)->src, false, err);
     case DEVICE_RNG:
-        return ((const RngDef *)dev)->backend != RNG_EGD || validate_chr_source(&((const RngDef *)dev)->chr, false, err);
+        return ((const RngDef *)dev)->backend != RNG_EGD ||
+               validate_chr_source(&((const RngDef *)dev)->chr, false, err);
     case DEVICE_VIDEO:
         return validate_video(d, (const VideoDef *)dev, err);
     default:

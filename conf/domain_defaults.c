@@ -42,7 +42,8 @@ static bool serial_can_be_console(const ChrDef *serial)
 static void join_console_and_serial(DomainDef *d)
 {
     guint i = 0, j = 0;
-    ChrDef *console = domain_next(d, DEVICE_CONSOLE, &i), *serial = domain_next(d, DEVICE_SERIAL, &j);
+    ChrDef *console = domain_next(d, DEVICE_CONSOLE, &i),
+           *serial = domain_next(d, DEVICE_SERIAL, &j);
 
     if (d->os.type != OS_HVM)
         return;
@@ -68,7 +69,9 @@ static void default_console_targets(DomainDef *d)
 
     for (guint i = 0; (c = domain_next(d, DEVICE_CONSOLE, &i));) {
         if (c->target == CHR_TARGET_NONE)
-            c->target = d->virt == VIRT_LXC ? CONSOLE_LXC : d->os.type == OS_HVM ? CONSOLE_SERIAL : CONSOLE_XEN;
+            c->target = d->virt == VIRT_LXC    ? CONSOLE_LXC
+                        : d->os.type == OS_HVM ? CONSOLE_SERIAL
+                                               : CONSOLE_XEN;
     }
 }
 
@@ -116,7 +119,8 @@ static bool address_taken(const DomainDef *d, DiskBus bus, const DriveAddress *a
     const HostdevDef *h;
     for (guint i = 0; (h = domain_next(d, DEVICE_HOSTDEV, &i));) {
         const DeviceAddress *b = &h->dev.info.address;
-        if (h->type == HOSTDEV_SCSI && b->type == ADDRESS_DRIVE && !memcmp(&b->u.drive, a, sizeof(*a)))
+        if (h->type == HOSTDEV_SCSI && b->type == ADDRESS_DRIVE &&
+            !memcmp(&b->u.drive, a, sizeof(*a)))
             return true;
     }
     return false;
@@ -155,7 +159,8 @@ static bool place_disk(DomainDef *d, DiskDef *disk, bool wide, GError **err)
     if (disk->dev.info.address.type != ADDRESS_NONE || !place_on_bus(disk->bus, 0, wide, &a))
         return true;
     if (n < 0) {
-        error_set(err, VIR_ERR_XML_ERROR, "unknown disk name '%s' and no address specified", disk->dst);
+        error_set(err, VIR_ERR_XML_ERROR, "unknown disk name '%s' and no address specified",
+                  disk->dst);
         return false;
     }
     (void)place_on_bus(disk->bus, (unsigned)n, wide, &a); /* the bus was accepted above */
@@ -167,9 +172,14 @@ static bool place_disk(DomainDef *d, DiskDef *disk, bool wide, GError **err)
     return true;
 }
 
-static const struct { DiskBus bus; ControllerType type; } controller_of_bus[] = {
-    { DISK_BUS_SCSI, CONTROLLER_SCSI }, { DISK_BUS_FDC, CONTROLLER_FDC },
-    { DISK_BUS_IDE, CONTROLLER_IDE }, { DISK_BUS_SATA, CONTROLLER_SATA },
+static const struct {
+    DiskBus bus;
+    ControllerType type;
+} controller_of_bus[] = {
+    { DISK_BUS_SCSI, CONTROLLER_SCSI },
+    { DISK_BUS_FDC, CONTROLLER_FDC },
+    { DISK_BUS_IDE, CONTROLLER_IDE },
+    { DISK_BUS_SATA, CONTROLLER_SATA },
 };
 
 enum { CONTROLLERS_MAX = 256 }; /* of one type that a document may imply */
@@ -178,7 +188,8 @@ enum { CONTROLLERS_MAX = 256 }; /* of one type that a document may imply */
 static bool imply(DomainDef *d, ControllerType type, unsigned index, bool below, GError **err)
 {
     if (index >= CONTROLLERS_MAX) {
-        error_set(err, VIR_ERR_XML_ERROR, "an address names %s controller %u; at most %d controllers are implied",
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "an address names %s controller %u; at most %d controllers are implied",
                   enum_name(&controller_type_names, type), index, CONTROLLERS_MAX);
         return false;
     }
@@ -209,14 +220,17 @@ static bool imply_controllers(DomainDef *d, GError **err)
         const DeviceAddress *a = &dev->info.address;
         if ((dev->kind == DEVICE_CHANNEL && chr->target == CHANNEL_VIRTIO) ||
             (dev->kind == DEVICE_CONSOLE && chr->target == CONSOLE_VIRTIO)) {
-            if (!imply(d, CONTROLLER_VIRTIO_SERIAL, a->type == ADDRESS_VIRTIO_SERIAL ? a->u.serial.controller : 0, false, err))
+            if (!imply(d, CONTROLLER_VIRTIO_SERIAL,
+                       a->type == ADDRESS_VIRTIO_SERIAL ? a->u.serial.controller : 0, false, err))
                 return false;
         }
         if (dev->kind == DEVICE_SMARTCARD &&
-            !imply(d, CONTROLLER_CCID, a->type == ADDRESS_CCID ? a->u.ccid.controller : 0, false, err))
+            !imply(d, CONTROLLER_CCID, a->type == ADDRESS_CCID ? a->u.ccid.controller : 0, false,
+                   err))
             return false;
         if (dev->kind == DEVICE_HOSTDEV && ((const HostdevDef *)dev)->type == HOSTDEV_SCSI &&
-            a->type == ADDRESS_DRIVE && !imply(d, CONTROLLER_SCSI, a->u.drive.controller, true, err))
+            a->type == ADDRESS_DRIVE &&
+            !imply(d, CONTROLLER_SCSI, a->u.drive.controller, true, err))
             return false;
     }
     return true;
@@ -229,7 +243,8 @@ static const uint8_t default_mac_prefix[3] = { 0x52, 0x54, 0x00 };
 static void default_macs(DomainDef *d, const ConfPolicy *policy)
 {
     static const uint8_t none[3];
-    const uint8_t *prefix = policy && memcmp(policy->mac_prefix, none, 3) ? policy->mac_prefix : default_mac_prefix;
+    const uint8_t *prefix =
+        policy && memcmp(policy->mac_prefix, none, 3) ? policy->mac_prefix : default_mac_prefix;
     NetDef *net;
 
     for (guint i = 0; (net = domain_next(d, DEVICE_INTERFACE, &i));) {
@@ -293,7 +308,8 @@ static bool default_primary_video(DomainDef *d, GError **err)
         if (v->primary != TRI_YES)
             continue;
         if (primary) {
-            error_set(err, VIR_ERR_XML_ERROR, "domain/devices/video: only one primary video device is supported");
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "domain/devices/video: only one primary video device is supported");
             return false;
         }
         primary = v;
@@ -312,7 +328,8 @@ static bool default_primary_video(DomainDef *d, GError **err)
 
 /* ---- the stage ---- */
 
-static bool driver_device_defaults(DomainDef *d, guint from, const ConfPolicy *policy, void *data, GError **err)
+static bool driver_device_defaults(DomainDef *d, guint from, const ConfPolicy *policy, void *data,
+                                   GError **err)
 {
     if (!policy || !policy->device_defaults)
         return true;

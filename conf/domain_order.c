@@ -43,9 +43,12 @@ static int by_keywrap(const void *a, const void *b)
 /* ---- sysinfo ---- */
 
 static const char *const bios_order[] = { "vendor", "version", "date", "release", NULL };
-static const char *const system_order[] = { "manufacturer", "product", "version", "serial", "uuid", "sku", "family", NULL };
-static const char *const board_order[] = { "manufacturer", "product", "version", "serial", "asset", "location", NULL };
-static const char *const chassis_order[] = { "manufacturer", "version", "serial", "asset", "sku", NULL };
+static const char *const system_order[] = { "manufacturer", "product", "version", "serial",
+                                            "uuid",         "sku",     "family",  NULL };
+static const char *const board_order[] = { "manufacturer", "product",  "version", "serial",
+                                           "asset",        "location", NULL };
+static const char *const chassis_order[] = { "manufacturer", "version", "serial",
+                                             "asset",        "sku",     NULL };
 
 static unsigned rank(const char *const *order, const char *name)
 {
@@ -60,7 +63,9 @@ static void order_entries(GPtrArray *list, const char *const *order)
     for (unsigned i = 1; i < list_len(list); i++) {
         SysinfoEntry *item = list->pdata[i];
         unsigned at = i;
-        for (; at > 0 && rank(order, ((const SysinfoEntry *)list->pdata[at - 1])->name) > rank(order, item->name); at--)
+        for (; at > 0 && rank(order, ((const SysinfoEntry *)list->pdata[at - 1])->name) >
+                             rank(order, item->name);
+             at--)
             list->pdata[at] = list->pdata[at - 1];
         list->pdata[at] = item;
     }

@@ -37,7 +37,8 @@ static bool resolve_vcpus(DomainDef *d, GError **err)
     if (!d->vcpus)
         d->vcpus = d->vcpus_max;
     if (d->vcpus > d->vcpus_max) {
-        error_set(err, VIR_ERR_XML_ERROR, "domain/vcpu/@current: maxvcpus must not be less than current vcpus (%u < %u)",
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "domain/vcpu/@current: maxvcpus must not be less than current vcpus (%u < %u)",
                   d->vcpus_max, d->vcpus);
         return false;
     }
@@ -96,9 +97,13 @@ static void resolve_ports(DomainDef *d, DeviceKind kind)
 
 static DiskBus bus_of_name(const DiskDef *disk)
 {
-    static const struct { const char *prefix; DiskBus bus; } buses[] = {
-        { "hd", DISK_BUS_IDE }, { "sd", DISK_BUS_SCSI }, { "fd", DISK_BUS_FDC }, { "vd", DISK_BUS_VIRTIO },
-        { "xvd", DISK_BUS_XEN }, { "ubd", DISK_BUS_UML }, { "nvme", DISK_BUS_NVME },
+    static const struct {
+        const char *prefix;
+        DiskBus bus;
+    } buses[] = {
+        { "hd", DISK_BUS_IDE },    { "sd", DISK_BUS_SCSI }, { "fd", DISK_BUS_FDC },
+        { "vd", DISK_BUS_VIRTIO }, { "xvd", DISK_BUS_XEN }, { "ubd", DISK_BUS_UML },
+        { "nvme", DISK_BUS_NVME },
     };
 
     if (disk->device == DISK_DEVICE_FLOPPY)
@@ -129,7 +134,10 @@ static bool resolve_name(const DomainDef *d, GError **err)
 {
     if (!strchr(d->name, '/') && !strchr(d->name, '\n'))
         return true;
-    error_set(err, VIR_ERR_XML_ERROR, "domain/name: '%.100s' contains a character that names must not have ('/' or a line end)", d->name);
+    error_set(
+        err, VIR_ERR_XML_ERROR,
+        "domain/name: '%.100s' contains a character that names must not have ('/' or a line end)",
+        d->name);
     return false;
 }
 

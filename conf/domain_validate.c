@@ -16,7 +16,8 @@ static bool validate_disks(const DomainDef *d, GError **err)
 
     for (guint i = 0; (disk = domain_next(d, DEVICE_DISK, &i));) {
         if (!g_hash_table_add(names, disk->dst)) {
-            error_set(err, VIR_ERR_XML_ERROR, "target '%s' duplicated for disk sources '%s' and another", disk->dst,
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "target '%s' duplicated for disk sources '%s' and another", disk->dst,
                       disk->src.path ? disk->src.path : "");
             return false;
         }
@@ -44,12 +45,15 @@ static bool validate_controllers(const DomainDef *d, GError **err)
 
 static bool validate_unique(const DomainDef *d, GError **err)
 {
-    static const DeviceKind once[] = { DEVICE_MEMBALLOON, DEVICE_NVRAM, DEVICE_REDIRFILTER, DEVICE_IOMMU, DEVICE_VSOCK };
-    g_autoptr(GHashTable) aliases = g_hash_table_new(g_str_hash, g_str_equal), orders = g_hash_table_new(NULL, NULL);
+    static const DeviceKind once[] = { DEVICE_MEMBALLOON, DEVICE_NVRAM, DEVICE_REDIRFILTER,
+                                       DEVICE_IOMMU, DEVICE_VSOCK };
+    g_autoptr(GHashTable) aliases = g_hash_table_new(g_str_hash, g_str_equal),
+                          orders = g_hash_table_new(NULL, NULL);
 
     for (unsigned k = 0; k < G_N_ELEMENTS(once); k++) {
         if (domain_count(d, once[k]) > 1) {
-            error_set(err, VIR_ERR_XML_ERROR, "only a single %s device is supported", device_kind_element(once[k]));
+            error_set(err, VIR_ERR_XML_ERROR, "only a single %s device is supported",
+                      device_kind_element(once[k]));
             return false;
         }
     }
@@ -61,13 +65,16 @@ static bool validate_unique(const DomainDef *d, GError **err)
             error_set(err, VIR_ERR_XML_ERROR, "non unique alias detected: %s", dev->info.alias);
             return false;
         }
-        if (dev->info.boot_order && !g_hash_table_add(orders, GUINT_TO_POINTER(dev->info.boot_order))) {
-            error_set(err, VIR_ERR_XML_ERROR, "boot order '%u' used for more than one device", dev->info.boot_order);
+        if (dev->info.boot_order &&
+            !g_hash_table_add(orders, GUINT_TO_POINTER(dev->info.boot_order))) {
+            error_set(err, VIR_ERR_XML_ERROR, "boot order '%u' used for more than one device",
+                      dev->info.boot_order);
             return false;
         }
     }
     if (g_hash_table_size(orders) && list_len(d->os.boot)) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "per-device boot elements cannot be used together with os/boot elements");
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "per-device boot elements cannot be used together with os/boot elements");
         return false;
     }
     return true;
@@ -89,9 +96,11 @@ static bool validate_os(const DomainDef *d, GError **err)
     if (os->firmware == FIRMWARE_BIOS && os->nvram)
         problem = "firmware type 'bios' does not support nvram";
     else if (enrolled == TRI_YES && secure_boot == TRI_NO)
-        problem = "firmware feature 'enrolled-keys' cannot be enabled when firmware feature 'secure-boot' is disabled";
+        problem =
+            "firmware feature 'enrolled-keys' cannot be enabled when firmware feature 'secure-boot' is disabled";
     else if (os->firmware && os->loader && os->loader->type)
-        problem = "loader attribute 'type' cannot be specified when firmware autoselection is enabled";
+        problem =
+            "loader attribute 'type' cannot be specified when firmware autoselection is enabled";
     else if (os->loader && os->loader->stateless == TRI_YES && os->nvram)
         problem = "NVRAM is not permitted when loader is stateless";
     if (problem)
@@ -124,7 +133,8 @@ static bool validate_timers(const ClockDef *c, GError **err)
         const ClockTimer *t = list_at(c->timers, i);
         for (unsigned j = 0; j < i; j++) {
             if (t->name == ((const ClockTimer *)list_at(c->timers, j))->name) {
-                error_set(err, VIR_ERR_XML_ERROR, "domain/clock/timer: '%s' given twice", enum_name(&timer_name_names, t->name));
+                error_set(err, VIR_ERR_XML_ERROR, "domain/clock/timer: '%s' given twice",
+                          enum_name(&timer_name_names, t->name));
                 return false;
             }
         }
@@ -139,7 +149,9 @@ static bool validate_vcpus(const DomainDef *d, GError **err)
     for (unsigned i = 0; i < list_len(d->vcpu_defs); i++) {
         const VcpuDef *v = list_at(d->vcpu_defs, i);
         if (v->id >= d->vcpus_max) {
-            error_set(err, VIR_ERR_XML_ERROR, "domain/vcpus/vcpu: vcpu id '%u' is out of range of maximum vcpu count", v->id);
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "domain/vcpus/vcpu: vcpu id '%u' is out of range of maximum vcpu count",
+                      v->id);
             return false;
         }
     }

@@ -35,8 +35,13 @@ static bool validate_cputune(const CpuTuning *t, GError **err)
             const CacheAlloc *x = list_at(a->caches, m);
             for (unsigned n = 0; n < m; n++) {
                 const CacheAlloc *y = list_at(a->caches, n);
-                if (x->level == y->level && x->id == y->id && (x->type == y->type || x->type == CACHE_TYPE_BOTH || y->type == CACHE_TYPE_BOTH)) {
-                    error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/cachetune: colliding allocations for cache %u of level %u", x->id, x->level);
+                if (x->level == y->level && x->id == y->id &&
+                    (x->type == y->type || x->type == CACHE_TYPE_BOTH ||
+                     y->type == CACHE_TYPE_BOTH)) {
+                    error_set(
+                        err, VIR_ERR_XML_ERROR,
+                        "domain/cputune/cachetune: colliding allocations for cache %u of level %u",
+                        x->id, x->level);
                     return false;
                 }
             }
@@ -45,9 +50,13 @@ static bool validate_cputune(const CpuTuning *t, GError **err)
             const CacheMonitor *x = list_at(a->monitors, m);
             bool taken = false;
             for (unsigned n = 0; n < m; n++)
-                taken = taken || bitmap_equal(x->vcpus, ((const CacheMonitor *)list_at(a->monitors, n))->vcpus);
+                taken =
+                    taken ||
+                    bitmap_equal(x->vcpus, ((const CacheMonitor *)list_at(a->monitors, n))->vcpus);
             if (taken || !is_subset(x->vcpus, a->vcpus)) {
-                error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/cachetune/monitor: vcpus are not of the cachetune or monitored twice");
+                error_set(
+                    err, VIR_ERR_XML_ERROR,
+                    "domain/cputune/cachetune/monitor: vcpus are not of the cachetune or monitored twice");
                 return false;
             }
         }
@@ -55,21 +64,25 @@ static bool validate_cputune(const CpuTuning *t, GError **err)
     for (unsigned i = 0; i < list_len(t->memorytunes); i++) {
         const MemoryTune *a = list_at(t->memorytunes, i);
         for (unsigned j = 0; j < i; j++) {
-            if (bitmap_overlaps(a->vcpus, ((const MemoryTune *)list_at(t->memorytunes, j))->vcpus)) {
+            if (bitmap_overlaps(a->vcpus,
+                                ((const MemoryTune *)list_at(t->memorytunes, j))->vcpus)) {
                 error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/memorytune: overlapping vcpus");
                 return false;
             }
         }
         for (unsigned j = 0; j < list_len(t->cachetunes); j++) {
             if (overlaps_partly(a->vcpus, ((const CacheTune *)list_at(t->cachetunes, j))->vcpus)) {
-                error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/memorytune: vcpus overlap with a cachetune");
+                error_set(err, VIR_ERR_XML_ERROR,
+                          "domain/cputune/memorytune: vcpus overlap with a cachetune");
                 return false;
             }
         }
         for (unsigned m = 0; m < list_len(a->nodes); m++) {
             for (unsigned n = 0; n < m; n++) {
-                if (((const MemoryBandwidth *)list_at(a->nodes, m))->id == ((const MemoryBandwidth *)list_at(a->nodes, n))->id) {
-                    error_set(err, VIR_ERR_XML_ERROR, "domain/cputune/memorytune: colliding allocations for a node");
+                if (((const MemoryBandwidth *)list_at(a->nodes, m))->id ==
+                    ((const MemoryBandwidth *)list_at(a->nodes, n))->id) {
+                    error_set(err, VIR_ERR_XML_ERROR,
+                              "domain/cputune/memorytune: colliding allocations for a node");
                     return false;
                 }
             }
@@ -85,7 +98,8 @@ static bool validate_schedulers(const GPtrArray *scheds, const char *what, GErro
         const SchedDef *a = list_at(scheds, i);
         for (unsigned j = 0; j < i; j++) {
             if (a->ids && bitmap_overlaps(a->ids, ((const SchedDef *)list_at(scheds, j))->ids)) {
-                error_set(err, VIR_ERR_XML_ERROR, "domain/cputune: '%s' attributes must not overlap", what);
+                error_set(err, VIR_ERR_XML_ERROR,
+                          "domain/cputune: '%s' attributes must not overlap", what);
                 return false;
             }
         }
@@ -106,29 +120,36 @@ static const NumaCell *find_cell(const CpuDef *cpu, uint32_t id)
 static bool validate_numatune(const DomainDef *d, const NumaTuning *n, GError **err)
 {
     if (n->memory && n->placement != NUMA_PLACEMENT_AUTO && !n->nodeset) {
-        bool automatic = n->placement == NUMA_PLACEMENT_DEFAULT && d->placement == VCPU_PLACEMENT_AUTO;
+        bool automatic =
+            n->placement == NUMA_PLACEMENT_DEFAULT && d->placement == VCPU_PLACEMENT_AUTO;
         if (!automatic) {
-            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "nodeset for NUMA memory tuning must be set if 'placement' is 'static'");
+            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                      "nodeset for NUMA memory tuning must be set if 'placement' is 'static'");
             return false;
         }
     }
     if (list_len(n->memnodes) && n->placement == NUMA_PLACEMENT_AUTO) {
-        error_set(err, VIR_ERR_XML_ERROR, "Per-node binding is not compatible with automatic NUMA placement.");
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "Per-node binding is not compatible with automatic NUMA placement.");
         return false;
     }
     for (unsigned i = 0; i < list_len(n->memnodes); i++) {
         const NumaMemnode *m = list_at(n->memnodes, i);
         if (!find_cell(d->cpu, m->cell)) {
-            error_set(err, VIR_ERR_XML_ERROR, "domain/numatune/memnode: there is no guest NUMA cell %u", m->cell);
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "domain/numatune/memnode: there is no guest NUMA cell %u", m->cell);
             return false;
         }
         if (n->memory && (n->mode == NUMA_RESTRICTIVE) != (m->mode == NUMA_RESTRICTIVE)) {
-            error_set(err, VIR_ERR_XML_ERROR, "'restrictive' mode is required in memnode element when mode is 'restrictive' in memory element, and the other way round");
+            error_set(
+                err, VIR_ERR_XML_ERROR,
+                "'restrictive' mode is required in memnode element when mode is 'restrictive' in memory element, and the other way round");
             return false;
         }
         for (unsigned j = 0; j < i; j++) {
             if (((const NumaMemnode *)list_at(n->memnodes, j))->cell == m->cell) {
-                error_set(err, VIR_ERR_XML_ERROR, "domain/numatune/memnode: cell %u is given twice", m->cell);
+                error_set(err, VIR_ERR_XML_ERROR, "domain/numatune/memnode: cell %u is given twice",
+                          m->cell);
                 return false;
             }
         }
@@ -142,31 +163,40 @@ static bool validate_cpu(const CpuDef *cpu, GError **err)
     unsigned n = list_len(cpu->cells);
 
     if (cache && cache->mode == CPU_CACHE_EMULATE && cache->level.set && cache->level.v != 3) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "CPU cache mode 'emulate' can only be used with level='3'");
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "CPU cache mode 'emulate' can only be used with level='3'");
         return false;
     }
     if (cache && cache->mode == CPU_CACHE_PASSTHROUGH && cache->level.set) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "unsupported CPU cache level for mode 'passthrough'");
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "unsupported CPU cache level for mode 'passthrough'");
         return false;
     }
-    if (cpu->maxphysaddr && cpu->maxphysaddr->mode == CPU_PHYS_PASSTHROUGH && cpu->maxphysaddr->bits.set) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "CPU maximum physical address bits number specification cannot be used with mode='passthrough'");
+    if (cpu->maxphysaddr && cpu->maxphysaddr->mode == CPU_PHYS_PASSTHROUGH &&
+        cpu->maxphysaddr->bits.set) {
+        error_set(
+            err, VIR_ERR_CONFIG_UNSUPPORTED,
+            "CPU maximum physical address bits number specification cannot be used with mode='passthrough'");
         return false;
     }
     for (unsigned i = 0; i < n; i++) {
         const NumaCell *a = list_at(cpu->cells, i);
         if (a->id.v >= n) {
-            error_set(err, VIR_ERR_XML_ERROR, "Exactly one 'cell' element per guest NUMA cell allowed, non-contiguous ranges or ranges not starting from 0 are not allowed");
+            error_set(
+                err, VIR_ERR_XML_ERROR,
+                "Exactly one 'cell' element per guest NUMA cell allowed, non-contiguous ranges or ranges not starting from 0 are not allowed");
             return false;
         }
         for (unsigned j = 0; j < i; j++) {
             const NumaCell *b = list_at(cpu->cells, j);
             if (a->id.v == b->id.v) {
-                error_set(err, VIR_ERR_XML_ERROR, "Duplicate NUMA cell info for cell id '%u'", a->id.v);
+                error_set(err, VIR_ERR_XML_ERROR, "Duplicate NUMA cell info for cell id '%u'",
+                          a->id.v);
                 return false;
             }
             if (a->cpus && b->cpus && bitmap_overlaps(a->cpus, b->cpus)) {
-                error_set(err, VIR_ERR_XML_ERROR, "NUMA cells %u and %u have overlapping vCPU ids", b->id.v, a->id.v);
+                error_set(err, VIR_ERR_XML_ERROR, "NUMA cells %u and %u have overlapping vCPU ids",
+                          b->id.v, a->id.v);
                 return false;
             }
         }
@@ -181,7 +211,8 @@ static bool validate_memory(const DomainDef *d, GError **err)
     for (unsigned i = 0; d->backing && i < list_len(d->backing->pages); i++) {
         const HugePage *p = list_at(d->backing->pages, i);
         if (!p->nodes && master++) {
-            error_set(err, VIR_ERR_XML_ERROR, "domain/memoryBacking/hugepages: two page sizes for the same memory");
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "domain/memoryBacking/hugepages: two page sizes for the same memory");
             return false;
         }
         int last = p->nodes ? bitmap_last(p->nodes) : -1;
@@ -195,7 +226,8 @@ static bool validate_memory(const DomainDef *d, GError **err)
         return false;
     }
     if (!d->memory && d->virt != VIRT_NONE && !domain_count(d, DEVICE_MEMORY)) {
-        error_set(err, VIR_ERR_XML_ERROR, "Memory size must be specified via <memory> or in the <numa> configuration");
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "Memory size must be specified via <memory> or in the <numa> configuration");
         return false;
     }
     return true;
@@ -208,6 +240,6 @@ bool validate_tuning(const DomainDef *d, GError **err)
     if (t && (!validate_cputune(t, err) || !validate_schedulers(t->vcpu_scheds, "vcpusched", err) ||
               !validate_schedulers(t->iothread_scheds, "iothreadsched", err)))
         return false;
-    return (!d->numatune || validate_numatune(d, d->numatune, err)) && (!d->cpu || validate_cpu(d->cpu, err)) &&
-           validate_memory(d, err);
+    return (!d->numatune || validate_numatune(d, d->numatune, err)) &&
+           (!d->cpu || validate_cpu(d->cpu, err)) && validate_memory(d, err);
 }

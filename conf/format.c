@@ -46,9 +46,11 @@ void conf_format_close(ConfFormatter *f)
 static bool masked(const ConfFormatter *f, const ConfField *r)
 {
     return ((r->flags & CF_LIVE) && (f->flags & DOMAIN_FORMAT_INACTIVE)) ||
-           ((r->flags & CF_SECRET) && !(f->flags & (DOMAIN_FORMAT_SECURE | DOMAIN_FORMAT_STATUS))) ||
+           ((r->flags & CF_SECRET) &&
+            !(f->flags & (DOMAIN_FORMAT_SECURE | DOMAIN_FORMAT_STATUS))) ||
            ((r->flags & CF_NO_MIGRATE) && (f->flags & DOMAIN_FORMAT_MIGRATABLE)) ||
-           ((r->flags & CF_STATUS) && !(f->flags & DOMAIN_FORMAT_STATUS)) || (r->flags & CF_READ_ONLY);
+           ((r->flags & CF_STATUS) && !(f->flags & DOMAIN_FORMAT_STATUS)) ||
+           (r->flags & CF_READ_ONLY);
 }
 
 static void format_scalar(ConfFormatter *f, const ConfField *r, const ConfStep *s, const void *base)
@@ -57,7 +59,8 @@ static void format_scalar(ConfFormatter *f, const ConfField *r, const ConfStep *
 
     if (!(r->flags & CF_ALWAYS) && !r->type->present(r, v))
         return;
-    if ((r->flags & CF_USER_ALIAS) && (f->flags & DOMAIN_FORMAT_INACTIVE) && !g_str_has_prefix(*(char *const *)v, "ua-"))
+    if ((r->flags & CF_USER_ALIAS) && (f->flags & DOMAIN_FORMAT_INACTIVE) &&
+        !g_str_has_prefix(*(char *const *)v, "ua-"))
         return;
     if (s->leaf == LEAF_NAME) /* the list has opened the element by this name */
         return;

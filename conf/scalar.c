@@ -73,12 +73,13 @@ static bool str_equal(const void *a, const void *b)
     return g_strcmp0(*(char *const *)a, *(char *const *)b) == 0;
 }
 
-const ConfType conf_str = { "text", sizeof(char *), false, str_parse, ptr_present, str_format, NULL,
-                            str_clear, str_copy, str_equal };
+const ConfType conf_str = { "text",     sizeof(char *), false,     str_parse, ptr_present,
+                            str_format, NULL,           str_clear, str_copy,  str_equal };
 
 /* ---- numbers ---- */
 
-static bool number_parse(const char *text, const ConfNum *n, uint64_t type_max, uint64_t *ret, GError **err)
+static bool number_parse(const char *text, const ConfNum *n, uint64_t type_max, uint64_t *ret,
+                         GError **err)
 {
     const char *s = text;
     char *end;
@@ -88,7 +89,9 @@ static bool number_parse(const char *text, const ConfNum *n, uint64_t type_max, 
     while (g_ascii_isspace(*s))
         s++;
     errno = 0;
-    uint64_t v = g_ascii_isdigit(*s) || (n->base == 16 && g_ascii_isxdigit(*s)) ? strtoull(s, &end, n->base) : (end = NULL, 0);
+    uint64_t v = g_ascii_isdigit(*s) || (n->base == 16 && g_ascii_isxdigit(*s))
+                     ? strtoull(s, &end, n->base)
+                     : (end = NULL, 0);
     while (end && g_ascii_isspace(*end))
         end++;
     if (!end || *end) {
@@ -97,8 +100,9 @@ static bool number_parse(const char *text, const ConfNum *n, uint64_t type_max, 
     }
     uint64_t max = n->max ? n->max : type_max;
     if (errno || v > max || v < n->min) {
-        error_set(err, VIR_ERR_XML_ERROR, "%.100s is out of range (%" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ")",
-                  text, n->min, max);
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "%.100s is out of range (%" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ")", text,
+                  n->min, max);
         return false;
     }
     *ret = v;
@@ -145,12 +149,17 @@ static void number_format(const ConfField *row, uint64_t v, GString *out)
         *(T *)v = (T)n;                                                                            \
         return true;                                                                               \
     }                                                                                              \
-    static bool name_##_present(const ConfField *row, const void *v) { return *(const T *)v != 0; } \
-    static void name_##_format(const ConfField *row, const void *v, const void *base, GString *out) \
+    static bool name_##_present(const ConfField *row, const void *v)                               \
+    {                                                                                              \
+        return *(const T *)v != 0;                                                                 \
+    }                                                                                              \
+    static void name_##_format(const ConfField *row, const void *v, const void *base,              \
+                               GString *out)                                                       \
     {                                                                                              \
         number_format(row, *(const T *)v, out);                                                    \
     }                                                                                              \
-    const ConfType conf_##name_ = { #name_, sizeof(T), false, name_##_parse, name_##_present, name_##_format }
+    const ConfType conf_##name_ = { #name_,        sizeof(T),       false,                         \
+                                    name_##_parse, name_##_present, name_##_format }
 
 NUMBER_TYPE(u32, uint32_t, UINT32_MAX);
 NUMBER_TYPE(u64, uint64_t, UINT64_MAX);
@@ -193,7 +202,8 @@ static void opt_u32_format(const ConfField *row, const void *v, const void *base
     number_format(row, ((const OptU32 *)v)->v, out);
 }
 
-const ConfType conf_opt_u32 = { "u32", sizeof(OptU32), false, opt_u32_parse, opt32_present, opt_u32_format };
+const ConfType conf_opt_u32 = { "u32",         sizeof(OptU32), false,
+                                opt_u32_parse, opt32_present,  opt_u32_format };
 
 static bool opt_or_any_parse(const ConfField *row, const char *text, const char *unit, void *v,
                              const void *base, GError **err)
@@ -201,7 +211,8 @@ static bool opt_or_any_parse(const ConfField *row, const char *text, const char 
     return !strcmp(text, "-1") || opt_u32_parse(row, text, unit, v, base, err);
 }
 
-const ConfType conf_opt_or_any = { "u32 or -1", sizeof(OptU32), false, opt_or_any_parse, opt32_present, opt_u32_format };
+const ConfType conf_opt_or_any = { "u32 or -1",      sizeof(OptU32), false,
+                                   opt_or_any_parse, opt32_present,  opt_u32_format };
 
 static bool opt_i32_parse(const ConfField *row, const char *text, const char *unit, void *v,
                           const void *base, GError **err)
@@ -218,7 +229,8 @@ static void opt_i32_format(const ConfField *row, const void *v, const void *base
     g_string_append_printf(out, "%d", ((const OptI32 *)v)->v);
 }
 
-const ConfType conf_opt_i32 = { "i32", sizeof(OptI32), false, opt_i32_parse, opt32_present, opt_i32_format };
+const ConfType conf_opt_i32 = { "i32",         sizeof(OptI32), false,
+                                opt_i32_parse, opt32_present,  opt_i32_format };
 
 static bool opt_u64_parse(const ConfField *row, const char *text, const char *unit, void *v,
                           const void *base, GError **err)
@@ -240,11 +252,13 @@ static void opt_u64_format(const ConfField *row, const void *v, const void *base
     number_format(row, ((const OptU64 *)v)->v, out);
 }
 
-const ConfType conf_opt_u64 = { "u64", sizeof(OptU64), false, opt_u64_parse, opt64_present, opt_u64_format };
+const ConfType conf_opt_u64 = { "u64",         sizeof(OptU64), false,
+                                opt_u64_parse, opt64_present,  opt_u64_format };
 
 /* ---- sizes with units ---- */
 
-static bool scaled_parse(const ConfField *row, const char *text, const char *unit, uint64_t *ret, GError **err)
+static bool scaled_parse(const ConfField *row, const char *text, const char *unit, uint64_t *ret,
+                         GError **err)
 {
     const ConfSize *how = row->arg;
     uint64_t n;
@@ -269,7 +283,8 @@ static const char *size_unit_name(const ConfField *row, const void *v)
     return ((const ConfSize *)row->arg)->unit;
 }
 
-const ConfType conf_size = { "size", sizeof(uint64_t), true, size_parse, u64_present, size_format, size_unit_name };
+const ConfType conf_size = { "size",      sizeof(uint64_t), true,          size_parse,
+                             u64_present, size_format,      size_unit_name };
 
 static bool opt_size_parse(const ConfField *row, const char *text, const char *unit, void *v,
                            const void *base, GError **err)
@@ -286,7 +301,8 @@ static void opt_size_format(const ConfField *row, const void *v, const void *bas
     g_string_append_printf(out, "%" G_GUINT64_FORMAT, ((const OptU64 *)v)->v);
 }
 
-const ConfType conf_opt_size = { "size", sizeof(OptU64), true, opt_size_parse, opt64_present, opt_size_format, size_unit_name };
+const ConfType conf_opt_size = { "size",        sizeof(OptU64),  true,          opt_size_parse,
+                                 opt64_present, opt_size_format, size_unit_name };
 
 static unsigned pretty_power(uint64_t bytes)
 {
@@ -320,8 +336,10 @@ static void pretty64_format(const ConfField *row, const void *v, const void *bas
     pretty_format(row, &o, base, out);
 }
 
-const ConfType conf_pretty = { "size", sizeof(uint64_t), true, size_parse, u64_present, pretty64_format, pretty64_unit };
-const ConfType conf_opt_pretty = { "size", sizeof(OptU64), true, opt_size_parse, opt64_present, pretty_format, pretty_unit };
+const ConfType conf_pretty = { "size",      sizeof(uint64_t), true,         size_parse,
+                               u64_present, pretty64_format,  pretty64_unit };
+const ConfType conf_opt_pretty = { "size",        sizeof(OptU64), true,       opt_size_parse,
+                                   opt64_present, pretty_format,  pretty_unit };
 
 /* ---- words ---- */
 
@@ -399,7 +417,8 @@ static void nothing_format(const ConfField *row, const void *v, const void *base
 {
 }
 
-const ConfType conf_flag = { "presence", sizeof(Flag), false, flag_parse, u32_present, nothing_format };
+const ConfType conf_flag = { "presence", sizeof(Flag), false,
+                             flag_parse, u32_present,  nothing_format };
 
 static bool yesflag_parse(const ConfField *row, const char *text, const char *unit, void *v,
                           const void *base, GError **err)
@@ -418,7 +437,8 @@ static void yesflag_format(const ConfField *row, const void *v, const void *base
     g_string_append(out, *(const Flag *)v ? "yes" : "no");
 }
 
-const ConfType conf_yesflag = { "yes/no", sizeof(Flag), false, yesflag_parse, u32_present, yesflag_format };
+const ConfType conf_yesflag = { "yes/no",      sizeof(Flag), false,
+                                yesflag_parse, u32_present,  yesflag_format };
 
 /* ---- identifiers and sets ---- */
 
@@ -446,7 +466,8 @@ static void opt_uuid_format(const ConfField *row, const void *v, const void *bas
     g_string_append(out, text);
 }
 
-const ConfType conf_uuid = { "uuid", sizeof(OptUuid), false, opt_uuid_parse, opt_uuid_present, opt_uuid_format };
+const ConfType conf_uuid = { "uuid",         sizeof(OptUuid),  false,
+                             opt_uuid_parse, opt_uuid_present, opt_uuid_format };
 
 bool mac_parse(const char *text, MacAddr *ret)
 {
@@ -475,7 +496,9 @@ void mac_format(const MacAddr *mac, char ret[18])
 void mac_generate(const uint8_t prefix[3], MacAddr *ret)
 {
     uint32_t r = g_random_int();
-    *ret = (MacAddr){ .b = { prefix[0], prefix[1], prefix[2], r & 0xff, r >> 8 & 0xff, r >> 16 & 0xff }, .set = 1 };
+    *ret = (MacAddr){
+        .b = { prefix[0], prefix[1], prefix[2], r & 0xff, r >> 8 & 0xff, r >> 16 & 0xff }, .set = 1
+    };
 }
 
 static bool mac_row_parse(const ConfField *row, const char *text, const char *unit, void *v,
@@ -487,7 +510,8 @@ static bool mac_row_parse(const ConfField *row, const char *text, const char *un
         return false;
     }
     if (m->b[0] & 1) {
-        error_set(err, VIR_ERR_XML_ERROR, "expected unicast mac address, found multicast '%s'", text);
+        error_set(err, VIR_ERR_XML_ERROR, "expected unicast mac address, found multicast '%s'",
+                  text);
         return false;
     }
     return true;
@@ -505,7 +529,8 @@ static void mac_row_format(const ConfField *row, const void *v, const void *base
     g_string_append(out, text);
 }
 
-const ConfType conf_mac = { "mac", sizeof(MacAddr), false, mac_row_parse, mac_row_present, mac_row_format };
+const ConfType conf_mac = { "mac",         sizeof(MacAddr), false,
+                            mac_row_parse, mac_row_present, mac_row_format };
 
 static bool bitmap_row_parse(const ConfField *row, const char *text, const char *unit, void *v,
                              const void *base, GError **err)
@@ -543,8 +568,9 @@ static bool bitmap_row_equal(const void *a, const void *b)
     return bitmap_equal(*(Bitmap *const *)a, *(Bitmap *const *)b);
 }
 
-const ConfType conf_bitmap = { "set", sizeof(Bitmap *), false, bitmap_row_parse, ptr_present, bitmap_row_format, NULL,
-                               bitmap_row_clear, bitmap_row_copy, bitmap_row_equal };
+const ConfType conf_bitmap = { "set",           sizeof(Bitmap *),  false, bitmap_row_parse,
+                               ptr_present,     bitmap_row_format, NULL,  bitmap_row_clear,
+                               bitmap_row_copy, bitmap_row_equal };
 
 /* Fields that are in no document. */
 const ConfType conf_bytes = { "bytes", 0, false, NULL, NULL, NULL };
@@ -554,7 +580,8 @@ static bool const_parse(const ConfField *row, const char *text, const char *unit
 {
     if (!strcmp(text, row->arg))
         return true;
-    error_set(err, VIR_ERR_XML_ERROR, "unknown value '%.100s'; expected '%s'", text, (const char *)row->arg);
+    error_set(err, VIR_ERR_XML_ERROR, "unknown value '%.100s'; expected '%s'", text,
+              (const char *)row->arg);
     return false;
 }
 

@@ -148,11 +148,13 @@ static bool below(char **ret_path, const char *path, int index)
     if (!ret_path || !*ret_path || !path || !*path)
         return false;
     g_autofree char *inner = *ret_path;
-    *ret_path = index < 0 ? g_strdup_printf("%s/%s", path, inner) : g_strdup_printf("%s[%d]/%s", path, index + 1, inner);
+    *ret_path = index < 0 ? g_strdup_printf("%s/%s", path, inner)
+                          : g_strdup_printf("%s[%d]/%s", path, index + 1, inner);
     return false;
 }
 
-static bool equal_list(const ConfField *r, const GPtrArray *a, const GPtrArray *b, unsigned only, char **ret_path)
+static bool equal_list(const ConfField *r, const GPtrArray *a, const GPtrArray *b, unsigned only,
+                       char **ret_path)
 {
     if (list_len(a) != list_len(b))
         return differ(ret_path, r->path ? r->path : r->field);
@@ -174,12 +176,14 @@ static const Device *next_of_kind(const GPtrArray *list, DeviceKind kind, unsign
 }
 
 /* The order counts among devices of one kind; documents are written kind by kind. */
-static bool equal_devices(const ConfField *r, const GPtrArray *a, const GPtrArray *b, unsigned only, char **ret_path)
+static bool equal_devices(const ConfField *r, const GPtrArray *a, const GPtrArray *b, unsigned only,
+                          char **ret_path)
 {
     for (unsigned k = 0; k < _DEVICE_KIND_N; k++) {
         unsigned i = 0, j = 0;
         for (int n = 0;; n++) {
-            const Device *x = next_of_kind(a, (DeviceKind)k, &i), *y = next_of_kind(b, (DeviceKind)k, &j);
+            const Device *x = next_of_kind(a, (DeviceKind)k, &i),
+                         *y = next_of_kind(b, (DeviceKind)k, &j);
             if (!x && !y)
                 break;
             if (!x || !y) {
@@ -209,7 +213,8 @@ bool conf_equal(const ConfDesc *d, const void *a, const void *b, unsigned only, 
         case CK_CUSTOM:
             if (!r->type)
                 break;
-            if (r->type->equal ? !r->type->equal(at(a, r), at(b, r)) : memcmp(at(a, r), at(b, r), r->size) != 0)
+            if (r->type->equal ? !r->type->equal(at(a, r), at(b, r))
+                               : memcmp(at(a, r), at(b, r), r->size) != 0)
                 return differ(ret_path, r->path ? r->path : r->field);
             break;
         case CK_STRUCT:
@@ -263,14 +268,16 @@ char *conf_check_desc(const ConfDesc *d)
         if (r->flags & CF_VIEW)
             continue;
         if (r->type && r->type->size && r->type->size != r->size)
-            return g_strdup_printf("%s.%s: %u bytes, its type has %zu", d->name, r->field, r->size, r->type->size);
+            return g_strdup_printf("%s.%s: %u bytes, its type has %zu", d->name, r->field, r->size,
+                                   r->type->size);
         if (r->kind == CK_STRUCT && ((const ConfDesc *)r->arg)->size != r->size)
-            return g_strdup_printf("%s.%s: %u bytes, its description has %zu", d->name, r->field, r->size,
-                                   ((const ConfDesc *)r->arg)->size);
+            return g_strdup_printf("%s.%s: %u bytes, its description has %zu", d->name, r->field,
+                                   r->size, ((const ConfDesc *)r->arg)->size);
         if (r->kind == CK_UNION) {
             for (const ConfArm *a = r->arg; a->desc; a++) {
                 if (a->desc->size > r->size)
-                    return g_strdup_printf("%s.%s: arm %s is larger", d->name, r->field, a->desc->name);
+                    return g_strdup_printf("%s.%s: arm %s is larger", d->name, r->field,
+                                           a->desc->name);
             }
         }
         for (unsigned b = r->off; b < r->off + r->size; b++) {

@@ -151,7 +151,7 @@ Bitmap *bitmap_parse(const char *text, GError **err)
         while (g_ascii_isspace(*s))
             s++;
         bool not = *s == '^';
-        if (not)
+        if (not )
             s++;
         if (!parse_bit(&s, &from))
             break;
@@ -164,7 +164,7 @@ Bitmap *bitmap_parse(const char *text, GError **err)
                 break;
         }
         for (unsigned i = from; i <= to; i++) {
-            if (not)
+            if (not )
                 bitmap_clear(b, i);
             else
                 (void)bitmap_set(b, i); /* parse_bit checked the bound */
@@ -174,8 +174,9 @@ Bitmap *bitmap_parse(const char *text, GError **err)
         if (*s++ != ',')
             break;
     }
-    error_set(err, VIR_ERR_INVALID_ARG, "malformed set '%.100s': expected numbers and ranges such as 0-3,^2,7 below %u",
-              text, BITMAP_MAX);
+    error_set(err, VIR_ERR_INVALID_ARG,
+              "malformed set '%.100s': expected numbers and ranges such as 0-3,^2,7 below %u", text,
+              BITMAP_MAX);
     return NULL;
 }
 

@@ -13,12 +13,15 @@ uint64_t size_unit(const char *unit)
 {
     static const char letters[] = "kmgtpe";
 
-    if (!g_ascii_strcasecmp(unit, "b") || !g_ascii_strcasecmp(unit, "byte") || !g_ascii_strcasecmp(unit, "bytes"))
+    if (!g_ascii_strcasecmp(unit, "b") || !g_ascii_strcasecmp(unit, "byte") ||
+        !g_ascii_strcasecmp(unit, "bytes"))
         return 1;
     const char *p = *unit ? strchr(letters, g_ascii_tolower(*unit)) : NULL;
     if (!p)
         return 0;
-    uint64_t base = !unit[1] || !g_ascii_strcasecmp(unit + 1, "ib") ? 1024 : !g_ascii_strcasecmp(unit + 1, "b") ? 1000 : 0;
+    uint64_t base = !unit[1] || !g_ascii_strcasecmp(unit + 1, "ib") ? 1024
+                    : !g_ascii_strcasecmp(unit + 1, "b")            ? 1000
+                                                                    : 0;
     uint64_t n = base;
     for (const char *q = letters; q < p; q++)
         n *= base;
@@ -36,7 +39,8 @@ bool size_scale(uint64_t value, const char *unit, uint64_t default_unit, unsigne
     }
     uint64_t mask = (UINT64_C(1) << shift) - 1;
     if (__builtin_mul_overflow(value, factor, &bytes) || bytes > UINT64_MAX - mask) {
-        error_set(err, VIR_ERR_OVERFLOW, "value too large: %" G_GUINT64_FORMAT "%s", value, unit ? unit : "");
+        error_set(err, VIR_ERR_OVERFLOW, "value too large: %" G_GUINT64_FORMAT "%s", value,
+                  unit ? unit : "");
         return false;
     }
     *ret = (bytes + mask) >> shift;

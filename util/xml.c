@@ -34,8 +34,9 @@ static void stop(xmlParserCtxt *c, const char *why)
     xmlStopParser(c);
 }
 
-static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int n_ns,
-                     const xmlChar **ns, int n_attrs, int n_default, const xmlChar **attrs)
+static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                     int n_ns, const xmlChar **ns, int n_attrs, int n_default,
+                     const xmlChar **attrs)
 {
     xmlParserCtxt *c = ctx;
     Counter *n = c->_private;
@@ -87,7 +88,8 @@ XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GErro
     Counter count = { .max_nodes = max_nodes };
 
     if (len > XML_SIZE_MAX) {
-        error_set(err, VIR_ERR_XML_ERROR, "document of %" G_GSIZE_FORMAT " bytes is larger than %d", len, XML_SIZE_MAX);
+        error_set(err, VIR_ERR_XML_ERROR, "document of %" G_GSIZE_FORMAT " bytes is larger than %d",
+                  len, XML_SIZE_MAX);
         return NULL;
     }
     init_parser();
@@ -105,15 +107,19 @@ XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GErro
     c->sax->warning = c->sax->error = quiet;
     c->sax->serror = quiet_structured;
     /* The options mask keeps the SAX handlers above. Comments are dropped, CDATA becomes text. */
-    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES | XML_PARSE_COMPACT);
+    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR |
+                             XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES | XML_PARSE_COMPACT);
     c->sax->serror = quiet_structured;
     (void)xmlParseDocument(c); /* well-formedness is in the context */
 
     XmlDoc *doc = c->myDoc;
     bool ok = c->wellFormed && !count.problem && doc && xmlDocGetRootElement(doc);
     if (!ok) {
-        g_autofree char *msg = g_strdup(count.problem ? count.problem : c->lastError.message ? c->lastError.message : "no document");
-        error_set(err, VIR_ERR_XML_DETAIL, "line %d: %s", c->input ? c->input->line : 0, g_strchomp(msg));
+        g_autofree char *msg = g_strdup(count.problem          ? count.problem
+                                        : c->lastError.message ? c->lastError.message
+                                                               : "no document");
+        error_set(err, VIR_ERR_XML_DETAIL, "line %d: %s", c->input ? c->input->line : 0,
+                  g_strchomp(msg));
         if (doc)
             xmlFreeDoc(doc);
         doc = NULL;
@@ -141,8 +147,9 @@ typedef struct Peek {
     int in; /* the child whose text is being read, -1: none */
 } Peek;
 
-static void peek_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int n_ns,
-                       const xmlChar **ns, int n_attrs, int n_default, const xmlChar **attrs)
+static void peek_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                       int n_ns, const xmlChar **ns, int n_attrs, int n_default,
+                       const xmlChar **attrs)
 {
     xmlParserCtxt *c = ctx;
     Peek *p = c->_private;
@@ -197,13 +204,20 @@ bool xml_peek(const char *text, gsize len, const char *root, const char *const *
               char **ret_values, GError **err)
 {
     Peek p = { .root = root, .names = names, .n = n, .left = n, .in = -1 };
-    xmlSAXHandler sax = { .initialized = XML_SAX2_MAGIC, .startElementNs = peek_start, .endElementNs = peek_end,
-                          .characters = peek_text, .cdataBlock = peek_text, .internalSubset = on_doctype,
-                          .warning = quiet, .error = quiet, .serror = quiet_structured };
+    xmlSAXHandler sax = { .initialized = XML_SAX2_MAGIC,
+                          .startElementNs = peek_start,
+                          .endElementNs = peek_end,
+                          .characters = peek_text,
+                          .cdataBlock = peek_text,
+                          .internalSubset = on_doctype,
+                          .warning = quiet,
+                          .error = quiet,
+                          .serror = quiet_structured };
 
     g_assert(n <= PEEK_NAMES_MAX);
     if (len > XML_SIZE_MAX || !len) {
-        error_set(err, VIR_ERR_XML_ERROR, "document of %" G_GSIZE_FORMAT " bytes is %s", len, len ? "too large" : "empty");
+        error_set(err, VIR_ERR_XML_ERROR, "document of %" G_GSIZE_FORMAT " bytes is %s", len,
+                  len ? "too large" : "empty");
         return false;
     }
     init_parser();
@@ -214,15 +228,19 @@ bool xml_peek(const char *text, gsize len, const char *root, const char *const *
     }
     c->_private = &p;
     *c->sax = sax;
-    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_BIG_LINES);
+    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR |
+                             XML_PARSE_BIG_LINES);
     *c->sax = sax; /* the options put handlers of their own in */
     (void)xmlParseDocument(c);
 
     /* Stopping early leaves the parser with an error of its own; then everything was found. */
     bool ok = !p.count.problem && (p.left == 0 || c->wellFormed);
     if (!ok) {
-        g_autofree char *msg = g_strdup(p.count.problem ? p.count.problem : c->lastError.message ? c->lastError.message : "no document");
-        error_set(err, p.count.problem ? VIR_ERR_XML_ERROR : VIR_ERR_XML_DETAIL, "line %d: %s", c->input ? c->input->line : 0, g_strchomp(msg));
+        g_autofree char *msg = g_strdup(p.count.problem        ? p.count.problem
+                                        : c->lastError.message ? c->lastError.message
+                                                               : "no document");
+        error_set(err, p.count.problem ? VIR_ERR_XML_ERROR : VIR_ERR_XML_DETAIL, "line %d: %s",
+                  c->input ? c->input->line : 0, g_strchomp(msg));
     }
     for (unsigned i = 0; i < n; i++) {
         if (ok)
@@ -244,7 +262,8 @@ xmlNode *xml_root(XmlDoc *doc)
 
 bool xml_is(const xmlNode *n, const char *name)
 {
-    return n->type == XML_ELEMENT_NODE && (!name || (!n->ns && strcmp((const char *)n->name, name) == 0));
+    return n->type == XML_ELEMENT_NODE &&
+           (!name || (!n->ns && strcmp((const char *)n->name, name) == 0));
 }
 
 static xmlNode *first_element(xmlNode *n, const char *name)
@@ -298,9 +317,11 @@ static unsigned same_before(const xmlNode *n, bool *ret_more)
 
     *ret_more = false;
     for (const xmlNode *s = n->prev; s; s = s->prev)
-        before += s->type == XML_ELEMENT_NODE && !strcmp((const char *)s->name, (const char *)n->name);
+        before +=
+            s->type == XML_ELEMENT_NODE && !strcmp((const char *)s->name, (const char *)n->name);
     for (const xmlNode *s = n->next; s && !*ret_more; s = s->next)
-        *ret_more = s->type == XML_ELEMENT_NODE && !strcmp((const char *)s->name, (const char *)n->name);
+        *ret_more =
+            s->type == XML_ELEMENT_NODE && !strcmp((const char *)s->name, (const char *)n->name);
     return before;
 }
 
@@ -311,8 +332,9 @@ char *xml_path(const xmlNode *n)
     for (; n && n->type == XML_ELEMENT_NODE; n = n->parent) {
         bool more;
         unsigned before = same_before(n, &more);
-        g_autofree char *step = before || more ? g_strdup_printf("%s[%u]", (const char *)n->name, before + 1)
-                                               : g_strdup((const char *)n->name);
+        g_autofree char *step = before || more
+                                    ? g_strdup_printf("%s[%u]", (const char *)n->name, before + 1)
+                                    : g_strdup((const char *)n->name);
         if (path->len)
             g_string_prepend_c(path, '/');
         g_string_prepend(path, step);
@@ -344,15 +366,32 @@ static void escape(GString *out, const char *text, const char *special)
         g_string_append_len(out, text, (gssize)plain);
         text += plain;
         switch (*text++) {
-        case '<': g_string_append(out, "&lt;"); break;
-        case '>': g_string_append(out, "&gt;"); break;
-        case '&': g_string_append(out, "&amp;"); break;
-        case '\'': g_string_append(out, "&apos;"); break;
-        case '"': g_string_append(out, "&quot;"); break;
-        case '\r': g_string_append(out, "&#13;"); break;
-        case '\n': g_string_append(out, "&#10;"); break;
-        case '\t': g_string_append(out, "&#9;"); break;
-        default: return;
+        case '<':
+            g_string_append(out, "&lt;");
+            break;
+        case '>':
+            g_string_append(out, "&gt;");
+            break;
+        case '&':
+            g_string_append(out, "&amp;");
+            break;
+        case '\'':
+            g_string_append(out, "&apos;");
+            break;
+        case '"':
+            g_string_append(out, "&quot;");
+            break;
+        case '\r':
+            g_string_append(out, "&#13;");
+            break;
+        case '\n':
+            g_string_append(out, "&#10;");
+            break;
+        case '\t':
+            g_string_append(out, "&#9;");
+            break;
+        default:
+            return;
         }
     }
 }
