@@ -27,8 +27,8 @@ CONF_DESC(forward_if_desc, ForwardIf, forward_if_rows);
 
 static const ConfField forward_pci_rows[] = {
     CONF_CONST("@type", "pci"),
-    CONF_STRUCT(ForwardPci, address, "", pci_address_desc, 0, "device of the host"),
     CONF_U32(ForwardPci, connections, "@connections", CF_LIVE, "guests that use it"),
+    CONF_STRUCT(ForwardPci, address, "", pci_address_desc, 0, "device of the host"),
 };
 CONF_DESC(forward_pci_desc, ForwardPci, forward_pci_rows);
 

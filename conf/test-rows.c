@@ -10,6 +10,7 @@
 
 #include "conf/device-internal.h"
 #include "conf/domain.h"
+#include "conf/form.h"
 #include "conf/kinds.h"
 #include "conf/parse-internal.h"
 #include "util/error.h"
@@ -65,13 +66,16 @@ static void test_rows_cover_every_byte(void)
 
 static void test_coverage_finds_a_forgotten_field(void)
 {
-    typedef struct Odd { uint32_t a, b; } Odd;
+    typedef struct Odd {
+        uint32_t a, b;
+    } Odd;
     static const ConfField rows[] = { CONF_U32(Odd, a, "@a", 0, "") };
     CONF_DESC(desc, Odd, rows);
     g_autofree char *problem = conf_check_desc(&desc);
     CHECK(problem && strstr(problem, "byte 4"), "%s", problem ? problem : "nothing found");
 
-    static const ConfField twice[] = { CONF_U32(Odd, a, "@a", 0, ""), CONF_U32(Odd, b, "@b", 0, ""), CONF_U32(Odd, a, "@c", 0, "") };
+    static const ConfField twice[] = { CONF_U32(Odd, a, "@a", 0, ""), CONF_U32(Odd, b, "@b", 0, ""),
+                                       CONF_U32(Odd, a, "@c", 0, "") };
     CONF_DESC(desc2, Odd, twice);
     g_autofree char *problem2 = conf_check_desc(&desc2);
     CHECK(problem2 && strstr(problem2, "two rows"), "%s", problem2 ? problem2 : "nothing found");
@@ -83,7 +87,8 @@ static void random_fill(const ConfDesc *d, void *v, GRand *r, unsigned depth);
 
 static char *random_text(GRand *r)
 {
-    static const char *const words[] = { "a", "vda", "/dev/x y", "<&>'\"", "1.2.3", "ua-disk", "été", "tab\there" };
+    static const char *const words[] = { "a",     "vda",     "/dev/x y", "<&>'\"",
+                                         "1.2.3", "ua-disk", "été",      "tab\there" };
     return g_strdup(words[g_rand_int_range(r, 0, G_N_ELEMENTS(words))]);
 }
 
@@ -105,6 +110,8 @@ static void random_scalar(const ConfField *row, void *v, const void *base, GRand
 
     if (t == &conf_str) {
         *(char **)v = random_text(r);
+    } else if (t == &conf_form) {
+        *(char **)v = g_strdup(((const ConfForm *)row->arg)->sample);
     } else if (t == &conf_u32) {
         *(uint32_t *)v = (uint32_t)random_number(row, r, UINT32_MAX);
     } else if (t == &conf_u64) {
@@ -224,7 +231,8 @@ static void random_fill(const ConfDesc *d, void *v, GRand *r, unsigned depth)
 static bool needs_code(const ConfDesc *d)
 {
     for (unsigned i = 0; i < d->n_rows; i++) {
-        if (d->rows[i].kind == CK_CUSTOM)
+        const ConfCustom *c = d->rows[i].kind == CK_CUSTOM ? d->rows[i].arg : NULL;
+        if (c && (c->parse || d->rows[i].type))
             return true;
     }
     return d->parsed != NULL;
@@ -289,7 +297,8 @@ static void round_trip(const ConfDesc *d, GRand *r)
     ConfParser p = { .flags = DOMAIN_PARSE_STATUS };
     CHECK(conf_parse(&p, d, xml_root(doc), w, &err), "%s: %s", text, err->message);
     ConfParser strict = { .problems = g_ptr_array_new_with_free_func(g_free) };
-    CHECK(conf_check_unread(&strict, xml_root(doc), &err), "%s: written but not read: %s", text, err->message);
+    CHECK(conf_check_unread(&strict, xml_root(doc), &err), "%s: written but not read: %s", text,
+          err->message);
     g_ptr_array_unref(strict.problems);
     CHECK(conf_equal(d, v, w, 0, &path), "%s: %s differs in %s", d->name, path, text);
     conf_free(d, w);
@@ -355,7 +364,8 @@ static void test_enum_tables_have_distinct_words(void)
                 continue;
             const EnumTable *t = d->rows[k].arg;
             for (unsigned n = 0; n < t->n; n++)
-                CHECK(!t->names[n] || enum_value(t, t->names[n]) == (int)n, "%s: %s", t->what, t->names[n]);
+                CHECK(!t->names[n] || enum_value(t, t->names[n]) == (int)n, "%s: %s", t->what,
+                      t->names[n]);
         }
     }
 }
