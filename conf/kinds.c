@@ -10,6 +10,7 @@
 #include "conf/domain.h"
 #include "conf/domain_backup.h"
 #include "conf/domain_moment.h"
+#include "conf/domain_status.h"
 #include "conf/host_interface.h"
 #include "conf/network.h"
 #include "conf/host_cpu.h"
@@ -64,6 +65,7 @@ static const DocKind *const kinds[] = {
     &snapshot_kind,
     &checkpoint_kind,
     &backup_kind,
+    &domain_status_kind,
 };
 
 const DocKind *doc_kind_at(unsigned i)
