@@ -305,10 +305,24 @@ static const ConfField top_storage_rows[] = {
 CONF_DESC(top_storage_desc, StorageSource, top_storage_rows, .parsed = storage_parsed);
 #undef S
 
+/* A copy to a file is written in the older way, too. */
+static void old_mirror_format(ConfFormatter *f, const ConfField *row, const void *base)
+{
+    const DiskMirror *m = base;
+
+    if (m->src.type != STORAGE_FILE || m->job != MIRROR_COPY)
+        return;
+    conf_format_at(f, NULL, 0);
+    xml_attr(&f->w, "file", m->src.path);
+    xml_attr(&f->w, "format", enum_name(&storage_format_names, m->src.format));
+}
+static const ConfCustom old_mirror = { NULL, old_mirror_format, NULL, NULL };
+
 static const ConfField mirror_rows[] = {
     CONF_ENUM(DiskMirror, src.type, "@type", storage_type_names, CF_VIEW, "where the copy is"),
-    CONF_STR(DiskMirror, src.path, "@file", CF_VIEW, "older spelling", WHEN(DiskMirror, src.type, BIT(STORAGE_FILE) | BIT(STORAGE_NONE))),
-    CONF_ENUM(DiskMirror, src.format, "@format", storage_format_names, CF_VIEW, "older spelling", WHEN(DiskMirror, src.type, BIT(STORAGE_FILE) | BIT(STORAGE_NONE))),
+    CONF_STR(DiskMirror, src.path, "@file", CF_VIEW | CF_READ_ONLY, "older spelling", WHEN(DiskMirror, src.type, BIT(STORAGE_FILE) | BIT(STORAGE_NONE))),
+    CONF_ENUM(DiskMirror, src.format, "@format", storage_format_names, CF_VIEW | CF_READ_ONLY, "older spelling", WHEN(DiskMirror, src.type, BIT(STORAGE_FILE) | BIT(STORAGE_NONE))),
+    CONF_CUSTOM_VIEW(old_mirror, "", "older spelling, written"),
     CONF_ENUM(DiskMirror, job, "@job", mirror_job_names, 0, "the block job"),
     CONF_ENUM(DiskMirror, ready, "@ready", mirror_ready_names, 0, "whether the copy is complete"),
     CONF_ENUM(DiskMirror, src.format, "format/@type", storage_format_names, CF_VIEW, "image format"),

@@ -141,6 +141,23 @@ CONF_DESC(net_source_desc, NetSource, source_rows);
 
 static const ConfNum num_mtu = { 10, "%" G_GUINT64_FORMAT, 0, UINT32_MAX };
 
+static const ConfField actual_rows[] = {
+    CONF_ENUM(NetActual, type, "@type", net_type_names, CF_REQUIRED | CF_ALWAYS, "kind of the other end"),
+    CONF_YESNO(NetActual, managed, "@managed", 0, "the host device was detached"),
+    CONF_YESNO(NetActual, trust_guest_rx_filters, "@trustGuestRxFilters", 0, "follow the guest's filters"),
+    CONF_STR(NetActual, bridge, "source/@bridge", 0, "bridge"),
+    CONF_STR(NetActual, mac_table_manager, "source/@macTableManager", 0, "who keeps its forwarding table"),
+    CONF_STR(NetActual, dev, "source/@dev", 0, "device"),
+    CONF_ENUM(NetActual, mode, "source/@mode", macvtap_mode_names, 0, "macvtap mode"),
+    CONF_RAW(NetActual, host_address, "source/address", 0, "host device"),
+    CONF_OPTIONAL(NetActual, vlan, "vlan", vlan_desc, 0, "vlans"),
+    CONF_U32(NetActual, class_id, "class/@id", 0, "traffic class"),
+    CONF_OPTIONAL(NetActual, vport, "virtualport", vport_desc, 0, "parameters for the switch"),
+    CONF_OPTIONAL(NetActual, bandwidth, "bandwidth", bandwidth_desc, 0, "limits"),
+    CONF_YESNO(NetActual, isolated, "port/@isolated", 0, "no traffic to other isolated ports"),
+};
+CONF_DESC(net_actual_desc, NetActual, actual_rows);
+
 static const ConfField net_rows[] = {
     CONF_ENUM(D, type, "@type", net_type_names, CF_REQUIRED | CF_ALWAYS, "where the other end is"),
     CONF_YESNO(D, src.managed, "@managed", CF_VIEW, "detach the device from the host", ON(BIT(NET_HOSTDEV))),
@@ -179,6 +196,7 @@ static const ConfField net_rows[] = {
     CONF_LIST(D, source_ips, "source/ip", net_ip_desc, 0, "addresses on the host's end"),
     CONF_LIST(D, source_routes, "source/route", net_route_desc, 0, "routes on the host's end"),
 
+    CONF_OPTIONAL(D, actual, "actual", net_actual_desc, CF_LIVE | CF_STATUS | CF_NO_COMPARE, "what the network turned out to be"),
     CONF_OPTIONAL(D, vlan, "vlan", vlan_desc, 0, "vlans"),
     CONF_OPTIONAL(D, vport, "virtualport", vport_desc, 0, "parameters for the switch"),
     CONF_OPTIONAL(D, bandwidth, "bandwidth", bandwidth_desc, 0, "limits"),

@@ -117,6 +117,18 @@ typedef struct NetSource {
     OptU32 vds_portid, connectionid;
 } NetSource;
 
+typedef struct NetActual { /* <actual>, own files: what the network turned out to be */
+    NetType type;
+    MacvtapMode mode;
+    Tristate managed, trust_guest_rx_filters, isolated;
+    uint32_t class_id;
+    char *bridge, *dev, *mac_table_manager;
+    char *host_address;  /* <source><address>, hostdev: as it came */
+    NetVlan *vlan;
+    VirtualPort *vport;
+    NetBandwidth *bandwidth;
+} NetActual;
+
 typedef struct NetDef {
     Device dev;
     NetType type;
@@ -156,6 +168,7 @@ typedef struct NetDef {
     char *teaming_persistent;
     uint64_t sndbuf;
     OptU32 coalesce_rx_frames_max;
+    NetActual *actual;
 } NetDef;
 
 CONF_STRUCTS_END
