@@ -298,7 +298,7 @@ static const ConfField video_rows[] = {
     CONF_OPT32(V, vram, "model/@vram", CF_ABI, "KiB"),
     CONF_OPT32(V, vram64, "model/@vram64", CF_ABI, "KiB"),
     CONF_OPT32(V, vgamem, "model/@vgamem", CF_ABI, "KiB"),
-    CONF_OPT32(V, heads, "model/@heads", CF_ABI, "screens"),
+    CONF_OPT32(V, heads, "model/@heads", CF_ABI, "screens", CONF_NUM(num_positive)),
     CONF_YESNO(V, primary, "model/@primary", CF_ABI, "the one that shows the boot"),
     CONF_ONOFF(V, blob, "model/@blob", CF_ABI, "blob resources"),
     CONF_ONOFF(V, edid, "model/@edid", CF_ABI, "monitor description"),
@@ -320,8 +320,6 @@ static bool video_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
     }
     if (!d->heads.set && d->type != VIDEO_NONE && d->type != VIDEO_DEFAULT)
         d->heads = (OptU32){ 1, 1 };
-    if (d->heads.set && !d->heads.v)
-        d->heads = (OptU32){ 0, 0 };
     if (d->primary == TRI_NO)
         d->primary = TRI_ABSENT;
     return true;

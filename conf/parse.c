@@ -306,6 +306,13 @@ static bool parse_list(ConfParser *p, const ConfField *r, const ConfStep *s, xml
     return true;
 }
 
+static bool is_zero(const char *p, size_t n)
+{
+    while (n && !*p)
+        p++, n--;
+    return n == 0;
+}
+
 static bool parse_optional(ConfParser *p, const ConfField *r, xmlNode *el, void *base, GError **err)
 {
     const ConfDesc *d = r->arg;
@@ -320,7 +327,13 @@ static bool parse_optional(ConfParser *p, const ConfField *r, xmlNode *el, void 
         return true;
     }
     *v = g_malloc0(d->size);
-    return conf_parse(p, d, el, *v, err);
+    if (!conf_parse(p, d, el, *v, err))
+        return false;
+    if ((r->flags & CF_SKIP_EMPTY) && is_zero(*v, d->size)) { /* nothing in it was known */
+        g_free(*v);
+        *v = NULL;
+    }
+    return true;
 }
 
 static bool parse_row(ConfParser *p, const ConfDesc *d, unsigned i, xmlNode *base_el, xmlNode *el, void *base, GError **err)

@@ -45,7 +45,7 @@ enum { /* ConfField.flags */
     CF_NOT_EMPTY = 1 << 10, /* an empty string is an error */
     CF_USER_ALIAS = 1 << 11, /* live unless it begins with "ua-" */
     CF_CONTAINER = 1 << 12, /* list: containing element is written even when the list is empty */
-    CF_SKIP_EMPTY = 1 << 13, /* optional: an element without attributes and children is absent */
+    CF_SKIP_EMPTY = 1 << 13, /* optional: an element that says nothing is absent */
     CF_STATUS = 1 << 14,    /* only in our own status files */
     CF_ONLY_KNOWN = 1 << 17, /* list of any element: names that its name() row lacks are left alone */
     CF_ON_IF_PRESENT = 1 << 15, /* the element without the attribute means the second word */
