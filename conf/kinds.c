@@ -180,12 +180,12 @@ bool doc_peek_identity(const DocKind *k, const char *xml, gsize len, char **ret_
     }
     Uuid u = { 0 };
     g_autofree char *s = uuid ? xml_text_dup(uuid) : NULL;
-    if (s && !uuid_parse(s, u)) {
+    if (s && *s && !uuid_parse(s, u)) { /* an empty element says nothing */
         conf_error_at(err, VIR_ERR_XML_ERROR, uuid, NULL, "malformed uuid '%.100s'", s);
         return false;
     }
     memcpy(ret_uuid, u, sizeof(u));
-    *ret_has_uuid = uuid != NULL;
+    *ret_has_uuid = s && *s;
     *ret_name = g_steal_pointer(&text);
     return true;
 }
