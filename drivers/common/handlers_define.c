@@ -11,7 +11,8 @@ DomainDef *common_parse_client_xml(DomainTurn *t, const char *xml, bool validate
 {
     const DomainDriver *driver = registry_driver();
     const DomainView *v = turn_view(t);
-    DomainDef *def = domain_parse(xml, strlen(xml), DOMAIN_PARSE_INACTIVE | (validate ? DOMAIN_PARSE_STRICT : 0),
+    unsigned flags = DOMAIN_PARSE_INACTIVE | DOMAIN_PARSE_ABI_UPDATE | (validate ? DOMAIN_PARSE_STRICT : 0);
+    DomainDef *def = domain_parse(xml, strlen(xml), flags,
                                   driver->policy, driver->policy_data, err);
 
     if (!def)
