@@ -11,7 +11,7 @@
 
 /* ---- virtio-serial ports ------------------------------------------------------------------- */
 
-enum { SERIAL_PORTS_DEFAULT = 31, SERIAL_PORTS_MAX = 512 };
+enum { SERIAL_PORTS_DEFAULT = 31, SERIAL_PORTS_MAX = 512, SERIAL_CONTROLLERS_MAX = 255 };
 
 static unsigned serial_ports(const ControllerDef *c)
 {
@@ -53,13 +53,17 @@ static bool assign_serial_port(DomainDef *d, Device *dev, GError **err)
         return true;
     unsigned highest = 0;
     bool any = false;
-    for (unsigned i = 0; i < list_len(d->devices); i++) {
-        const ControllerDef *c = list_at(d->devices, i);
-        if (c->dev.kind != DEVICE_CONTROLLER || c->type != CONTROLLER_VIRTIO_SERIAL)
-            continue;
-        highest = MAX(highest, c->index.v);
-        any = true;
-        if (fixed && c->index.v != a->u.serial.controller)
+    guint pos = 0;
+    const ControllerDef *c;
+    while ((c = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        if (c->type == CONTROLLER_VIRTIO_SERIAL) {
+            highest = MAX(highest, c->index.v);
+            any = true;
+        }
+    }
+    for (unsigned index = 0; any && index <= MIN(highest, SERIAL_CONTROLLERS_MAX); index++) {
+        c = domain_find_controller(d, CONTROLLER_VIRTIO_SERIAL, index);
+        if (!c || (fixed && index != a->u.serial.controller))
             continue;
         int port = free_serial_port(d, c, first);
         if (port < 0)
@@ -73,12 +77,16 @@ static bool assign_serial_port(DomainDef *d, Device *dev, GError **err)
                   a->u.serial.controller);
         return false;
     }
-    ControllerDef *c = (ControllerDef *)device_new(DEVICE_CONTROLLER);
-    c->type = CONTROLLER_VIRTIO_SERIAL;
-    c->index = (OptU32){ 1, any ? highest + 1 : 0 };
-    domain_add_device(d, &c->dev);
+    if (any && highest >= SERIAL_CONTROLLERS_MAX) {
+        error_set(err, VIR_ERR_XML_ERROR, "no virtio-serial port is left for a %s", device_kind_element(dev->kind));
+        return false;
+    }
+    ControllerDef *added = (ControllerDef *)device_new(DEVICE_CONTROLLER);
+    added->type = CONTROLLER_VIRTIO_SERIAL;
+    added->index = (OptU32){ 1, any ? highest + 1 : 0 };
+    domain_add_device(d, &added->dev);
     a->type = ADDRESS_VIRTIO_SERIAL;
-    a->u.serial = (SerialAddress){ .controller = c->index.v, .port = { 1, first } };
+    a->u.serial = (SerialAddress){ .controller = added->index.v, .port = { 1, first } };
     return true;
 }
 

@@ -129,13 +129,15 @@ static char *device_alias(const DomainDef *d, const Device *dev)
             return NULL;
         break;
     case DEVICE_CONSOLE: {
-        /* The console that is only another view of the first serial port has its name. */
-        const ChrDef *c = (const ChrDef *)dev;
+        /* The console that is only another view of the first serial port has its name; it is counted
+         * all the same, so that the others begin with 1. */
         guint pos = 0;
-        const ChrDef *serial = c->is_serial_alias ? domain_next(d, DEVICE_SERIAL, &pos) : NULL;
-        if (serial)
+        const ChrDef *first = domain_next(d, DEVICE_CONSOLE, &pos);
+        pos = 0;
+        const ChrDef *serial = first && first->is_serial_alias ? domain_next(d, DEVICE_SERIAL, &pos) : NULL;
+        if (serial && first == (const ChrDef *)dev)
             return g_strdup(serial->dev.info.alias);
-        break;
+        return g_strdup_printf("console%u", MAX(next_number(d, "console"), serial ? 1u : 0u));
     }
     case DEVICE_INTERFACE:
         if (((const NetDef *)dev)->type == NET_HOSTDEV)

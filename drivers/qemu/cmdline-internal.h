@@ -99,6 +99,8 @@ bool cmd_tls_creds(Cmd *c, const char *alias, const char *dir, bool listen, bool
 /* cmdline_video.c */
 bool cmd_videos(Cmd *c, GError **err);
 bool cmd_sounds(Cmd *c, GError **err);
+/* Id of the backend that a sound card plays on; NULL: there is none. */
+char *cmd_sound_audio(const Cmd *c, const SoundDef *s);
 /* cmdline_hostdev.c */
 bool cmd_filesystems(Cmd *c, GError **err);
 bool cmd_hostdevs(Cmd *c, GError **err);

@@ -229,9 +229,9 @@ static bool add_sdl(Cmd *c, const GraphicsDef *g, GError **err)
         cmd_env(c, "XAUTHORITY", g->xauth);
     if (g->display)
         cmd_env(c, "DISPLAY", g->display);
+    if (tri_is_yes(g->fullscreen))
+        cmd_arg(c, "-full-screen");
     GString *s = g_string_new("sdl");
-    if (g->fullscreen != TRI_ABSENT)
-        g_string_append_printf(s, ",full-screen=%s", onoff(g->fullscreen));
     if (g->gl != TRI_ABSENT)
         g_string_append_printf(s, ",gl=%s", onoff(g->gl));
     cmd_opt(c, "-display", s->str);

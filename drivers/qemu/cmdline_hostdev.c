@@ -63,6 +63,27 @@ static bool add_mdev(Cmd *c, const HostdevDef *h, GError **err)
     return finish(c, &h->dev, o, false, err);
 }
 
+/* Nodes of SCSI host devices are numbered after those of the disks, in document order. */
+static unsigned cmd_hostdev_node(const Cmd *c, const HostdevDef *h)
+{
+    unsigned node = 0;
+    guint pos = 0;
+    const DiskDef *disk;
+    const HostdevDef *o;
+    while ((disk = domain_next(c->def, DEVICE_DISK, &pos))) {
+        for (const StorageSource *s = &disk->src; s; s = s->backing)
+            node = MAX(node, s->index);
+    }
+    pos = 0;
+    while ((o = domain_next(c->def, DEVICE_HOSTDEV, &pos))) {
+        if (o->mode == HOSTDEV_SUBSYS && o->type == HOSTDEV_SCSI)
+            node++;
+        if (o == h)
+            break;
+    }
+    return node;
+}
+
 static bool add_scsi(Cmd *c, const HostdevDef *h, GError **err)
 {
     const DriveAddress *a = &h->dev.info.address.u.drive;
@@ -70,13 +91,21 @@ static bool add_scsi(Cmd *c, const HostdevDef *h, GError **err)
     const char *id = h->dev.info.alias;
     if (!ctl)
         return cmd_refuse(err, "hostdev '%s': there is no SCSI controller %u", id, a->controller);
-    if (!h->iscsi)
-        return cmd_refuse(err, "hostdev '%s': SCSI host devices are not supported, iSCSI ones are", id);
-    if (!h->iscsi->index)
-        return cmd_refuse(err, "hostdev '%s': its block node has no number", id);
-    g_autofree char *node = g_strdup_printf("libvirt-%u-backend", h->iscsi->index);
-    if (!cmd_blockdev_storage(c, h->iscsi, NULL, node, false, h->readonly, err))
+    g_autofree char *path = NULL;
+    StorageSource local = { .type = STORAGE_BLOCK };
+    if (!h->iscsi) {
+        if (!c->ctx->scsi_device)
+            return cmd_refuse(err, "hostdev '%s': SCSI host devices cannot be looked up here", id);
+        if (!(path = c->ctx->scsi_device(c->ctx->opaque, h, err)))
+            return false;
+        local.path = path;
+    }
+    g_autofree char *node = g_strdup_printf("libvirt-%u-backend", cmd_hostdev_node(c, h));
+    JsonObject *back = cmd_storage_props(c, h->iscsi ? h->iscsi : &local, NULL, node, err);
+    if (!back)
         return false;
+    props_add(back, P_STR("node-name", node), P_BOOL("read-only", h->readonly));
+    cmd_json(c, "-blockdev", back);
     g_autofree char *bus = g_strdup_printf("%s.0", ctl->dev.info.alias);
     JsonObject *o = props_new(P_STR("driver", "scsi-generic"), P_STR("drive", node), P_STR("id", id), P_STR("bus", bus));
     if (ctl->model == SCSI_LSILOGIC)
@@ -104,10 +133,28 @@ static bool add_scsi_host(Cmd *c, const HostdevDef *h, GError **err)
     return finish(c, &h->dev, o, false, err);
 }
 
+/* An interface that is a host device: the guest sees the card itself. */
+static bool add_net(Cmd *c, const NetDef *n, GError **err)
+{
+    if (g_strcmp0(n->src.hostdev_type, "usb") == 0)
+        return cmd_refuse(err, "interface '%s': USB network cards are not supported", n->dev.info.alias);
+    const PciAddress *a = &n->src.pci;
+    g_autofree char *host = g_strdup_printf("%04x:%02x:%02x.%x", a->domain, a->bus, a->slot, a->function);
+    JsonObject *o = props_new(P_STR("driver", "vfio-pci"), P_STR("host", host), P_STR("id", n->dev.info.alias),
+                              P_UINT_NZ("bootindex", cmd_boot_index(c, &n->dev)), P_STR("failover_pair_id", n->teaming_persistent));
+    return finish(c, &n->dev, o, true, err);
+}
+
 bool cmd_hostdevs(Cmd *c, GError **err)
 {
     guint pos = 0;
     const HostdevDef *h;
+    const NetDef *n;
+    while ((n = domain_next(c->def, DEVICE_INTERFACE, &pos))) {
+        if (n->type == NET_HOSTDEV && !add_net(c, n, err))
+            return false;
+    }
+    pos = 0;
     while ((h = domain_next(c->def, DEVICE_HOSTDEV, &pos))) {
         bool ok = false;
         if (h->mode != HOSTDEV_SUBSYS)

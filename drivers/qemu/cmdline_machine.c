@@ -131,6 +131,13 @@ bool cmd_machine(Cmd *c, GError **err)
     if (arch_is_x86(d->os.arch) && cmd_has(c, QEMU_CAP_MACHINE_HPET))
         opt_onoff(s, "hpet", timer_present(c, TIMER_HPET));
     guint pos = 0;
+    const SoundDef *sound;
+    while ((sound = domain_next(d, DEVICE_SOUND, &pos))) {
+        g_autofree char *audio = sound->model == SOUND_PCSPK ? cmd_sound_audio(c, sound) : NULL;
+        if (audio)
+            g_string_append_printf(s, ",pcspk-audiodev=%s", audio);
+    }
+    pos = 0;
     const MemoryDef *m;
     unsigned epc = 0;
     while ((m = domain_next(d, DEVICE_MEMORY, &pos))) {

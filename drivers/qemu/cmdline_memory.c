@@ -330,10 +330,15 @@ bool cmd_numa(Cmd *c, GError **err)
         distances |= list_len(((const NumaCell *)list_at(cpu->cells, i))->distances) > 0;
     for (unsigned i = 0; distances && i < n; i++) {
         const NumaCell *cell = list_at(cpu->cells, i);
-        for (unsigned k = 0; k < list_len(cell->distances); k++) {
-            const NumaDistance *x = list_at(cell->distances, k);
-            if (x->value)
-                cmd_optf(c, "-numa", "dist,src=%u,dst=%u,val=%u", cell->id.v, x->id, x->value);
+        for (unsigned j = 0; j < n; j++) {
+            const NumaCell *to = list_at(cpu->cells, j);
+            unsigned value = i == j ? 10 : 20;
+            for (unsigned k = 0; k < list_len(cell->distances); k++) {
+                const NumaDistance *x = list_at(cell->distances, k);
+                if (x->id == to->id.v && x->value)
+                    value = x->value;
+            }
+            cmd_optf(c, "-numa", "dist,src=%u,dst=%u,val=%u", cell->id.v, to->id.v, value);
         }
     }
     return numa_hmat(c, cpu, err);

@@ -153,8 +153,8 @@ static bool vhostuser_chardev(Cmd *c, const NetDef *n, GError **err)
     props_escape(s, n->src.path ? n->src.path : "");
     if (server)
         g_string_append(s, ",server=on");
-    else if (tri_is_yes(n->src.reconnect.enabled))
-        g_string_append_printf(s, ",reconnect=%u", n->src.reconnect.timeout.v);
+    else if (n->src.reconnect.enabled != TRI_ABSENT)
+        g_string_append_printf(s, ",reconnect=%u", tri_is_yes(n->src.reconnect.enabled) ? n->src.reconnect.timeout.v : 0);
     cmd_opt(c, "-chardev", s->str);
     g_string_free(s, TRUE);
     return true;
@@ -166,7 +166,7 @@ bool cmd_nets(Cmd *c, GError **err)
     const NetDef *n;
     while ((n = domain_next(c->def, DEVICE_INTERFACE, &pos))) {
         if (n->type == NET_HOSTDEV)
-            return cmd_refuse(err, "interface '%s': type 'hostdev' is not supported", net_alias(n));
+            continue; /* among the host devices */
         if (!n->model)
             return cmd_refuse(err, "interface '%s' has no model", net_alias(n));
         if (n->type == NET_VHOSTUSER)

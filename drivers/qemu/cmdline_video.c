@@ -97,7 +97,7 @@ bool cmd_videos(Cmd *c, GError **err)
 
 /* ---- sound ------------------------------------------------------------------------------------------ */
 
-static char *sound_audio(const Cmd *c, const SoundDef *s)
+char *cmd_sound_audio(const Cmd *c, const SoundDef *s)
 {
     guint pos = 0;
     const AudioDef *a, *first = domain_next(c->def, DEVICE_AUDIO, &pos);
@@ -123,10 +123,10 @@ static bool add_sound(Cmd *c, const SoundDef *s, GError **err)
         [SOUND_ICH9] = "ich9-intel-hda", [SOUND_USB] = "usb-audio", [SOUND_VIRTIO] = "virtio-sound-pci",
     };
     static const char *const codecs[_SOUND_CODEC_N] = { "hda-duplex", "hda-micro", "hda-output" };
-    g_autofree char *audio = sound_audio(c, s);
+    g_autofree char *audio = cmd_sound_audio(c, s);
     const char *id = s->dev.info.alias;
     if (s->model == SOUND_PCSPK)
-        return cmd_refuse(err, "sound '%s': model 'pcspk' is not supported", id);
+        return true; /* part of the machine, see cmd_machine() */
     if (!drivers[s->model])
         return cmd_refuse(err, "sound '%s': model '%s' is not supported", id, enum_name(&sound_model_names, s->model));
     bool hda = s->model == SOUND_ICH6 || s->model == SOUND_ICH9;

@@ -511,6 +511,56 @@ static void sort_controllers(DomainDef *d)
     }
 }
 
+static NumaDistance *cell_distance(NumaCell *c, uint32_t id)
+{
+    for (unsigned i = 0; i < list_len(c->distances); i++) {
+        NumaDistance *x = list_at(c->distances, i);
+        if (x->id == id)
+            return x;
+    }
+    return NULL;
+}
+
+static void set_distance(NumaCell *c, uint32_t id, uint32_t value)
+{
+    NumaDistance *x = cell_distance(c, id);
+    if (x && x->value)
+        return;
+    if (!x) {
+        if (!c->distances)
+            c->distances = g_ptr_array_new();
+        x = g_new0(NumaDistance, 1);
+        x->id = id;
+        unsigned at = 0;
+        while (at < c->distances->len && ((NumaDistance *)list_at(c->distances, at))->id < id)
+            at++;
+        g_ptr_array_insert(c->distances, (int)at, x);
+    }
+    x->value = value;
+}
+
+/* A distance holds in both directions unless the document says otherwise; a cell is 10 from itself. */
+static void distance_defaults(const CpuDef *cpu)
+{
+    enum { LOCAL = 10 };
+    for (unsigned i = 0; i < list_len(cpu->cells); i++) {
+        NumaCell *c = list_at(cpu->cells, i);
+        for (unsigned k = 0; k < list_len(c->distances); k++) {
+            const NumaDistance *x = list_at(c->distances, k);
+            for (unsigned j = 0; x->value && j < list_len(cpu->cells); j++) {
+                NumaCell *o = list_at(cpu->cells, j);
+                if (o != c && o->id.v == x->id)
+                    set_distance(o, c->id.v, x->value);
+            }
+        }
+    }
+    for (unsigned i = 0; i < list_len(cpu->cells); i++) {
+        NumaCell *c = list_at(cpu->cells, i);
+        if (list_len(c->distances))
+            set_distance(c, c->id.v, LOCAL);
+    }
+}
+
 static int compare_cells(gconstpointer a, gconstpointer b)
 {
     const NumaCell *x = *(NumaCell *const *)a, *y = *(NumaCell *const *)b;
@@ -666,8 +716,10 @@ static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
     machine_defaults(d, data, &caps);
     sort_disks(d);
     sort_controllers(d);
-    if (d->cpu && d->cpu->cells)
+    if (d->cpu && d->cpu->cells) {
         g_ptr_array_sort(d->cpu->cells, compare_cells);
+        distance_defaults(d->cpu);
+    }
     feature_defaults(d, caps);
     g_autoptr(GPtrArray) implied = take_implied_controllers(d);
     bool ok = imply_devices(d, data, caps, err);

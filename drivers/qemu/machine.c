@@ -163,8 +163,7 @@ unsigned qemu_storage_port(StorageProtocol p)
     case PROTOCOL_FTP: return 21;
     case PROTOCOL_FTPS: return 990;
     case PROTOCOL_SSH: return 22;
-    case PROTOCOL_NFS: return 2049;
-    case PROTOCOL_RBD: case PROTOCOL_NONE: case PROTOCOL_SHEEPDOG: case PROTOCOL_TFTP: case PROTOCOL_VXHS:
+    case PROTOCOL_RBD: case PROTOCOL_NFS: case PROTOCOL_NONE: case PROTOCOL_SHEEPDOG: case PROTOCOL_TFTP: case PROTOCOL_VXHS:
     case _STORAGE_PROTOCOL_N:
         break;
     }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a start adds to a copy of the definition (prepare.h). Idempotent. Pure; any thread that owns
- * the definition.
+ * What a start adds to a copy of the definition (prepare.h). Idempotent. Reads the host's firmware
+ * descriptors and nothing else; a worker that owns the definition.
  */
 #include "drivers/qemu/prepare.h"
 
 #include <string.h>
 
 #include "drivers/qemu/alias.h"
+#include "drivers/qemu/firmware.h"
 #include "drivers/qemu/guest_cpu.h"
 #include "drivers/qemu/machine.h"
 #include "util/error.h"
@@ -81,6 +82,8 @@ bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GE
     if (!qemu_assign_aliases(d, caps, err))
         return false;
     qemu_assign_nodes(d, &node);
+    if (!qemu_firmware_select(d, run->firmware_dirs, run->nvram_dir ? run->nvram_dir : "/var/lib/libvirt/qemu/nvram", err))
+        return false;
     align_memory(d);
     channel_paths(d, run);
     QemuAccel accel = qemu_accel_from_name(enum_name(&virt_type_names, d->virt));

@@ -9,6 +9,8 @@
 typedef struct QemuRun {
     int id;
     const char *channel_dir; /* parent of the sockets of virtio channels; NULL: they get no path */
+    const char *nvram_dir;   /* NULL: "/var/lib/libvirt/qemu/nvram" */
+    const char *const *firmware_dirs; /* NULL: qemu_firmware_dirs */
 } QemuRun;
 
 /* Changes d, the live definition of a run that is about to start. Before qemu_cmdline_build(). */

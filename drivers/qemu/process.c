@@ -19,7 +19,7 @@
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/cmdline.h"
 #include "drivers/qemu/driver.h"
-#include "drivers/qemu/guest_cpu.h"
+#include "drivers/qemu/firmware.h"
 #include "drivers/qemu/launch.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/qmp_cmds.h"
@@ -102,9 +102,8 @@ static bool step_prepare(Start *s, GError **err)
         return false;
     s->id = registry_next_id();
     g_autofree char *channels = g_build_filename(qemu.lib, "channel", "target", NULL);
-    QemuRun run = { .id = s->id, .channel_dir = channels };
-    if (!qemu_prepare_run(s->def, s->caps, &run, err) ||
-        !qemu_cpu_expand(s->def->cpu, s->caps, qemu_accel_from_name(enum_name(&virt_type_names, s->def->virt)), err))
+    QemuRun run = { .id = s->id, .channel_dir = channels, .nvram_dir = qemu.policy.nvram_dir };
+    if (!qemu_prepare_run(s->def, s->caps, &run, err) || !qemu_firmware_make_nvram(s->def, err))
         return false;
     s->lib_dir = make_lib_dir(s->id, s->def->name, err);
     if (!s->lib_dir)

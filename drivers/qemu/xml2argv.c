@@ -69,6 +69,11 @@ static bool fake_secret(void *opaque, const SecretRef *ref, const char *alias, c
     return true;
 }
 
+static char *fake_scsi(void *opaque, const HostdevDef *h, GError **err)
+{
+    return g_strdup("/dev/sg0");
+}
+
 static bool fake_cdrom(void *opaque, const char *path)
 {
     return strcmp(path, "/dev/cdrom") == 0;
@@ -131,7 +136,7 @@ static char *build_argv(const Request *r, DomainDef *d, GError **err)
     g_autofree char *name = qemu_short_name(-1, d->name), *lib = g_strdup_printf("/tmp/lib/domain-%s", name);
     QemuCmdlineContext ctx = {
         .id = -1, .lib_dir = lib, .memory_backing_dir = "/var/lib/libvirt/qemu/ram", .log_timestamp = true,
-        .hugepage_dirs = pages, .default_hugepage_kib = 2048, .fd = fake_fd, .secret = fake_secret, .is_cdrom = fake_cdrom,
+        .hugepage_dirs = pages, .default_hugepage_kib = 2048, .fd = fake_fd, .secret = fake_secret, .is_cdrom = fake_cdrom, .scsi_device = fake_scsi,
         .vnc_tls = field(r, "vnc_tls"), .vnc_tls_verify = field(r, "vnc_tls_verify"), .vnc_sasl = field(r, "vnc_sasl"),
         .vnc_tls_dir = field(r, "vnc_tls_dir") ? field(r, "vnc_tls_dir") : "/etc/pki/libvirt-vnc",
         .vnc_tls_secret = field(r, "vnc_tls_secret"),
@@ -153,7 +158,9 @@ static char *build_argv(const Request *r, DomainDef *d, GError **err)
             g->tls_port = (OptI32){ 1, 5902 };
         }
     }
-    QemuRun run = { .id = -1, .channel_dir = "/tmp/channel" };
+    static const char *const firmware[] = { "common/qemufirmwaredata/usr/share/qemu/firmware", "common/qemufirmwaredata/etc/qemu/firmware",
+                                            NULL };
+    QemuRun run = { .id = -1, .channel_dir = "/tmp/channel", .firmware_dirs = firmware };
     if (!qemu_prepare_run(d, r->caps, &run, err) || !qemu_cmdline_build(d, r->caps, &ctx, &argv, &env, err))
         return NULL;
     return json_answer(argv, env);
