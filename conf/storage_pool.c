@@ -369,12 +369,19 @@ static bool source_list_parse(ConfParser *p, const ConfField *row, xmlNode *el, 
     }
     return true;
 }
-static const ConfCustom source_list = { source_list_parse, NULL, CONF_READS("source/+", "source/...") };
+static void source_list_format(ConfFormatter *f, const ConfField *row, const void *base)
+{
+    const StorageSourceList *l = base;
+
+    for (LIST_EACH(StoragePoolSource, s, l->sources))
+        conf_format_element(f, &storage_pool_source_desc, s, "source");
+}
+static const ConfCustom source_list = { source_list_parse, source_list_format, NULL, NULL };
 
 /* clang-format off */
 static const ConfField source_list_rows[] = {
     CONF_CUSTOM_VIEW(source_list, "", "sources of any type"),
-    CONF_LIST(StorageSourceList, sources, "source", storage_pool_source_desc, CF_WRITE_ONLY, "what a host offers"),
+    CONF_LIST(StorageSourceList, sources, NULL, storage_pool_source_desc, 0, ""),
 };
 CONF_DESC(storage_source_list_desc, StorageSourceList, source_list_rows);
 
