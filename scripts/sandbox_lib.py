@@ -160,7 +160,8 @@ class Sandbox:
 
     def link_modules(self):
         # Meson builds each driver in a folder of its own; an installed daemon finds them in one.
-        for path in glob.glob(os.path.join(self.build, 'drivers', '**', '*.so'), recursive=True):
+        for path in (glob.glob(os.path.join(self.build, 'drivers', '**', '*.so'), recursive=True) +
+                     glob.glob(os.path.join(self.build, 'rpc', '**', '*.so'), recursive=True)):
             link = os.path.join(self.dir, 'modules', os.path.basename(path))
             if not os.path.lexists(link) or os.readlink(link) != path:
                 if os.path.lexists(link):

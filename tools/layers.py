@@ -7,13 +7,14 @@ usage: layers.py SOURCE_ROOT BUILD_ROOT
 Every header is included as "folder/name.h". A folder's compiler gets one include directory per
 folder that it may use; each directory holds a single link named after that folder. What is not
 linked cannot be included, so a wrong include does not compile. Drivers see only the
-headers of rpc that are listed in DRIVER_RPC.
+headers of rpc that are listed in DRIVER_RPC, drivers/common those of COMMON_RPC as well.
 """
 import os
 import sys
 
 FOLDERS = ['util', 'protocols', 'conf', 'rpc', 'drivers/common', 'drivers/qemu', 'daemons', 'libclient', 'tools/modvirt']
 DRIVER_RPC = ['call.h', 'driver.h', 'event.h', 'stream.h']
+COMMON_RPC = ['turnqueue.h']
 CLIENT_RPC = ['message.h', 'conn.h']
 
 
@@ -32,7 +33,7 @@ def main():
         tree = folder.replace('/', '-')
         link(os.path.join(source, folder), os.path.join(build, 'layers', tree, folder))
     link(os.path.join(build, 'protocols'), os.path.join(build, 'layers', 'protocols-gen', 'protocols'))
-    for tree, names in (('rpc-driver', DRIVER_RPC), ('rpc-client', CLIENT_RPC)):
+    for tree, names in (('rpc-driver', DRIVER_RPC), ('rpc-common', COMMON_RPC), ('rpc-client', CLIENT_RPC)):
         for name in names:
             link(os.path.join(source, 'rpc', name), os.path.join(build, 'layers', tree, 'rpc', name))
 
