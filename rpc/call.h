@@ -36,7 +36,14 @@ typedef struct AclObject {
     ObjectKind kind;
     const char *name; /* may be NULL */
     const uint8_t *uuid;
+    /* What only some kinds have: the pool of a volume, the network of a port; the key of a volume, the
+     * MAC address of an interface, what a secret is for; "volume", "ceph", … of a secret. */
+    const char *parent_name;
+    const uint8_t *parent_uuid;
+    const char *key, *usage_type;
 } AclObject;
+/* Never waits for long; on the loop thread, where it may not wait at all, a question that cannot be
+ * answered from what is known counts as no and the dispatcher runs the call again on a worker. */
 bool call_allows(Call *c, const AclObject *o, const char *perm);
 
 /* The client's connection, to tie things to it (autodestroy). The callback runs on the loop thread

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "rpc/access.h"
 #include "rpc/dispatch.h"
 #include "rpc/event.h"
 #include "rpc/stream.h"
@@ -76,7 +77,7 @@ struct Dispatcher {
     sd_event_source *deadline_timer;
     GPtrArray *services;
     bool draining;
-    bool access_control; /* some ACL backend is configured */
+    Access *access; /* NULL: every right is granted; borrowed */
 };
 
 struct Call {
@@ -95,6 +96,13 @@ struct Call {
     bool interrupted;     /* it made others on its object fail, so it is not cancelled any more; written
                            * before the call waits */
     GList link, client_link;
+
+    AclObject acl_object; /* of the object; its strings live as long as that */
+    unsigned acl_at;      /* rules before this one are granted */
+    bool inline_;         /* runs on the loop thread, where it may not wait */
+    bool home_loop;       /* its handler must run on the loop thread, though its checks may wait */
+    bool must_wait;       /* an inline call that asked what must be waited for: it is run again */
+    bool asked;           /* the handler asked for a permission */
 
     void *args, *ret;
     const ObjectClass *oc;
@@ -118,7 +126,15 @@ struct Call {
 static inline ClientState *client_state(const Client *c) { return c->data; }
 
 /* acl.c */
-bool acl_check_rules(Call *c, const AclRule *rules, const AclObject *o, GError **err);
+/* From c->acl_at on. NO with *err; ASK: the rule at c->acl_at must be asked. */
+AccessAnswer acl_check_rules(Call *c, GError **err);
+void acl_question(const Call *c, const AclRule *r, AccessQuestion *ret);
+void acl_refuse(const Call *c, const AclRule *r, const char *why, GError **err);
+/* After the handler: false when it should have asked for a permission and did not. */
+bool acl_check_asked(const Call *c, GError **err);
+/* May a subscriber see this object's events? False: the event is about no object. */
+bool acl_event_question(const Identity *who, const char *driver, ObjectKind kind, const char *name,
+                        const uint8_t *uuid, AccessQuestion *ret);
 
 /* stream.c; loop thread */
 Stream *stream_new(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *data, GError **err);

@@ -3,13 +3,17 @@
  * From bytes to a handler. The steps and where they run:
  *
  *   loop    program, version, procedure; authenticated; read-only; opened; slot filled; client's share
- *   worker  decode; flags; find the object; access rules; enter the object's queue
+ *   worker  decode; flags; find the object
+ *   any     access rules; nobody while a backend is asked
+ *   worker  enter the object's queue
  *   nobody  waiting for the turn: neither a thread nor a lock is held
  *   worker  capability; handler; commit; encode
  *   loop    send; start the stream; free
  *
  * Lane inline does all of it on the loop thread, in the iteration that read the frame. A handler
- * therefore cannot be reached without the checks, and a check cannot be forgotten by a handler.
+ * therefore cannot be reached without the checks, and a check cannot be forgotten by a handler. When
+ * a permission is not known without asking somebody, the inline call is dropped and run again as one
+ * of the normal lane, which may wait; only handlers that belong to the loop thread return to it.
  *
  * A client that has max_client_requests calls of the normal lane running is not left unread: its
  * further calls are kept, in order, up to a number of bytes. Inline and priority calls pass them, the
@@ -34,6 +38,9 @@ enum {
 };
 
 static void call_step_decode(void *data);
+static void call_step_access(void *data);
+static void call_step_enter(Call *c);
+static void call_redo(Call *c);
 static void call_step_run(void *data);
 static void call_finish(void *data);
 static void start_backlog(ClientState *cs);
@@ -342,25 +349,72 @@ static void call_step_decode(void *data)
     if (p->ret_xdr)
         c->ret = g_malloc0(p->ret_size);
 
-    AclObject o = { OBJECT_NONE, NULL, NULL };
     if (!check_flags(c, &error) || !find_object(c, &error)) {
         call_fail(c, error);
         return;
     }
     if (c->object) {
-        c->oc->describe(c->object, &o);
-        if (o.uuid) {
-            const uint8_t *u = o.uuid;
+        c->oc->describe(c->object, &c->acl_object);
+        if (c->acl_object.uuid) {
+            const uint8_t *u = c->acl_object.uuid;
             g_snprintf(c->object_uuid, sizeof(c->object_uuid),
                        "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3],
                        u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
             atomic_store(&c->object_known, true);
         }
     }
-    if (!acl_check_rules(c, p->acl, &o, &error)) {
+    call_step_access(c);
+}
+
+/* Loop thread: a backend has answered about the rule at acl_at. */
+static void access_answered(bool allowed, const char *why, void *data)
+{
+    Call *c = data;
+    GError *error = NULL;
+
+    atomic_store(&c->waiting, NULL);
+    if (!allowed) {
+        acl_refuse(c, &c->proc->acl[c->acl_at], why, &error);
         call_fail(c, error);
         return;
     }
+    c->acl_at++;
+    pool_push(c->d->pool, call_step_access, c, c->counts_priority);
+}
+
+/* Where decoding happened, or on a worker. */
+static void call_step_access(void *data)
+{
+    Call *c = data;
+    GError *error = NULL;
+
+    switch (acl_check_rules(c, &error)) {
+    case ACCESS_NO:
+        call_fail(c, error);
+        return;
+    case ACCESS_YES:
+        call_step_enter(c);
+        return;
+    case ACCESS_ASK:
+        break;
+    }
+    if (c->inline_) {
+        call_redo(c);
+        return;
+    }
+
+    AccessQuestion q;
+
+    acl_question(c, &c->proc->acl[c->acl_at], &q);
+    q.interactive = true;
+    atomic_store(&c->waiting, "access");
+    log_context_set(NULL);
+    access_ask(c->d->access, &q, access_answered, c); /* the call is the loop's now */
+}
+
+static void call_step_enter(Call *c)
+{
+    const ProcInfo *p = c->proc;
 
     if (c->object && (p->job == JOB_DESTROY || p->job == JOB_ABORT) && c->oc->interrupt && !call_cancelled(c)) {
         c->interrupted = true;
@@ -368,6 +422,11 @@ static void call_step_decode(void *data)
     }
     if (c->object && p->job != JOB_NONE && p->job != JOB_ABORT && !enter_queue(c)) {
         log_context_set(NULL);
+        return;
+    }
+    if (c->home_loop && !loop_is_current(c->d->loop)) {
+        log_context_set(NULL);
+        loop_post(c->d->loop, call_step_run, c);
         return;
     }
     call_step_run(c);
@@ -414,6 +473,15 @@ static void call_step_run(void *data)
             error = end_error;
         }
         leave_queue(c);
+    }
+    if (c->must_wait && c->inline_) { /* it only looked, so it may be run again */
+        g_clear_error(&error);
+        call_redo(c);
+        return;
+    }
+    if (ok && !acl_check_asked(c, &error)) {
+        log_error("%s", error->message);
+        ok = false;
     }
     if (ok)
         call_succeed(c);
@@ -487,8 +555,11 @@ static void start_call(ClientState *cs, Message *m, const ProgramBinding *b, con
     g_queue_push_tail_link(&d->calls, &c->link);
     g_queue_push_tail_link(&cs->calls, &c->client_link);
 
+    /* The core's inline handlers touch what is the loop's; those of drivers read published views. */
+    c->home_loop = p->lane == LANE_INLINE && slot_of(b->handlers, p) != slot;
     if (lane == LANE_INLINE) {
         uint64_t id = c->id;
+        c->inline_ = true;
         call_step_decode(c); /* the call may be gone after this */
         uint64_t took = now_usec() - now;
         if (took > INLINE_BUDGET_USEC)
@@ -508,6 +579,45 @@ static void start_call(ClientState *cs, Message *m, const ProgramBinding *b, con
         (void)sd_event_source_set_enabled(d->deadline_timer, SD_EVENT_ONESHOT);
     }
     pool_push(d->pool, call_step_decode, c, c->counts_priority);
+}
+
+/* Starts a call, or keeps it until others of its client have ended. */
+static void start_or_keep(ClientState *cs, Message *m, const ProgramBinding *b, const ProcInfo *p,
+                          const HandlerSlot *slot, Lane lane)
+{
+    if (lane == LANE_PRIORITY && cs->running_priority >= PRIORITY_MAX)
+        lane = LANE_NORMAL;
+    if (lane == LANE_NORMAL &&
+        (cs->running >= cs->service->limits->max_client_requests || !g_queue_is_empty(&cs->backlog))) {
+        g_queue_push_tail(&cs->backlog, message_ref(m));
+        cs->backlog_bytes += m->len + BACKLOG_OVERHEAD;
+        if (cs->backlog_bytes > BACKLOG_BYTES_MAX && !cs->paused) {
+            cs->paused = true;
+            conn_pause(cs->client->conn);
+            log_warn("client %llu has %u calls running and %zu bytes of further calls waiting; not reading it",
+                     (unsigned long long)cs->client->id, cs->running, cs->backlog_bytes);
+        }
+        return;
+    }
+    start_call(cs, m, b, p, slot, lane);
+}
+
+/* Loop thread: an inline call must wait for an answer about a permission, so it becomes an ordinary
+ * one, with the bounds that those have. It has done nothing yet. */
+static void call_redo(Call *c)
+{
+    ClientState *cs = c->cs;
+    g_autoptr(Message) m = message_ref(c->msg);
+    const ProgramBinding *b = c->binding;
+    const ProcInfo *p = c->proc;
+    const HandlerSlot *slot = c->slot;
+
+    log_context_set(NULL);
+    cs->refs++;
+    call_finish(c);
+    if (cs->client->data == cs)
+        start_or_keep(cs, m, b, p, slot, LANE_NORMAL);
+    client_state_unref(cs);
 }
 
 /* Loop thread: the header checks. */
@@ -566,22 +676,7 @@ static void admit_call(ClientState *cs, Message *m)
         return;
     }
 
-    Lane lane = p->lane;
-    if (lane == LANE_PRIORITY && cs->running_priority >= PRIORITY_MAX)
-        lane = LANE_NORMAL;
-    if (lane == LANE_NORMAL &&
-        (cs->running >= s->limits->max_client_requests || !g_queue_is_empty(&cs->backlog))) {
-        g_queue_push_tail(&cs->backlog, message_ref(m));
-        cs->backlog_bytes += m->len + BACKLOG_OVERHEAD;
-        if (cs->backlog_bytes > BACKLOG_BYTES_MAX && !cs->paused) {
-            cs->paused = true;
-            conn_pause(client->conn);
-            log_warn("client %llu has %u calls running and %zu bytes of further calls waiting; not reading it",
-                     (unsigned long long)client->id, cs->running, cs->backlog_bytes);
-        }
-        return;
-    }
-    start_call(cs, m, b, p, slot, lane);
+    start_or_keep(cs, m, b, p, slot, p->lane);
 }
 
 static void start_backlog(ClientState *cs)
@@ -773,11 +868,18 @@ Server *dispatcher_serve(Dispatcher *d, const char *name, const ServerLimits *li
     return s->server;
 }
 
+void dispatcher_set_access(Dispatcher *d, Access *access)
+{
+    d->access = access;
+}
+
 void dispatcher_drain(Dispatcher *d, uint64_t usec)
 {
     uint64_t until = now_usec() + usec;
 
     d->draining = true;
+    if (d->access)
+        access_stop(d->access);
     for (GList *l = d->calls.head, *next; l; l = next) {
         next = l->next;
         cancel_call(l->data);

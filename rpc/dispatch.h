@@ -11,6 +11,7 @@
 #include "util/pool.h"
 
 typedef struct Dispatcher Dispatcher;
+struct Access;
 
 typedef struct ProgramBinding {
     const ProgramInfo *info;
@@ -19,6 +20,8 @@ typedef struct ProgramBinding {
 } ProgramBinding;
 
 Dispatcher *dispatcher_new(Loop *loop, Pool *pool, const Driver *driver, GError **err);
+/* Who may do what, from now on; NULL: everybody everything. Borrowed: it must outlive the calls. */
+void dispatcher_set_access(Dispatcher *d, struct Access *access);
 /* Refuses new calls and waits (on the loop) until those in flight are done or usec passed. */
 void dispatcher_drain(Dispatcher *d, uint64_t usec);
 Dispatcher *dispatcher_free(Dispatcher *d);

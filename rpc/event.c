@@ -22,7 +22,8 @@
 #include "util/error.h"
 #include "util/log.h"
 
-enum { CALLBACK_WORD = 4, EVENTS_MAX = 256, SUBSCRIPTIONS_MAX = 16384, PATTERN_MAX = 1024 };
+enum { CALLBACK_WORD = 4, EVENTS_MAX = 256, SUBSCRIPTIONS_MAX = 16384, PATTERN_MAX = 1024,
+       HELD_MAX = 1024 };
 /* A pattern is the client's, the name that it is matched with is the emulator's: neither may keep the loop
  * busy. Patterns that need more steps than this do not match. */
 #define PATTERN_LIMIT "(*LIMIT_MATCH=2000)"
@@ -51,7 +52,14 @@ typedef struct Subscription {
     char *key;
     GRegex *pattern;
     Charge charge;
+    GQueue held;        /* Event: behind one about which access is being asked, in order */
+    struct Asking *asking;
 } Subscription;
+
+/* A question about the first event that a subscription holds; outlives the subscription. */
+typedef struct Asking {
+    Subscription *s; /* NULL: gone */
+} Asking;
 
 static struct {
     _Atomic(Loop *) loop; /* NULL: nobody is served */
@@ -194,6 +202,82 @@ static void deliver_one(Subscription *s, const Event *e)
     }
 }
 
+/* Access: a subscriber hears of objects only that it may see. While that must be asked, this and all
+ * later events of the subscription are held, so that it gets them in order. */
+
+static void hold(Subscription *s, const Event *e)
+{
+    if (s->held.length >= HELD_MAX) {
+        log_warn("client %llu: an event is lost, since %d wait for a decision about access",
+                 (unsigned long long)s->cs->client->id, HELD_MAX);
+        return;
+    }
+    g_queue_push_tail(&s->held, event_ref((Event *)e));
+}
+
+static bool question_of(const Subscription *s, const Event *e, AccessQuestion *ret)
+{
+    const Driver *d = s->cs->d->driver;
+
+    return acl_event_question(s->cs->client->identity, d ? d->name : "", e->kind, e->name,
+                              e->has_uuid ? e->uuid : NULL, ret);
+}
+
+static void ask_about_first(Subscription *s);
+
+static void on_access(bool allowed, const char *why, void *data)
+{
+    g_autofree Asking *asking = data;
+    Subscription *s = asking->s;
+    (void)why;
+
+    if (!s)
+        return;
+    s->asking = NULL;
+    g_autoptr(Event) first = g_queue_pop_head(&s->held);
+    if (allowed)
+        deliver_one(s, first);
+    ask_about_first(s);
+}
+
+/* Passes on what is decided, up to the first event that must be asked about. */
+static void ask_about_first(Subscription *s)
+{
+    Event *e;
+
+    while ((e = g_queue_peek_head(&s->held))) {
+        AccessQuestion q;
+        AccessAnswer a = question_of(s, e, &q) ? access_check(s->cs->d->access, &q, NULL) : ACCESS_YES;
+
+        if (a == ACCESS_ASK) {
+            s->asking = g_new(Asking, 1);
+            s->asking->s = s;
+            access_ask(s->cs->d->access, &q, on_access, s->asking);
+            return;
+        }
+        (void)g_queue_pop_head(&s->held);
+        if (a == ACCESS_YES)
+            deliver_one(s, e);
+        event_unref(e);
+    }
+}
+
+static void deliver_if_allowed(Subscription *s, const Event *e)
+{
+    AccessQuestion q;
+    AccessAnswer a = ACCESS_YES;
+
+    if (!s->held.length && s->cs->d->access && question_of(s, e, &q))
+        a = access_check(s->cs->d->access, &q, NULL);
+    if (s->held.length || a == ACCESS_ASK) {
+        hold(s, e);
+        if (!s->asking)
+            ask_about_first(s);
+    } else if (a == ACCESS_YES) {
+        deliver_one(s, e);
+    }
+}
+
 static void deliver(void *data)
 {
     g_autoptr(Event) e = data;
@@ -202,7 +286,7 @@ static void deliver(void *data)
     for (GList *l = list ? list->head : NULL, *next; l; l = next) {
         next = l->next;
         if (subscription_matches(l->data, e))
-            deliver_one(l->data, e);
+            deliver_if_allowed(l->data, e);
     }
 }
 
@@ -229,6 +313,10 @@ static void subscription_free(Subscription *s)
     g_queue_unlink(&s->cs->subscriptions, &s->client_link);
     atomic_fetch_sub(s->info ? &hub.wanted[index_of(s->info)] : &hub.wanted_qemu, 1);
     charge_release(&s->charge);
+    if (s->asking)
+        s->asking->s = NULL;
+    while (s->held.head)
+        event_unref(g_queue_pop_head(&s->held));
     g_clear_pointer(&s->pattern, g_regex_unref);
     g_free(s->key);
     g_free(s);
