@@ -202,9 +202,11 @@ char *storage_path_clean(const char *path)
 {
     if (*path != '/' && strstr(path, "://"))
         return g_strdup(path);
-    GString *s = g_string_new(NULL);
+    /* Two slashes at the beginning, and not more, may mean something to the system. */
+    bool two = path[0] == '/' && path[1] == '/' && path[2] && path[2] != '/';
+    GString *s = g_string_new(two ? "/" : NULL);
     for (const char *c = path; *c; c++) {
-        if (*c != '/' || !s->len || s->str[s->len - 1] != '/')
+        if (*c != '/' || c == path || c[-1] != '/')
             g_string_append_c(s, *c);
     }
     if (s->len > 1 && s->str[s->len - 1] == '/')
@@ -249,6 +251,8 @@ static bool pool_defaults(void *def, unsigned flags, GError **err)
 
     if (d->source.type == POOL_LOGICAL && d->source.format == POOL_LOGICAL_UNKNOWN)
         d->source.format = POOL_LOGICAL_LVM2;
+    if (d->source.type == POOL_GLUSTER && !d->source.dir)
+        d->source.dir = g_strdup("/");
     /* These two are where the system puts the devices of a group, whatever was asked for. */
     if (d->source.type == POOL_LOGICAL || d->source.type == POOL_ZFS) {
         g_free(d->target);
@@ -376,7 +380,7 @@ static void source_list_format(ConfFormatter *f, const ConfField *row, const voi
     for (LIST_EACH(StoragePoolSource, s, l->sources))
         conf_format_element(f, &storage_pool_source_desc, s, "source");
 }
-static const ConfCustom source_list = { source_list_parse, source_list_format, NULL, NULL };
+static const ConfCustom source_list = { source_list_parse, source_list_format, CONF_READS("source/..."), NULL };
 
 /* clang-format off */
 static const ConfField source_list_rows[] = {

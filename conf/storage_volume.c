@@ -70,7 +70,7 @@ static const ConfField volume_rows[] = {
     CONF_FLAG(D, lazy_refcounts, "target/features/lazy_refcounts", 0, "reference counts are written late"),
     CONF_FLAG(D, extended_l2, "target/features/extended_l2", 0, "subclusters"),
     CONF_STR(D, backing.path, "backingStore/path/text()", 0, "volume below"),
-    CONF_ENUM_BY(D, backing.format, "backingStore/format/@type", file_format, 0, "its format"),
+    CONF_ENUM_BY(D, backing.format, "backingStore/format/@type", file_format, 0, "its format", OF(FILES)),
     CONF_OPTIONAL(D, backing.permissions, "backingStore/permissions", storage_permissions_desc, CF_SKIP_EMPTY, "of its file"),
     CONF_OPTIONAL(D, backing.timestamps, "backingStore/timestamps", storage_timestamps_desc, CF_LIVE, "of its file"),
     CONF_HIDDEN(D, pool_type, 0), CONF_HIDDEN(D, allocation_missing, CF_NO_COMPARE), CONF_PAD(D, backing._pad),

@@ -67,7 +67,7 @@ static void test_pools_have_what_their_type_has(void)
 {
     becomes("storagepool",
             "<pool type='dir'><name>d</name>" UUID "<capacity>5</capacity><source><host name='no'/></source>"
-            "<target><path>/srv//images/</path></target></pool>",
+            "<target><path>///srv//images//</path></target></pool>",
             "<pool type='dir'>\n  <name>d</name>\n  " UUID "\n" SIZES
             "  <source/>\n  <target>\n    <path>/srv/images</path>\n  </target>\n</pool>\n");
     becomes("storagepool",

@@ -83,10 +83,10 @@ static char *snapshot_convert(const char *xml, gsize len, char **words, GError *
     return snapshot_format(d, flag(words, "internal") ? DOMAIN_FORMAT_STATUS : 0, err);
 }
 
-/* The pretended domain has one disk, vda. */
+/* The pretended domain has the disks that are named, or else vda. */
 static char *checkpoint_convert(const char *xml, gsize len, char **words, GError **err)
 {
-    static const char *const disks[] = { "vda", NULL };
+    g_autoptr(GPtrArray) disks = g_ptr_array_new();
     unsigned flags = flag(words, "redefine") ? MOMENT_PARSE_REDEFINE : DOMAIN_PARSE_INACTIVE;
     g_autoptr(CheckpointDef) d = checkpoint_parse(xml, len, flags, err);
 
@@ -96,7 +96,12 @@ static char *checkpoint_convert(const char *xml, gsize len, char **words, GError
         checkpoint_begin(d, number(words, "creation_time"));
     if (flag(words, "parent"))
         d->parent = g_strdup("1525111885");
-    if (flag(words, "bitmap") && !checkpoint_align(d, disks, err))
+    for (LIST_EACH(CheckpointDisk, disk, d->disks))
+        g_ptr_array_add(disks, disk->name);
+    if (!disks->len)
+        g_ptr_array_add(disks, (void *)"vda");
+    g_ptr_array_add(disks, NULL);
+    if (flag(words, "bitmap") && !checkpoint_align(d, (const char *const *)disks->pdata, err))
         return NULL;
     if (flag(words, "size"))
         ((CheckpointDisk *)list_at(d->disks, 0))->size = 1048576;
