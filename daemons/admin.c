@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemons/idle.h"
+#include "daemons/net.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -253,8 +254,11 @@ static bool update_tls_files(Call *c, const admin_server_update_tls_files_args *
 {
     Server *s = find_server(&a->srv, err);
 
-    if (s)
-        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "server '%s' does not use TLS", server_name(s));
+    if (!s)
+        return false;
+    if (s == the->main)
+        return net_update_tls(the->net, err);
+    error_set(err, VIR_ERR_OPERATION_INVALID, "server '%s' does not use TLS", server_name(s));
     return false;
 }
 
@@ -265,7 +269,9 @@ static void client_fill(const Client *c, admin_nonnull_client *ret)
     ret->srv.name = g_strdup(server_name(c->server));
     ret->id = c->id;
     ret->timestamp = c->connected_at;
-    ret->transport = VIR_CLIENT_TRANS_UNIX; /* nothing else is listened on */
+    ret->transport = c->kind == LISTEN_TCP   ? VIR_CLIENT_TRANS_TCP
+                     : c->kind == LISTEN_TLS ? VIR_CLIENT_TRANS_TLS
+                                             : VIR_CLIENT_TRANS_UNIX;
 }
 
 static void client_append(Client *c, void *data)
@@ -325,6 +331,7 @@ static bool get_client_info(Call *c, const admin_client_get_info_args *a,
         param_string(&p, VIR_CLIENT_INFO_UNIX_GROUP_NAME, id->group_name);
         param_int(&p, VIR_CLIENT_INFO_UNIX_PROCESS_ID, (int)id->pid);
     }
+    param_string(&p, VIR_CLIENT_INFO_SOCKET_ADDR, client->address);
     param_string(&p, VIR_CLIENT_INFO_SASL_USER_NAME, id->sasl_user);
     param_string(&p, VIR_CLIENT_INFO_X509_DISTINGUISHED_NAME, id->x509_dname);
     param_string(&p, VIR_CLIENT_INFO_SELINUX_CONTEXT, id->selinux_context);

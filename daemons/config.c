@@ -49,7 +49,8 @@ static const ConfFileKey keys[] = {
     STR(unix_sock_dir,              "directory of the sockets"),
     STR(auth_unix_ro,               "authentication on the read-only socket: none, polkit, sasl"),
     STR(auth_unix_rw,               "authentication on the main socket: none, polkit, sasl"),
-    LIST(access_drivers,            "fine-grained access control: polkit, nop"),
+    LIST(access_drivers,            "who may do what to which object: polkit, rules, nop"),
+    STR(auth_unix_group,            "members may connect without polkit being asked"),
     LIST(sasl_allowed_username_list,"SASL names that may connect"),
     INT(log_level,                  "1 debug, 2 information, 3 warnings, 4 errors"),
     STR(log_filters,                "LEVEL:SOURCE …"),
@@ -111,6 +112,7 @@ static DaemonConf *config_new(void)
         .tcp_min_ssf = 56,
         .ovs_timeout = 5,
         .group = (gid_t)-1,
+        .auth_group = (gid_t)-1,
     };
     return c;
 }
@@ -138,7 +140,7 @@ static bool parse_mode(const char *key, const char *text, unsigned fallback, uns
     return true;
 }
 
-static bool find_group(const char *name, gid_t *ret, GError **err)
+static bool find_group(const char *key, const char *name, gid_t *ret, GError **err)
 {
     guint64 number;
 
@@ -154,7 +156,7 @@ static bool find_group(const char *name, gid_t *ret, GError **err)
         *ret = (gid_t)number;
         return true;
     }
-    error_set(err, VIR_ERR_CONF_SYNTAX, "value of 'unix_sock_group': there is no group '%s'", name);
+    error_set(err, VIR_ERR_CONF_SYNTAX, "value of '%s': there is no group '%s'", key, name);
     return false;
 }
 
@@ -209,28 +211,32 @@ static bool config_finish(DaemonConf *c, GError **err)
 {
     static const char *const unix_auths[] = { "none", "sasl", "polkit", NULL },
                              *const net_auths[] = { "none", "sasl", NULL };
+    static const char *const access_drivers[] = { "polkit", "rules", "nop", NULL };
     static const char *const uuid_sources[] = { "smbios", "machine-id", NULL };
 
     if (!parse_mode("unix_sock_ro_perms", c->unix_sock_ro_perms, 0777, &c->ro_mode, err) ||
         !parse_mode("unix_sock_rw_perms", c->unix_sock_rw_perms, 0777, &c->rw_mode, err) ||
         !parse_mode("unix_sock_admin_perms", c->unix_sock_admin_perms, 0700, &c->admin_mode, err) ||
-        !find_group(c->unix_sock_group, &c->group, err) ||
+        !find_group("unix_sock_group", c->unix_sock_group, &c->group, err) ||
+        !find_group("auth_unix_group", c->auth_unix_group, &c->auth_group, err) ||
         !one_of("auth_unix_ro", c->auth_unix_ro, unix_auths, err) ||
         !one_of("auth_unix_rw", c->auth_unix_rw, unix_auths, err) ||
         !one_of("auth_tcp", c->auth_tcp, net_auths, err) ||
         !one_of("auth_tls", c->auth_tls, net_auths, err) ||
         !one_of("host_uuid_source", c->host_uuid_source, uuid_sources, err) ||
+        !in_range("tcp_min_ssf", c->tcp_min_ssf < 0 ? UINT64_MAX : (uint64_t)c->tcp_min_ssf, 0, 100000, err) ||
         !check_limits(c, err))
         return false;
+    for (char **d = c->access_drivers; d && *d; d++)
+        if (!one_of("access_drivers", *d, access_drivers, err))
+            return false;
 
     c->min_workers = MIN(c->min_workers, c->max_workers); /* a lowered maximum is enough to say */
 
-    /* Only an explicit "none" opens the main socket to everybody: otherwise something was to check
-     * who they are, be it by default, and nothing does. */
-    if (!c->auth_unix_rw || strcmp(c->auth_unix_rw, "none") != 0)
+    /* Only an authentication and an explicit "none" open the main socket to everybody: otherwise
+     * something was to check who they are by default, and nothing does. */
+    if (!c->auth_unix_rw)
         c->rw_mode &= 0770;
-    if (c->auth_unix_ro && strcmp(c->auth_unix_ro, "sasl") == 0)
-        c->ro_mode &= 0770;
 
     c->have_uuid = c->host_uuid != NULL;
     if (c->have_uuid && (!uuid_parse(c->host_uuid, c->uuid) || !uuid_is_valid(c->uuid))) {
@@ -268,18 +274,10 @@ bool config_wants_access_control(const DaemonConf *c)
     return false;
 }
 
-char *config_missing_features(const DaemonConf *c, bool listen)
+char *config_missing_features(const DaemonConf *c)
 {
     g_autoptr(GString) s = g_string_new(NULL);
 
-    if (listen || c->listen_tcp || c->listen_tls)
-        g_string_append(s, ", listening on TCP and TLS");
-    if (c->auth_unix_rw && strcmp(c->auth_unix_rw, "none") != 0)
-        g_string_append_printf(s, ", auth_unix_rw=%s", c->auth_unix_rw);
-    if (c->auth_unix_ro && strcmp(c->auth_unix_ro, "sasl") == 0)
-        g_string_append(s, ", auth_unix_ro=sasl");
-    if (config_wants_access_control(c))
-        g_string_append_printf(s, ", access_drivers=%s", c->access_drivers[0]);
     if (c->audit_level > 1 || c->audit_logging)
         g_string_append(s, ", audit");
     return s->len ? g_strdup(s->str + 2) : NULL;

@@ -26,6 +26,7 @@ typedef struct DaemonConf {
     char *unix_sock_group, *unix_sock_ro_perms, *unix_sock_rw_perms, *unix_sock_admin_perms,
         *unix_sock_dir;
     char *auth_unix_ro, *auth_unix_rw;
+    char *auth_unix_group;
     char **sasl_allowed_username_list, **access_drivers;
     /* limits */
     uint64_t min_workers, max_workers, prio_workers;
@@ -45,6 +46,7 @@ typedef struct DaemonConf {
 
     /* made of the above by config_load() */
     gid_t group; /* -1: leave it */
+    gid_t auth_group; /* -1: none */
     unsigned ro_mode, rw_mode, admin_mode;
     bool have_uuid;
     Uuid uuid;
@@ -53,11 +55,10 @@ typedef struct DaemonConf {
 /* path NULL: the default place, where it may be missing. */
 DaemonConf *config_load(const DaemonSpec *spec, const char *path, GError **err);
 DaemonConf *config_free(DaemonConf *c);
-/* Words for everything that the file (or --listen) asks for and this version does not have; NULL:
+/* Words for everything that the file asks for and this version does not have; NULL:
  * nothing. */
-char *config_missing_features(const DaemonConf *c, bool listen);
-/* True when the file asks for rights by user and object: without them only the daemon's own user can
- * be let in to change things. */
+char *config_missing_features(const DaemonConf *c);
+/* True when the file asks for rights by user and object. */
 bool config_wants_access_control(const DaemonConf *c);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DaemonConf, config_free)

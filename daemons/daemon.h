@@ -10,6 +10,8 @@
 
 typedef struct Sockets Sockets;
 typedef struct Idle Idle;
+typedef struct Net Net;
+typedef struct AccessSetup AccessSetup;
 
 struct Daemon {
     const DaemonSpec *spec;
@@ -23,8 +25,10 @@ struct Daemon {
     const Driver *driver; /* NULL: none */
     Server *main, *admin;
     Sockets *sockets;
+    Net *net;
     bool driver_ready; /* its init() succeeded */
     Idle *idle;
+    AccessSetup *access;
     char *pid_file;
     int pid_fd, ready_fd;
     bool stopping;

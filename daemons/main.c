@@ -21,10 +21,12 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "daemons/access.h"
 #include "daemons/admin.h"
 #include "daemons/daemon.h"
 #include "daemons/idle.h"
 #include "daemons/module.h"
+#include "daemons/net.h"
 #include "daemons/process.h"
 #include "daemons/sockets.h"
 #include "protocols/admin_procs.h"
@@ -112,7 +114,7 @@ void daemon_apply_limits(Daemon *d)
     *server_limits(d->admin) = admin_limits(c);
     server_apply_limits(d->main);
     server_apply_limits(d->admin);
-    server_set_owner_only(d->main, config_wants_access_control(c));
+    server_set_owner_only(d->main, d->spec->proxy && config_wants_access_control(c));
     if (d->pool) /* the values were checked with the file */
         (void)pool_set_limits(d->pool, (unsigned)c->min_workers, (unsigned)c->max_workers,
                               (unsigned)c->prio_workers, NULL);
@@ -120,7 +122,7 @@ void daemon_apply_limits(Daemon *d)
 
 static void say_what_is_missing(const Daemon *d)
 {
-    g_autofree char *missing = config_missing_features(d->conf, d->options.listen);
+    g_autofree char *missing = config_missing_features(d->conf);
 
     if (missing)
         log_warn(
@@ -144,6 +146,8 @@ static void reload(Daemon *d)
     if (!apply_logging(d, &err))
         log_error("%s: logging is not changed: %s", d->spec->name, err->message);
     daemon_apply_limits(d);
+    access_reread(d);
+    net_reload(d->net);
     say_what_is_missing(d);
     log_info("%s: configuration is read again", d->spec->name);
 }
@@ -295,12 +299,17 @@ static bool start(Daemon *d, GError **err)
     d->idle = idle_new(d, d->options.timeout_sec);
     server_set_on_count(d->main, on_activity, d);
     server_set_on_count(d->admin, on_activity, d);
-    server_set_owner_only(d->main, config_wants_access_control(c));
+    server_set_owner_only(d->main, d->spec->proxy && config_wants_access_control(c));
+    if (!access_open(d, err))
+        return false;
     if (d->driver && !d->driver->init(&context, err))
         return false;
     d->driver_ready = d->driver != NULL;
     d->sockets = sockets_open(d, err);
-    return d->sockets != NULL;
+    if (!d->sockets)
+        return false;
+    d->net = net_start(d);
+    return true;
 }
 
 static bool take_pid_file(Daemon *d, GError **err)
@@ -373,6 +382,7 @@ static void tear_down(Daemon *d)
     else
         server_free(d->main);
     d->admin = server_free(d->admin);
+    d->net = net_free(d->net);
     d->sockets = sockets_free(d->sockets);
     if (hung) {
         log_warn("%s: some work does not end, leaving without it", d->spec->name);
@@ -382,6 +392,7 @@ static void tear_down(Daemon *d)
     d->pool = pool_free(d->pool);
     if (d->driver_ready && d->driver->done)
         d->driver->done();
+    access_close(d);
     if (d->loop)
         loop_drain(d->loop);
     d->dispatcher = dispatcher_free(d->dispatcher);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A daemon has three local sockets: main, read-only (system daemons only) and administration. When
- * systemd passes any, those are used and no other is made: the units decide what exists. They are
+ * A daemon has three local sockets: main, read-only (system daemons only) and administration; the
+ * proxy may be passed two of the network, too (net.c makes those). When systemd passes any local
+ * ones, those are used and no other is made: the units decide what exists. They are
  * known by the name of their unit, and when that says nothing (other activators) by their path.
  * The main server gets the first two, the admin server the third.
  */
@@ -10,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,16 +25,25 @@
 #include "util/log.h"
 #include "util/paths.h"
 
-typedef enum SocketKind { SOCKET_MAIN, SOCKET_RO, SOCKET_ADMIN, _SOCKET_N } SocketKind;
+enum { TCP_PORT = 16509, TLS_PORT = 16514 };
+
+typedef enum SocketKind {
+    SOCKET_MAIN, SOCKET_RO, SOCKET_ADMIN,
+    _SOCKET_N, /* of the local ones */
+    SOCKET_TCP = _SOCKET_N, SOCKET_TLS,
+    _PASSED_N,
+} SocketKind;
 
 typedef struct SocketInfo {
     const char *unit_suffix, *path_suffix;
 } SocketInfo;
 
-static const SocketInfo infos[_SOCKET_N] = {
+static const SocketInfo infos[_PASSED_N] = {
     [SOCKET_MAIN] = { ".socket", "-sock" },
     [SOCKET_RO] = { "-ro.socket", "-sock-ro" },
     [SOCKET_ADMIN] = { "-admin.socket", "-admin-sock" },
+    [SOCKET_TCP] = { "-tcp.socket", NULL },
+    [SOCKET_TLS] = { "-tls.socket", NULL },
 };
 
 struct Sockets {
@@ -66,13 +77,29 @@ static char *path_of_fd(int fd)
     return g_strndup(a.sun_path, sizeof(a.sun_path));
 }
 
-/* Which of our sockets a passed one is; _SOCKET_N: none. */
-static SocketKind kind_of(const Daemon *d, const char *unit, const char *path)
+/* Port of a listening socket of the network; 0: something else. */
+static unsigned port_of_fd(int fd)
 {
-    for (SocketKind k = 0; k < _SOCKET_N; k++) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_storage room;
+    } a;
+    socklen_t len = sizeof(a);
+
+    if (getsockname(fd, &a.any, &len) < 0)
+        return 0;
+    return a.any.sa_family == AF_INET ? ntohs(a.in.sin_port) : a.any.sa_family == AF_INET6 ? ntohs(a.in6.sin6_port) : 0;
+}
+
+/* Which of our sockets a passed one is; _PASSED_N: none. port: 0 for local ones. */
+static SocketKind kind_of(const Daemon *d, const char *unit, const char *path, unsigned port)
+{
+    for (SocketKind k = 0; k < _PASSED_N; k++) {
         g_autofree char *name = g_strconcat(d->spec->name, infos[k].unit_suffix, NULL);
 
-        if (unit && strcmp(unit, name) == 0)
+        if (unit && strcmp(unit, name) == 0 && (k < _SOCKET_N) == (port == 0))
             return k;
     }
     for (SocketKind k = 0; path && k < _SOCKET_N; k++) {
@@ -82,7 +109,7 @@ static SocketKind kind_of(const Daemon *d, const char *unit, const char *path)
         if (strcmp(base, name) == 0)
             return k;
     }
-    return _SOCKET_N;
+    return port == TCP_PORT ? SOCKET_TCP : port == TLS_PORT ? SOCKET_TLS : _PASSED_N;
 }
 
 /* Units made for daemons with more authentication open the main socket to everybody. */
@@ -102,14 +129,18 @@ static void restrict_passed(const Daemon *d, SocketKind k, const char *path)
 static bool adopt(Daemon *d, int fd, const char *unit, GError **err)
 {
     g_autofree char *path = path_of_fd(fd);
-    SocketKind k = kind_of(d, unit, path);
+    unsigned port = port_of_fd(fd);
+    SocketKind k = kind_of(d, unit, path, port);
 
-    if (k == _SOCKET_N) {
-        log_warn(
-            "socket %s (%s) that was passed is none of ours or not supported yet; it is closed",
-            unit ? unit : "", path ? path : "no unix socket");
+    if (k == _PASSED_N || (k >= _SOCKET_N && !d->spec->proxy)) {
+        log_warn("socket %s (%s) that was passed is none of ours; it is closed", unit ? unit : "",
+                 path ? path : "no unix socket");
         close(fd);
         return true;
+    }
+    if (k >= _SOCKET_N) {
+        log_debug("listening on passed port %u (%s)", port, unit ? unit : "");
+        return server_listen_inet_fd(d->main, k == SOCKET_TCP ? LISTEN_TCP : LISTEN_TLS, fd, err);
     }
     restrict_passed(d, k, path);
     log_debug("listening on passed socket %s (%s)", path ? path : "", unit ? unit : "");

@@ -106,6 +106,7 @@ void auth_call(Client *c, Message *m)
 
     if (c->closing)
         return;
+    a->seen = true;
     if (a->denied) {
         reply_error(c, &m->h, a->denied);
         client_close(c, true);

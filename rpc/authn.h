@@ -54,6 +54,7 @@ typedef struct AuthState {
     AuthMethod method;
     bool busy;        /* a call is with the backend */
     bool gone;        /* the client is closed */
+    bool seen;        /* it has called anything of these */
     uint8_t failures;
     const AuthBackend *backend; /* of 'state' */
     void *backend_data, *state;

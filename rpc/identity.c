@@ -25,6 +25,23 @@ Identity *identity_new(void)
     return id;
 }
 
+Identity *identity_copy(const Identity *id)
+{
+    Identity *n = identity_new();
+
+    n->has_unix = id->has_unix;
+    n->uid = id->uid;
+    n->gid = id->gid;
+    n->pid = id->pid;
+    n->start_time = id->start_time;
+    n->user_name = g_strdup(id->user_name);
+    n->group_name = g_strdup(id->group_name);
+    n->selinux_context = g_strdup(id->selinux_context);
+    n->sasl_user = g_strdup(id->sasl_user);
+    n->x509_dname = g_strdup(id->x509_dname);
+    return n;
+}
+
 Identity *identity_ref(const Identity *id)
 {
     if (id)

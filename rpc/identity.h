@@ -18,6 +18,8 @@ typedef struct Identity {
 } Identity;
 
 Identity *identity_new(void);
+/* A new one, to be changed before it is published. */
+Identity *identity_copy(const Identity *id);
 Identity *identity_ref(const Identity *id);
 Identity *identity_unref(Identity *id);
 /* From SO_PEERCRED (and SO_PEERSEC) of a unix socket. */

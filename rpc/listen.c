@@ -8,8 +8,11 @@
  */
 #include "rpc/listen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,6 +141,78 @@ void listen_address_remove(ListenAddress *a)
         (void)unlink(a->path); /* a stale socket is harmless: the next start replaces it */
     g_free(a->path);
     *a = (ListenAddress){ NULL, 0, 0 };
+}
+
+static int listen_one(const struct addrinfo *a, unsigned backlog)
+{
+    const int on = 1;
+    auto_fd fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        (a->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+        bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, (int)backlog) < 0)
+        return -1;
+    return fd_take(&fd);
+}
+
+unsigned listen_inet(const char *address, const char *service, unsigned backlog, int fds[LISTEN_INET_MAX], GError **err)
+{
+    const struct addrinfo hints = { .ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM };
+    struct addrinfo *list = NULL;
+    int r = getaddrinfo(address && *address ? address : NULL, service, &hints, &list), errnum = 0;
+    unsigned n = 0;
+
+    if (r != 0) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "cannot listen on address '%s', port '%s': %s", address ? address : "any", service,
+                  gai_strerror(r));
+        return 0;
+    }
+    for (const struct addrinfo *a = list; a && n < LISTEN_INET_MAX; a = a->ai_next) {
+        if (a->ai_family != AF_INET && a->ai_family != AF_INET6)
+            continue;
+
+        int fd = listen_one(a, backlog);
+
+        if (fd >= 0)
+            fds[n++] = fd;
+        else if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
+            errnum = errno;
+        else if (!errnum)
+            errnum = -errno; /* forgiven when another one works */
+    }
+    freeaddrinfo(list);
+    if (errnum > 0 || n == 0) {
+        error_set_errno(err, errnum < 0 ? -errnum : errnum, "cannot listen on address '%s', port '%s'", address ? address : "any",
+                        service);
+        while (n)
+            fd_close(&fds[--n]);
+    }
+    return n;
+}
+
+char *listen_peer_address(int fd, uint64_t *ret_origin)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_storage room;
+    } a;
+    socklen_t len = sizeof(a);
+    char text[INET6_ADDRSTRLEN];
+
+    *ret_origin = 0;
+    if (getpeername(fd, &a.any, &len) == 0) {
+        if (a.any.sa_family == AF_INET && inet_ntop(AF_INET, &a.in.sin_addr, text, sizeof(text))) {
+            *ret_origin = a.in.sin_addr.s_addr;
+            return g_strdup_printf("%s:%u", text, ntohs(a.in.sin_port));
+        }
+        if (a.any.sa_family == AF_INET6 && inet_ntop(AF_INET6, &a.in6.sin6_addr, text, sizeof(text))) {
+            memcpy(ret_origin, &a.in6.sin6_addr, sizeof(*ret_origin));
+            return g_strdup_printf("[%s]:%u", text, ntohs(a.in6.sin6_port));
+        }
+    }
+    return g_strdup("an unknown address");
 }
 
 bool listen_is_unix(int fd)

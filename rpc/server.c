@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A server. Its listeners are watched while all of these hold: accepting is on, fewer clients than
- * max_clients are connected, fewer than max_anonymous_clients have not authenticated. Otherwise new
- * connections wait in the kernel's backlog, as they always have; that begins with one log line.
+ * max_clients are connected, and, for local ones, fewer than max_anonymous_clients of those have not
+ * authenticated. Otherwise new connections wait in the kernel's backlog, as they always have; that
+ * begins with one log line.
+ *
+ * Clients of the network are counted apart, so that they cannot keep local ones out. When too many of
+ * them have not authenticated, the host that has the most loses its oldest: whoever floods us pushes
+ * out itself. All have a time by which they must have begun, and the network's one by which they must be
+ * through.
  *
  * When the process is out of descriptors, accept() fails but leaves the connection in the backlog,
  * and the listener stays readable. So one descriptor is kept in reserve: it is given up to accept
@@ -18,6 +24,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -26,6 +34,7 @@
 #include <unistd.h>
 
 #include "rpc/listen.h"
+#include "rpc/transport.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -35,7 +44,14 @@ enum {
     BURST_USEC = 10 * G_USEC_PER_SEC,           /* at most one line about the same trouble in this time, */
     BURST_CLIENTS = 10,                         /* or lines about so many misbehaving clients */
     OUT_OF_FDS_RETRY_USEC = 100 * 1000,
+    SWEEP_USEC = 2 * G_USEC_PER_SEC,
+    AUTH_BEGIN_USEC = 15 * G_USEC_PER_SEC, /* from connecting to the first question, TLS included */
+    AUTH_END_USEC = 120 * G_USEC_PER_SEC,  /* somebody may have to type a password */
+    TCP_IDLE_SEC = 60, TCP_INTERVAL_SEC = 15, TCP_PROBES = 4,
 };
+
+/* Whom max_anonymous_clients is counted for. */
+typedef enum Side { SIDE_LOCAL, SIDE_NETWORK, _SIDE_N } Side;
 
 typedef struct Listener {
     Server *server;
@@ -54,14 +70,18 @@ struct Server {
     UserRegistry *users;
     const ServerOps *ops;
     void *data;
-    bool accepting, watching, owner_only;
+    bool accepting, watching[_SIDE_N], owner_only;
+    TlsMaker tls_make;
+    void *tls_context;
     GPtrArray *listeners;
     GQueue clients; /* of Client.link */
     GHashTable *by_id;
-    unsigned n_anonymous;
+    GQueue anonymous; /* of Client.anonymous_link, by the time they connected */
+    unsigned n_anonymous[_SIDE_N];
+    sd_event_source *sweep; /* while there are any */
     uint64_t next_id;
     int reserve_fd;
-    uint64_t limit_logged, fds_logged, denied_logged; /* monotonic usec of the last line */
+    uint64_t limit_logged, fds_logged, denied_logged, tls_logged; /* monotonic usec of the last line */
     uint64_t bad_since;
     unsigned n_bad; /* misbehaving clients since then */
     sd_event_source *retry;
@@ -70,6 +90,11 @@ struct Server {
 };
 
 static void server_update_watching(Server *s);
+
+static Side side_of(ListenKind kind)
+{
+    return kind == LISTEN_TCP || kind == LISTEN_TLS ? SIDE_NETWORK : SIDE_LOCAL;
+}
 
 static bool once_per_burst(uint64_t *last)
 {
@@ -99,6 +124,7 @@ static void client_free(void *data)
     identity_unref(c->peer);
     identity_unref(c->identity);
     user_unref(c->user);
+    g_free(c->address);
     g_free(c);
 }
 
@@ -124,6 +150,16 @@ void client_close(Client *c, bool flush)
     conn_close(c->conn, flush);
 }
 
+/* Authenticated, or as good as gone. */
+static void client_leave_anonymous(Client *c)
+{
+    if (!c->anonymous)
+        return;
+    c->anonymous = false;
+    g_queue_unlink(&c->server->anonymous, &c->anonymous_link);
+    c->server->n_anonymous[side_of(c->kind)]--;
+}
+
 void client_set_authenticated(Client *c)
 {
     if (c->authenticated)
@@ -132,7 +168,7 @@ void client_set_authenticated(Client *c)
     conn_set_frame_max(c->conn, MESSAGE_MAX);
     if (!c->server)
         return;
-    c->server->n_anonymous--;
+    client_leave_anonymous(c);
     server_update_watching(c->server);
 }
 
@@ -166,10 +202,14 @@ static void log_client(Client *c, const char *what, const char *why)
         return;
     if (once_per_burst(&s->bad_since))
         s->n_bad = 0;
-    if (s->n_bad++ < BURST_CLIENTS)
-        log_warn("%s: client %" G_GUINT64_FORMAT " of uid %d is %s: %s%s", s->name, c->id,
-                 c->peer->has_unix ? (int)c->peer->uid : -1, what, why,
-                 s->n_bad == BURST_CLIENTS ? "; others are not mentioned for a while" : "");
+    if (s->n_bad++ >= BURST_CLIENTS)
+        return;
+
+    g_autofree char *who = c->address ? g_strdup_printf("from %s", c->address)
+                                      : g_strdup_printf("of uid %d", c->peer->has_unix ? (int)c->peer->uid : -1);
+
+    log_warn("%s: client %" G_GUINT64_FORMAT " %s is %s: %s%s", s->name, c->id, who, what, why,
+             s->n_bad == BURST_CLIENTS ? "; others are not mentioned for a while" : "");
 }
 
 void client_log_bad(Client *c, const char *why)
@@ -193,8 +233,7 @@ static void client_detach(Client *c)
         s->ops->closed(c, s->data);
     g_queue_unlink(&s->clients, &c->link);
     g_hash_table_remove(s->by_id, &c->id);
-    if (!c->authenticated)
-        s->n_anonymous--;
+    client_leave_anonymous(c);
     c->server = NULL;
     client_unref(c);
 }
@@ -212,7 +251,29 @@ static void client_closed(Conn *conn, const GError *why, void *data)
         s->on_count(s->on_count_data);
 }
 
+/* The TLS handshake is over: the certificate's name is part of who the client is. */
+static void client_secured(Conn *conn, void *data)
+{
+    Client *c = data;
+    const ConnTransport *t = conn_transport(conn);
+
+    if (t->peer_name) {
+        Identity *id = identity_copy(c->peer);
+
+        id->x509_dname = g_strdup(t->peer_name);
+        identity_unref(c->peer);
+        identity_unref(c->identity);
+        c->peer = id;
+        c->identity = identity_ref(id);
+    }
+    if (t->denied) {
+        c->auth.denied = g_error_copy(t->denied);
+        client_log_denied(c, t->denied->message);
+    }
+}
+
 static const ConnOps client_conn_ops = {
+    .secured = client_secured,
     .message = client_message,
     .congested = client_congested,
     .closed = client_closed,
@@ -227,26 +288,117 @@ static bool peer_allowed(const Server *s, const Listener *l, const Identity *pee
     return !s->owner_only && listen_peer_allowed(&l->address, l->fd, peer, fd);
 }
 
+/* Closes one that has not authenticated, and forgets it at once as far as limits go. */
+static void client_drop_anonymous(Client *c, const char *why)
+{
+    client_log_bad(c, why);
+    client_leave_anonymous(c);
+    client_close(c, false);
+}
+
+static int on_sweep(sd_event_source *src, uint64_t usec, void *data)
+{
+    Server *s = data;
+    uint64_t now = now_usec();
+
+    for (GList *l = s->anonymous.head, *next; l; l = next) {
+        Client *c = l->data;
+        bool network = side_of(c->kind) == SIDE_NETWORK;
+
+        next = l->next;
+        if (now - c->since < AUTH_BEGIN_USEC)
+            break; /* the rest came later */
+        if (!c->auth.seen)
+            client_drop_anonymous(c, "it has not begun to authenticate");
+        else if (now - c->since >= AUTH_END_USEC && (network || !c->auth.busy))
+            client_drop_anonymous(c, "it has not authenticated in time");
+    }
+    server_update_watching(s);
+    s->sweep = sd_event_source_disable_unref(s->sweep);
+    if (s->anonymous.length)
+        loop_timer_set(s->loop, &s->sweep, SWEEP_USEC, on_sweep, s);
+    return 0;
+}
+
+/* Too many of the network have not authenticated: the host with the most of them loses its oldest. */
+static void server_thin_out(Server *s)
+{
+    g_autoptr(GHashTable) count = g_hash_table_new(g_int64_hash, g_int64_equal);
+    Client *victim = NULL;
+    unsigned most = 0;
+
+    for (GList *l = s->anonymous.tail; l; l = l->prev) { /* so that the oldest of a host comes last */
+        Client *c = l->data;
+
+        if (side_of(c->kind) != SIDE_NETWORK)
+            continue;
+
+        unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(count, &c->origin)) + 1;
+
+        g_hash_table_replace(count, &c->origin, GUINT_TO_POINTER(n));
+        if (n >= most) {
+            most = n;
+            victim = c;
+        }
+    }
+    if (victim)
+        client_drop_anonymous(victim, "too many of its host have not authenticated");
+}
+
+static bool server_knows_peer(Server *s, const Listener *l, int fd, Identity **ret)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!l->is_unix) {
+        if (s->owner_only || (l->kind == LISTEN_TLS && !s->tls_make)) {
+            if (once_per_burst(&s->tls_logged))
+                log_warn("%s: clients of the network are sent away: %s", s->name,
+                         s->owner_only ? "only the owner may connect" : "TLS is not set up");
+            return false;
+        }
+        *ret = identity_new();
+        return true;
+    }
+    *ret = identity_from_socket(fd, &error);
+    if (!*ret) {
+        log_warn("%s: client refused: %s", s->name, error->message);
+        return false;
+    }
+    if (peer_allowed(s, l, *ret, fd))
+        return true;
+    if (once_per_burst(&s->denied_logged))
+        log_warn("%s: uid %u (pid %d) may not connect here", s->name, (unsigned)(*ret)->uid, (int)(*ret)->pid);
+    return false;
+}
+
+/* A peer that lost its power must not stay for ever; calls are small and waited for. */
+static void tune_inet(int fd)
+{
+    const struct {
+        int level, name, value;
+    } options[] = {
+        { IPPROTO_TCP, TCP_NODELAY, 1 },          { SOL_SOCKET, SO_KEEPALIVE, 1 },
+        { IPPROTO_TCP, TCP_KEEPIDLE, TCP_IDLE_SEC }, { IPPROTO_TCP, TCP_KEEPINTVL, TCP_INTERVAL_SEC },
+        { IPPROTO_TCP, TCP_KEEPCNT, TCP_PROBES },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(options); i++)
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int)); /* it works without */
+}
+
 static void server_add_client(Server *s, const Listener *l, int fd)
 {
     auto_fd own = fd;
     g_autoptr(GError) error = NULL;
     g_autoptr(Identity) peer = NULL;
     g_autoptr(User) user = NULL;
+    ConnTransport *tls = NULL;
 
-    if (l->is_unix) {
-        peer = identity_from_socket(fd, &error);
-        if (!peer) {
-            log_warn("%s: client refused: %s", s->name, error->message);
-            return;
-        }
-        if (!peer_allowed(s, l, peer, fd)) {
-            if (once_per_burst(&s->denied_logged))
-                log_warn("%s: uid %u (pid %d) may not connect here", s->name, (unsigned)peer->uid, (int)peer->pid);
-            return;
-        }
-    } else {
-        peer = identity_new();
+    if (!server_knows_peer(s, l, fd, &peer))
+        return;
+    if (l->kind == LISTEN_TLS && !(tls = s->tls_make(s->tls_context, &error))) {
+        log_warn("%s: client refused: %s", s->name, error->message);
+        return;
     }
     if (s->users)
         user = user_registry_get(s->users, peer->has_unix ? peer->uid : (uid_t)-1);
@@ -259,22 +411,36 @@ static void server_add_client(Server *s, const Listener *l, int fd)
     c->conn = conn_new(s->loop, fd_take(&own), user, &client_conn_ops, c, &error);
     if (!c->conn) {
         log_warn("%s: client refused: %s", s->name, error->message);
+        conn_transport_free(tls);
         g_free(c);
         return;
+    }
+    if (tls)
+        conn_secure(c->conn, tls);
+    if (!l->is_unix) {
+        tune_inet(fd);
+        c->address = listen_peer_address(fd, &c->origin);
     }
     conn_set_frame_max(c->conn, MESSAGE_MAX_UNAUTH);
     c->id = ++s->next_id;
     c->connected_at = time(NULL);
+    c->since = now_usec();
     c->readonly = l->readonly;
     c->kind = l->kind;
     auth_client_opened(c, &s->auth, l->kind);
     c->identity = identity_ref(peer);
     c->peer = g_steal_pointer(&peer);
     c->user = g_steal_pointer(&user);
-    c->link.data = c;
+    c->link.data = c->anonymous_link.data = c;
     g_queue_push_tail_link(&s->clients, &c->link);
     g_hash_table_insert(s->by_id, &c->id, c);
-    s->n_anonymous++;
+    c->anonymous = true;
+    g_queue_push_tail_link(&s->anonymous, &c->anonymous_link);
+    if (++s->n_anonymous[side_of(c->kind)] > s->limits.max_anonymous_clients && s->limits.max_anonymous_clients &&
+        side_of(c->kind) == SIDE_NETWORK)
+        server_thin_out(s);
+    if (!s->sweep)
+        loop_timer_set(s->loop, &s->sweep, SWEEP_USEC, on_sweep, s);
     c->opened = !s->ops->opened || s->ops->opened(c, s->data);
     if (!c->opened)
         client_close(c, true);
@@ -282,10 +448,11 @@ static void server_add_client(Server *s, const Listener *l, int fd)
         s->on_count(s->on_count_data);
 }
 
-static bool server_may_accept(const Server *s)
+static bool server_may_accept(const Server *s, Side side)
 {
     return s->accepting && (!s->limits.max_clients || s->clients.length < s->limits.max_clients) &&
-           (!s->limits.max_anonymous_clients || s->n_anonymous < s->limits.max_anonymous_clients);
+           (side == SIDE_NETWORK || !s->limits.max_anonymous_clients ||
+            s->n_anonymous[SIDE_LOCAL] < s->limits.max_anonymous_clients);
 }
 
 static int on_retry(sd_event_source *src, uint64_t usec, void *data)
@@ -299,19 +466,24 @@ static int on_retry(sd_event_source *src, uint64_t usec, void *data)
 
 static void server_update_watching(Server *s)
 {
-    bool on = server_may_accept(s) && !s->retry;
+    bool was = s->watching[SIDE_LOCAL];
 
-    if (on == s->watching)
-        return;
-    s->watching = on;
-    for (unsigned i = 0; i < s->listeners->len; i++) {
-        Listener *l = s->listeners->pdata[i];
+    for (Side side = 0; side < _SIDE_N; side++) {
+        bool on = server_may_accept(s, side) && !s->retry;
 
-        (void)sd_event_source_set_enabled(l->io, on ? SD_EVENT_ON : SD_EVENT_OFF);
+        if (on == s->watching[side])
+            continue;
+        s->watching[side] = on;
+        for (unsigned i = 0; i < s->listeners->len; i++) {
+            Listener *l = s->listeners->pdata[i];
+
+            if (side_of(l->kind) == side)
+                (void)sd_event_source_set_enabled(l->io, on ? SD_EVENT_ON : SD_EVENT_OFF);
+        }
     }
-    if (!on && s->accepting && !s->retry && once_per_burst(&s->limit_logged))
+    if (was && !s->watching[SIDE_LOCAL] && s->accepting && !s->retry && once_per_burst(&s->limit_logged))
         log_warn("%s: %u clients are connected (limit %u), %u of them not authenticated (limit %u): further clients wait",
-                 s->name, s->clients.length, s->limits.max_clients, s->n_anonymous, s->limits.max_anonymous_clients);
+                 s->name, s->clients.length, s->limits.max_clients, server_n_anonymous(s), s->limits.max_anonymous_clients);
 }
 
 static void reserve_fd(Server *s)
@@ -340,7 +512,7 @@ static int on_listener(sd_event_source *src, int fd, uint32_t revents, void *dat
     Listener *l = data;
     Server *s = l->server;
 
-    for (unsigned i = 0; i < ACCEPT_BATCH && server_may_accept(s); i++) {
+    for (unsigned i = 0; i < ACCEPT_BATCH && server_may_accept(s, side_of(l->kind)); i++) {
         int client = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (client >= 0) {
@@ -376,14 +548,14 @@ static void listener_free(void *data)
     g_free(l);
 }
 
-static bool server_add_listener(Server *s, int fd, ListenAddress *address, bool readonly, GError **err)
+static bool server_add_listener(Server *s, int fd, ListenAddress *address, ListenKind kind, GError **err)
 {
     Listener *l = g_new0(Listener, 1);
 
     l->server = s;
     l->fd = fd;
-    l->readonly = readonly;
-    l->kind = readonly ? LISTEN_UNIX_RO : LISTEN_UNIX_RW;
+    l->readonly = kind == LISTEN_UNIX_RO;
+    l->kind = kind;
     l->is_unix = listen_is_unix(fd);
     if (address)
         l->address = *address;
@@ -396,7 +568,7 @@ static bool server_add_listener(Server *s, int fd, ListenAddress *address, bool 
         listener_free(l);
         return false;
     }
-    if (!s->watching)
+    if (!s->watching[side_of(kind)])
         (void)sd_event_source_set_enabled(l->io, SD_EVENT_OFF);
     g_ptr_array_add(s->listeners, l);
     return true;
@@ -407,10 +579,10 @@ bool server_listen_unix(Server *s, const char *path, unsigned mode, gid_t group,
     ListenAddress address = { 0 };
     int fd = listen_unix(path, mode, group, s->limits.max_queued_clients, &address, err);
 
-    return fd >= 0 && server_add_listener(s, fd, &address, readonly, err);
+    return fd >= 0 && server_add_listener(s, fd, &address, readonly ? LISTEN_UNIX_RO : LISTEN_UNIX_RW, err);
 }
 
-bool server_listen_fd(Server *s, int fd, bool readonly, GError **err)
+static bool server_adopt(Server *s, int fd, ListenKind kind, GError **err)
 {
     auto_fd own = fd;
     int listening = 0;
@@ -421,8 +593,60 @@ bool server_listen_fd(Server *s, int fd, bool readonly, GError **err)
                   fd, s->name);
         return false;
     }
+    if (side_of(kind) == SIDE_NETWORK && listen_is_unix(fd)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "the socket that '%s' was given for the network is a local one", s->name);
+        return false;
+    }
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* the descriptor is valid, this cannot fail */
-    return server_add_listener(s, fd_take(&own), NULL, readonly, err);
+    return server_add_listener(s, fd_take(&own), NULL, kind, err);
+}
+
+bool server_listen_fd(Server *s, int fd, bool readonly, GError **err)
+{
+    return server_adopt(s, fd, readonly ? LISTEN_UNIX_RO : LISTEN_UNIX_RW, err);
+}
+
+bool server_listen_inet_fd(Server *s, ListenKind kind, int fd, GError **err)
+{
+    return server_adopt(s, fd, kind, err);
+}
+
+bool server_listen_inet(Server *s, ListenKind kind, const char *address, const char *service, GError **err)
+{
+    int fds[LISTEN_INET_MAX];
+    unsigned n = listen_inet(address, service, s->limits.max_queued_clients, fds, err);
+    bool ok = n > 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (ok)
+            ok = server_add_listener(s, fds[i], NULL, kind, err);
+        else
+            fd_close(&fds[i]);
+    }
+    if (!ok)
+        server_close_listeners(s, kind);
+    return ok;
+}
+
+void server_close_listeners(Server *s, ListenKind kind)
+{
+    for (unsigned i = s->listeners->len; i-- > 0;)
+        if (((Listener *)s->listeners->pdata[i])->kind == kind)
+            g_ptr_array_remove_index(s->listeners, i);
+}
+
+bool server_is_listening(const Server *s, ListenKind kind)
+{
+    for (unsigned i = 0; i < s->listeners->len; i++)
+        if (((Listener *)s->listeners->pdata[i])->kind == kind)
+            return true;
+    return false;
+}
+
+void server_set_tls(Server *s, TlsMaker make, void *context)
+{
+    s->tls_make = make;
+    s->tls_context = context;
 }
 
 bool server_has_pending(Server *s)
@@ -463,10 +687,12 @@ Server *server_new(Loop *loop, const char *name, const ServerLimits *limits, Use
     s->accepting = true;
     s->listeners = g_ptr_array_new_with_free_func(listener_free);
     g_queue_init(&s->clients);
+    g_queue_init(&s->anonymous);
     s->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
     s->reserve_fd = -1;
     reserve_fd(s);
-    s->watching = server_may_accept(s);
+    for (Side side = 0; side < _SIDE_N; side++)
+        s->watching[side] = server_may_accept(s, side);
     return s;
 }
 
@@ -483,6 +709,7 @@ Server *server_free(Server *s)
         client_detach(c);
     }
     sd_event_source_disable_unref(s->retry);
+    sd_event_source_disable_unref(s->sweep);
     fd_close(&s->reserve_fd);
     g_hash_table_unref(s->by_id);
     user_registry_unref(s->users);
@@ -523,7 +750,7 @@ unsigned server_n_clients(const Server *s)
 
 unsigned server_n_anonymous(const Server *s)
 {
-    return s->n_anonymous;
+    return s->n_anonymous[SIDE_LOCAL] + s->n_anonymous[SIDE_NETWORK];
 }
 
 Client *server_find_client(Server *s, uint64_t id)

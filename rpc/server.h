@@ -40,15 +40,22 @@ struct Client {
     ListenKind kind;      /* of the listener that accepted it */
     bool readonly;        /* accepted on a read-only socket */
     bool authenticated;
+    bool anonymous;       /* counted as such: not authenticated and not on its way out */
     bool opened;          /* the owner took it, and will hear of its end */
     bool closing;
-    Identity *peer;       /* of the socket */
+    char *address;        /* "192.0.2.1:4711"; NULL: a unix socket */
+    uint64_t origin;      /* of a network client: its host, as far as limits go */
+    uint64_t since;       /* usec, when it connected */
+    Identity *peer;       /* of the socket and, after the handshake, of the certificate */
     Identity *identity;   /* whom it acts for; == peer until CONNECT_SET_IDENTITY */
     User *user;
     AuthState auth;       /* authn.c */
     void *data;           /* of ServerOps' owner: ClientState of dispatch.c, Session of forward.c */
-    GList link;
+    GList link, anonymous_link;
 };
+
+/* Makes the transport of a TLS client; NULL with *err. */
+typedef ConnTransport *(*TlsMaker)(void *context, GError **err);
 
 Server *server_new(Loop *loop, const char *name, const ServerLimits *limits, UserRegistry *users,
                    const ServerOps *ops, void *data);
@@ -56,6 +63,14 @@ Server *server_free(Server *s); /* closes listeners and clients; ops->closed is 
 /* Listens on a path (made with mode and group; -1: leave the group) or adopts a listening fd. */
 bool server_listen_unix(Server *s, const char *path, unsigned mode, gid_t group, bool readonly, GError **err);
 bool server_listen_fd(Server *s, int fd, bool readonly, GError **err);
+/* LISTEN_TCP or LISTEN_TLS: on a numeric or named address (NULL: all, IPv4 and IPv6), or an adopted
+ * fd. A host without one of the two families is served by the other. */
+bool server_listen_inet(Server *s, ListenKind kind, const char *address, const char *service, GError **err);
+bool server_listen_inet_fd(Server *s, ListenKind kind, int fd, GError **err);
+void server_close_listeners(Server *s, ListenKind kind);
+bool server_is_listening(const Server *s, ListenKind kind);
+/* For clients of LISTEN_TLS that come from now on; make NULL: they are sent away. */
+void server_set_tls(Server *s, TlsMaker make, void *context);
 /* Two-phase idle exit: stop accepting, later go on again or stay stopped. */
 void server_set_accepting(Server *s, bool on);
 /* Only root and our own uid may connect, whatever the sockets' modes say: administration, and

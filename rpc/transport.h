@@ -30,6 +30,10 @@ struct ConnTransport {
     const ConnTransportOps *ops;
     int fd;               /* of the Conn, set by it */
     ConnTransport *lower; /* owned; NULL: the socket itself */
+    /* Known after the handshake, freed by the implementation. */
+    char *peer_name;      /* of the peer's certificate, NULL: it showed none */
+    GError *denied;       /* why the peer may not be served; NULL: it may */
+    unsigned ssf;         /* bits of the cipher's key */
 };
 
 /* For implementations: the next level below. */
