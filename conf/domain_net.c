@@ -70,6 +70,10 @@ static const ConfField vlan_rows[] = {
 static bool vlan_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {
     NetVlan *vlan = v;
+    if (list_len(vlan->tags) > 1 && vlan->trunk == TRI_NO) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, "trunk", "'no' with more than one tag");
+        return false;
+    }
     if (list_len(vlan->tags) > 1)
         vlan->trunk = TRI_YES;
     else if (vlan->trunk == TRI_NO)

@@ -21,6 +21,7 @@ bool dns_srv_validate(const NetworkSrv *s, const char *network, bool partial, GE
 bool portgroup_validate(const NetworkPortgroup *g, const char *network, GError **err);
 
 /* Relations and checks of the whole: the stages after parsing. */
+bool network_resolve_forward(NetworkDef *d, GError **err);
 bool network_resolve(void *def, unsigned flags, GError **err);
 bool network_defaults(void *def, unsigned flags, GError **err);
 bool network_validate(const void *def, unsigned flags, GError **err);

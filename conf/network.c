@@ -40,8 +40,8 @@ static const ConfField forward_rows[] = {
     CONF_YESNO(F, nat_ipv6, "nat/@ipv6", 0, "translate IPv6, too"),
     CONF_FORM(F, nat_start, "nat/address/@start", form_ip4, CF_REQUIRED | CF_IF_ELEMENT, "first public address"),
     CONF_FORM(F, nat_end, "nat/address/@end", form_ip4, CF_REQUIRED | CF_IF_ELEMENT, "last public address"),
-    CONF_U32(F, nat_port_start, "nat/port/@start", CF_REQUIRED | CF_IF_ELEMENT, "first public port", CONF_NUM(num_u16)),
-    CONF_U32(F, nat_port_end, "nat/port/@end", CF_REQUIRED | CF_IF_ELEMENT, "last public port", CONF_NUM(num_u16)),
+    CONF_OPT32(F, nat_port_start, "nat/port/@start", CF_REQUIRED | CF_IF_ELEMENT, "first public port", CONF_NUM(num_u16)),
+    CONF_OPT32(F, nat_port_end, "nat/port/@end", CF_REQUIRED | CF_IF_ELEMENT, "last public port", CONF_NUM(num_u16)),
     CONF_ENUM(F, driver, "driver/@name", forward_driver_names, 0, "driver for the devices"),
     CONF_STR(F, driver_model, "driver/@model", 0, "variant of the driver"),
     CONF_LIST(F, pfs, "pf", forward_if_desc, 0, "physical function whose virtual ones are used"),
@@ -77,12 +77,14 @@ static const ConfField dns_txt_rows[] = {
 };
 CONF_DESC(dns_txt_desc, NetworkTxt, dns_txt_rows);
 
+static const ConfNum num_port = { 10, "%" G_GUINT64_FORMAT, 1, 65535 };
+
 static const ConfField dns_srv_rows[] = {
     CONF_STR(NetworkSrv, service, "@service", 0, "service"),
     CONF_STR(NetworkSrv, protocol, "@protocol", 0, "transport"),
     CONF_STR(NetworkSrv, domain, "@domain", 0, "where it is looked for"),
     CONF_STR(NetworkSrv, target, "@target", 0, "host that has it"),
-    CONF_U32(NetworkSrv, port, "@port", 0, "port", CONF_NUM(num_u16)),
+    CONF_U32(NetworkSrv, port, "@port", 0, "port", CONF_NUM(num_port)),
     CONF_U32(NetworkSrv, priority, "@priority", 0, "lowest first", CONF_NUM(num_u16)),
     CONF_U32(NetworkSrv, weight, "@weight", 0, "share among equals", CONF_NUM(num_u16)),
     CONF_PAD(NetworkSrv, _pad),
@@ -112,7 +114,21 @@ static const ConfField lease_rows[] = {
     CONF_ENUM(NetworkLease, unit, "@unit", lease_unit_names, 0, "of the time"),
     CONF_PAD(NetworkLease, _pad),
 };
-CONF_DESC(network_lease_desc, NetworkLease, lease_rows);
+/* clang-format on */
+
+/* Without a word it is minutes; never has no unit. */
+static bool lease_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    NetworkLease *l = v;
+
+    if (!l->expiry)
+        l->unit = LEASE_UNIT_DEFAULT;
+    else if (l->unit == LEASE_UNIT_DEFAULT)
+        l->unit = LEASE_MINUTES;
+    return true;
+}
+CONF_DESC(network_lease_desc, NetworkLease, lease_rows, .parsed = lease_parsed);
+/* clang-format off */
 
 static const ConfField dhcp_range_rows[] = {
     CONF_FORM(DhcpRange, start, "@start", form_ip, CF_REQUIRED, "first address"),
@@ -142,7 +158,7 @@ static const ConfField network_ip_rows[] = {
     CONF_LIST(I, ranges, "dhcp/range", dhcp_range_desc, 0, "addresses for guests"),
     CONF_LIST(I, hosts, "dhcp/host", dhcp_host_desc, 0, "addresses of known guests"),
     CONF_STR(I, boot_file, "dhcp/bootp/@file", CF_NOT_EMPTY, "what guests boot"),
-    CONF_STR(I, boot_server, "dhcp/bootp/@server", 0, "where they get it"),
+    CONF_FORM(I, boot_server, "dhcp/bootp/@server", form_ip, 0, "where they get it"),
 };
 CONF_DESC(network_ip_desc, I, network_ip_rows);
 #undef I
@@ -153,9 +169,10 @@ static const ConfField portgroup_rows[] = {
     CONF_STR(NetworkPortgroup, name, "@name", CF_REQUIRED | CF_NOT_EMPTY, "name"),
     CONF_YESFLAG(NetworkPortgroup, is_default, "@default", 0, "for interfaces that name no group"),
     CONF_YESNO(NetworkPortgroup, trust_guest_rx_filters, "@trustGuestRxFilters", 0, "follow the guest's filters"),
+    CONF_LONG_TAG(),
     CONF_OPTIONAL(NetworkPortgroup, vlan, "vlan", vlan_desc, 0, "vlans"),
     CONF_OPTIONAL(NetworkPortgroup, vport, "virtualport", vport_desc, 0, "parameters for the switch"),
-    CONF_OPTIONAL(NetworkPortgroup, bandwidth, "bandwidth", bandwidth_desc, 0, "limits"),
+    CONF_OPTIONAL(NetworkPortgroup, bandwidth, "bandwidth", bandwidth_desc, CF_SKIP_EMPTY, "limits"),
 };
 CONF_DESC(portgroup_desc, NetworkPortgroup, portgroup_rows);
 
@@ -185,12 +202,12 @@ static const ConfField network_rows[] = {
     CONF_ENUM(D, mac_table, "bridge/@macTableManager", mac_table_names, 0, "who fills the table of addresses"),
     CONF_U32(D, mtu, "mtu/@size", 0, "bytes", CONF_NUM(num_mtu)),
     CONF_MAC(D, mac, "mac/@address", 0, "hardware address of the bridge"),
-    CONF_STR(D, domain, "domain/@name", CF_REQUIRED | CF_IF_ELEMENT, "dns domain of the guests"),
+    CONF_STR(D, domain, "domain/@name", CF_NOT_EMPTY, "dns domain of the guests"),
     CONF_YESNO(D, domain_local_only, "domain/@localOnly", 0, "its names are not asked for elsewhere"),
     CONF_YESNO(D, domain_register, "domain/@register", 0, "tell the host's resolver"),
     CONF_OPTIONAL(D, dns, "dns", network_dns_desc, CF_SKIP_EMPTY, "name server"),
     CONF_OPTIONAL(D, vlan, "vlan", vlan_desc, 0, "vlans"),
-    CONF_OPTIONAL(D, bandwidth, "bandwidth", bandwidth_desc, 0, "limits"),
+    CONF_OPTIONAL(D, bandwidth, "bandwidth", bandwidth_desc, CF_SKIP_EMPTY, "limits"),
     CONF_YESNO(D, isolated_ports, "port/@isolated", 0, "guests cannot talk to each other"),
     CONF_LIST(D, ips, "ip", network_ip_desc, 0, "addresses of the host in it"),
     CONF_LIST(D, routes, "route", net_route_desc, 0, "networks behind guests"),
@@ -222,7 +239,7 @@ static const ConfField port_rows[] = {
     CONF_STR(D, group, "group/text()", 0, "port group"),
     CONF_MAC(D, mac, "mac/@address", CF_REQUIRED, "hardware address of the guest"),
     CONF_OPTIONAL(D, vport, "virtualport", vport_desc, 0, "parameters for the switch"),
-    CONF_OPTIONAL(D, bandwidth, "bandwidth", port_bandwidth_desc, 0, "limits"),
+    CONF_OPTIONAL(D, bandwidth, "bandwidth", port_bandwidth_desc, CF_SKIP_EMPTY, "limits"),
     CONF_OPTIONAL(D, vlan, "vlan", vlan_desc, 0, "vlans"),
     CONF_YESNO(D, isolated, "port/@isolated", 0, "no traffic to other isolated ports"),
     CONF_YESNO(D, trust_guest_rx_filters, "rxfilters/@trustGuest", 0, "follow the guest's filters"),

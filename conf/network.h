@@ -43,7 +43,7 @@ typedef struct ForwardDef {
     ForwardDriver driver;   /* hostdev */
     char *driver_model;
     char *nat_start, *nat_end; /* IPv4 */
-    uint32_t nat_port_start, nat_port_end; /* 0: any */
+    OptU32 nat_port_start, nat_port_end;
     GPtrArray *pfs;         /* ForwardIf, at most one */
     GPtrArray *ifs;         /* ForwardIf */
     GPtrArray *addresses;   /* ForwardPci */
@@ -78,7 +78,7 @@ typedef struct NetworkDns {
 
 typedef struct NetworkLease {
     uint64_t expiry; /* 0: never */
-    LeaseUnit unit;  /* minutes when absent */
+    LeaseUnit unit;  /* set after parsing when there is an expiry */
     Flag _pad;
 } NetworkLease;
 

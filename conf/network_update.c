@@ -270,7 +270,7 @@ static bool update_copy(NetworkDef *d, unsigned command, unsigned section, int p
         if (s->in_ip && !check_one_dhcp(d, err))
             return false;
     }
-    return check_one_default(d, err) && network_resolve(d, 0, err) && network_validate(d, 0, err);
+    return check_one_default(d, err) && network_resolve_forward(d, err) && network_validate(d, 0, err);
 }
 
 /* An element without content is not written. */

@@ -20,21 +20,17 @@ static const char *mode_name(const NetworkDef *d)
 
 /* ---- resolve ---- */
 
-bool network_resolve(void *def, unsigned flags, GError **err)
+bool network_resolve_forward(NetworkDef *d, GError **err)
 {
-    NetworkDef *d = def;
     ForwardDef *f = d->forward;
 
     if (!f)
         return true;
-    if (f->mode == FORWARD_NONE) {
-        conf_free(&forward_desc, f);
-        d->forward = NULL;
+    if (f->dev && (list_len(f->pfs) || list_len(f->addresses)))
+        return BAD(err, "forward dev '%s' beside <pf> or <address>", d->name, f->dev);
+    if (list_len(f->pfs))
         return true;
-    }
-    if (list_len(f->pfs)) {
-        g_clear_pointer(&f->dev, g_free);
-    } else if (f->dev && !list_len(f->ifs)) {
+    if (f->dev && !list_len(f->ifs)) {
         ForwardIf *i = g_new0(ForwardIf, 1);
         i->dev = g_strdup(f->dev);
         if (!f->ifs)
@@ -50,12 +46,31 @@ bool network_resolve(void *def, unsigned flags, GError **err)
     return true;
 }
 
-/* ---- defaults ---- */
-
 static bool has_own_bridge(const NetworkDef *d)
 {
     return network_mode(d) <= FORWARD_OPEN;
 }
+
+bool network_resolve(void *def, unsigned flags, GError **err)
+{
+    NetworkDef *d = def;
+
+    for (LIST_EACH(NetworkIp, ip, d->ips)) {
+        if (!ip->prefix.v) /* as if it had not been written */
+            ip->prefix.set = 0;
+    }
+    if (!d->domain)
+        d->domain_local_only = d->domain_register = TRI_ABSENT;
+    if (d->forward && d->forward->mode == FORWARD_NONE) {
+        conf_free(&forward_desc, d->forward);
+        d->forward = NULL;
+    }
+    if (!has_own_bridge(d) && !d->delay.v)
+        d->delay.set = 0;
+    return network_resolve_forward(d, err);
+}
+
+/* ---- defaults ---- */
 
 bool network_defaults(void *def, unsigned flags, GError **err)
 {
@@ -65,6 +80,8 @@ bool network_defaults(void *def, unsigned flags, GError **err)
         uuid_generate(d->uuid.v);
         d->uuid.set = d->uuid_generated = 1;
     }
+    if (d->forward && d->forward->mode == FORWARD_HOSTDEV && d->forward->managed == TRI_ABSENT)
+        d->forward->managed = TRI_NO;
     if (has_own_bridge(d)) {
         if (d->stp == TRI_ABSENT)
             d->stp = TRI_YES;
@@ -141,11 +158,9 @@ bool dhcp_host_validate(const DhcpHost *h, const NetworkIp *ip, const char *netw
         return BAD(err, "cannot parse the mac address '%.100s' of a dhcp host", network, h->mac);
     if (h->mac && mac.b[0] & 1)
         return BAD(err, "a dhcp host cannot have the multicast mac address '%s'", network, h->mac);
-    if (h->id && !v6)
-        return BAD(err, "a dhcp host of an IPv4 network cannot have an id ('%.100s')", network, h->id);
     if (h->id && h->id[strspn(h->id, "0123456789abcdefABCDEF:")])
         return BAD(err, "invalid character in the id '%.100s' of a dhcp host", network, h->id);
-    if (h->name && !g_ascii_isalpha(h->name[0]))
+    if (h->name && !g_ascii_isalnum(h->name[0]))
         return BAD(err, "a dhcp host cannot have the name '%.100s'", network, h->name);
     if (partial)
         return h->mac || h->name || h->ip || h->id || BAD(err, "dhcp host without mac, name and ip", network);
@@ -159,19 +174,18 @@ bool dhcp_host_validate(const DhcpHost *h, const NetworkIp *ip, const char *netw
 static bool ip_validate(const NetworkIp *ip, const char *network, GError **err)
 {
     IpAddr a, mask;
-    bool has = ip_parse(ip->address, &a);
 
-    if (has && (ip->family == IP_FAMILY_IPV6 ? a.len != 16 : a.len != 4))
+    if (!ip_parse(ip->address, &a))
+        return BAD(err, "%s", network, ip->netmask ? "netmask without address" : "<ip> without address");
+    if ((ip->family == IP_FAMILY_IPV6 ? a.len != 16 : a.len != 4))
         return BAD(err, "address '%s' is not of family %s", network, ip->address, ip->family == IP_FAMILY_IPV6 ? "ipv6" : "ipv4");
     if (ip->netmask) {
-        if (!has)
-            return BAD(err, "netmask without address", network);
         if (a.len != 4 || !ip_parse(ip->netmask, &mask) || mask.len != 4)
             return BAD(err, "netmask '%s' with address '%s': IPv4 only, others have a prefix", network, ip->netmask, ip->address);
         if (ip->prefix.set)
             return BAD(err, "both prefix and netmask for '%s'", network, ip->address);
     }
-    if (ip->prefix.set && ip->prefix.v > (has ? 8 * a.len : 128))
+    if (ip->prefix.set && ip->prefix.v > 8 * a.len)
         return BAD(err, "prefix %u is longer than the address", network, ip->prefix.v);
     for (LIST_EACH(DhcpRange, r, ip->ranges)) {
         if (!dhcp_range_validate(r, ip, network, err))
@@ -200,7 +214,7 @@ static bool route_validate(const NetworkDef *d, const NetRoute *r, GError **err)
     bool masked = r->netmask && ip_parse(r->netmask, &mask) && mask.len == len && ip_mask_bits(&mask) >= 0;
     if (r->netmask && !masked)
         return BAD(err, "invalid netmask '%.100s' of the route to '%s'", d->name, r->netmask, r->address);
-    unsigned prefix = masked ? (unsigned)ip_mask_bits(&mask) : r->prefix.set ? r->prefix.v : ip_host_bits_are(&to, 0, false) ? 0 : class_prefix(&to);
+    unsigned prefix = masked ? (unsigned)ip_mask_bits(&mask) : r->prefix.v;
     if (prefix > 8 * len)
         return BAD(err, "prefix %u of the route to '%s' is longer than the address", d->name, prefix, r->address);
     if (!ip_host_bits_are(&to, prefix, false))
@@ -245,6 +259,8 @@ bool dns_srv_validate(const NetworkSrv *s, const char *network, bool partial, GE
         return BAD(err, "service of a dns srv record is longer than 482 bytes", network);
     if (!partial && (!s->protocol || !*s->protocol))
         return BAD(err, "dns srv record '%s' without protocol", network, s->service);
+    if (!partial && !s->target && (s->port || s->priority || s->weight))
+        return BAD(err, "dns srv record '%s' with port, priority or weight, but without target", network, s->service);
     return true;
 }
 
@@ -315,8 +331,6 @@ static bool forward_validate(const NetworkDef *d, const ForwardDef *f, GError **
         return UNSUPPORTED(err, "only one <pf> is allowed", d->name);
     if (kinds > 1)
         return BAD(err, "<address>, <interface> and <pf> exclude each other", d->name);
-    if (f->mode == FORWARD_HOSTDEV && list_len(f->ifs))
-        return BAD(err, "interface names are not allowed in mode 'hostdev'", d->name);
     for (unsigned i = 0; i < list_len(f->ifs); i++) {
         for (unsigned k = 0; k < i; k++) {
             const ForwardIf *a = list_at(f->ifs, i), *b = list_at(f->ifs, k);
@@ -332,14 +346,14 @@ static bool forward_validate(const NetworkDef *d, const ForwardDef *f, GError **
                                    a->address.bus, a->address.slot, a->address.function);
         }
     }
-    bool nat = f->nat_ipv6 != TRI_ABSENT || f->nat_start || f->nat_port_start || f->nat_port_end;
+    bool nat = f->nat_ipv6 != TRI_ABSENT || f->nat_start || f->nat_port_start.set || f->nat_port_end.set;
     if (nat && f->mode != FORWARD_NAT)
         return BAD(err, "<nat> is for mode 'nat' only, not '%s'", d->name, mode_name(d));
     IpAddr start, end;
     if (f->nat_start && ip_parse(f->nat_start, &start) && ip_parse(f->nat_end, &end) && ip_compare(&start, &end) > 0)
         return BAD(err, "nat addresses from %s to %s are reversed", d->name, f->nat_start, f->nat_end);
-    if ((f->nat_port_start || f->nat_port_end) && (!f->nat_port_start || f->nat_port_start > f->nat_port_end))
-        return BAD(err, "nat ports from %u to %u: must be between 1 and 65535, lowest first", d->name, f->nat_port_start, f->nat_port_end);
+    if (f->nat_port_start.set && f->nat_port_start.v > f->nat_port_end.v)
+        return BAD(err, "nat ports from %u to %u are reversed", d->name, f->nat_port_start.v, f->nat_port_end.v);
     return true;
 }
 
@@ -391,6 +405,8 @@ bool network_validate(const void *def, unsigned flags, GError **err)
     if (!dns_validate(d->dns, d->name, err) || !bandwidth_validate(d->bandwidth, d->name, err) ||
         !vlan_validate(d->vlan, d->name, err))
         return false;
+    if (d->vport && d->vport->type == VPORT_NONE)
+        return BAD(err, "virtualport without type", d->name);
     for (LIST_EACH(NetworkPortgroup, g, d->portgroups)) {
         if (!portgroup_validate(g, d->name, err))
             return false;
