@@ -382,7 +382,8 @@ static bool cmd_iothreads(Cmd *c, GError **err)
         JsonObject *o = props_new(P_STR("qom-type", "iothread"), P_STR("id", id));
         if (t)
             props_add(o, P_UINT_IF("thread-pool-min", t->pool_min.set && t->pool_min.v >= 0, (uint64_t)t->pool_min.v),
-                      P_UINT_IF("thread-pool-max", t->pool_max.set && t->pool_max.v >= 0, (uint64_t)t->pool_max.v));
+                      P_UINT_IF("thread-pool-max", t->pool_max.set && t->pool_max.v >= 0, (uint64_t)t->pool_max.v),
+                      P_OPT("poll-max-ns", t->poll_max), P_OPT("poll-grow", t->poll_grow), P_OPT("poll-shrink", t->poll_shrink));
         cmd_json(c, "-object", o);
     }
     if ((min.set && min.v >= 0) || (max.set && max.v >= 0))

@@ -234,8 +234,9 @@ bool cmd_smp(Cmd *c, GError **err)
     const CpuTopology *t = d->cpu ? d->cpu->topology : NULL;
     GString *s = g_string_new(NULL);
 
-    g_string_append_printf(s, "%u", d->vcpus);
-    if (d->vcpus != d->vcpus_max)
+    unsigned fixed = qemu_fixed_vcpus(d);
+    g_string_append_printf(s, "%u", fixed);
+    if (fixed != d->vcpus_max)
         g_string_append_printf(s, ",maxcpus=%u", d->vcpus_max);
     if (t) {
         g_string_append_printf(s, ",sockets=%u", t->sockets);

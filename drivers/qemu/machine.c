@@ -129,6 +129,18 @@ bool qemu_machine_numbers_pci_buses(const DomainDef *d)
     return g_strcmp0(d->os.arch, "sparc64") == 0;
 }
 
+unsigned qemu_fixed_vcpus(const DomainDef *d)
+{
+    unsigned n = 0;
+    if (list_len(d->vcpu_defs) == 0)
+        return d->vcpus;
+    for (unsigned i = 0; i < list_len(d->vcpu_defs); i++) {
+        const VcpuDef *v = list_at(d->vcpu_defs, i);
+        n += v->enabled == TRI_YES && v->hotpluggable != TRI_YES;
+    }
+    return n ? n : d->vcpus;
+}
+
 char *qemu_cpu_model_of_type(const char *type)
 {
     static const char *const suffixes[] = { "-x86_64-cpu", "-i386-cpu", "-arm-cpu", "-s390x-cpu", "-s390-cpu",

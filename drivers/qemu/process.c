@@ -18,6 +18,7 @@
 #include "drivers/common/emit.h"
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/cmdline.h"
+#include "drivers/qemu/configure.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/firmware.h"
 #include "drivers/qemu/launch.h"
@@ -231,7 +232,7 @@ static bool step_configure(Start *s, GError **err)
     if (!s->qmp)
         return false;
     guest_set_qmp(s->g, qmp_ref(s->qmp));
-    return read_ptys(s, err) && set_passwords(s, err) &&
+    return read_ptys(s, err) && set_passwords(s, err) && qemu_configure_run(s->def, s->qmp, err) &&
            (!domain_count(s->def, DEVICE_MEMBALLOON) || s->def->current_memory >= s->def->memory ||
             qmp_balloon(s->qmp, s->def->current_memory * 1024, err));
 }
