@@ -82,9 +82,9 @@ static bool snapshot_disk_parsed(ConfParser *p, xmlNode *el, void *v, GError **e
         s->path = g_strdup(xml_attr_get(xml_child(el, "source"), "file"));
         conf_mark_attrs(xml_child(el, "source"));
     }
-    bool given = s->path || s->name || s->volume || s->format != FORMAT_NONE;
+    bool given = s->path || s->protocol != PROTOCOL_NONE || s->volume || s->format != FORMAT_NONE;
     if (!given)
-        s->type = STORAGE_NONE;
+        conf_clear(&top_storage_desc, s);
     else if (s->type == STORAGE_NONE)
         s->type = STORAGE_FILE;
     if (given && d->snapshot == SNAPSHOT_DEFAULT)
@@ -248,7 +248,7 @@ static bool checkpoint_validate(const void *def, unsigned flags, GError **err)
 }
 
 const DocKind snapshot_kind = {
-    .name = "snapshot", .root = "domainsnapshot", .desc = &snapshot_desc,
+    .name = "snapshot", .root = "domainsnapshot", .desc = &snapshot_desc, .tool_format = DOMAIN_FORMAT_STATUS,
     .resolve = snapshot_resolve, .validate = snapshot_validate,
 };
 DOC_KIND_DEFINE(snapshot, SnapshotDef)

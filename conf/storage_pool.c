@@ -294,7 +294,7 @@ static bool pool_validate(const void *def, unsigned flags, GError **err)
 
 const DocKind storage_pool_kind = {
     .name = "storagepool", .root = "pool", .desc = &storage_pool_desc, .tool_parse = DOMAIN_PARSE_INACTIVE,
-    .identity = DOC_IDENTITY_NAME | DOC_IDENTITY_UUID,
+    .identity = DOC_IDENTITY_UUID, /* the name may be that of the source: storage_pool_peek_identity() */
     .resolve = pool_resolve, .defaults = pool_defaults, .validate = pool_validate,
 };
 DOC_KIND_DEFINE(storage_pool, StoragePoolDef)
@@ -380,7 +380,7 @@ static void source_list_format(ConfFormatter *f, const ConfField *row, const voi
     for (LIST_EACH(StoragePoolSource, s, l->sources))
         conf_format_element(f, &storage_pool_source_desc, s, "source");
 }
-static const ConfCustom source_list = { source_list_parse, source_list_format, CONF_READS("source/..."), NULL };
+static const ConfCustom source_list = { source_list_parse, source_list_format, CONF_READS("source/+/..."), NULL };
 
 /* clang-format off */
 static const ConfField source_list_rows[] = {
