@@ -45,7 +45,7 @@ static const ConfField match_rows[] = {
     V(dstmacmask, "dstmacmask", form_filter_mac, ETHER, "its mask"),
     V(protocolid, "protocolid", form_filter_ethertype, BIT(FILTER_MAC), "protocol in the frame"),
     V(vlanid, "vlanid", form_filter_vlan, BIT(FILTER_VLAN), "vlan"),
-    V(encap_protocol, "encap-protocol", form_filter_ethertype, BIT(FILTER_VLAN), "protocol in the frame"),
+    V(encap_protocol, "encap-protocol", form_filter_encap, BIT(FILTER_VLAN), "protocol in the frame"),
 #define S(f, attr, form, doc) V(f, attr, form, BIT(FILTER_STP), doc)
     S(stp_type, "type", form_filter_u8, "type of message"),
     S(stp_flags, "flags", form_filter_u8, "flags of the message"),
@@ -109,10 +109,24 @@ static const ConfField match_rows[] = {
     V(typeend, "typeend", form_filter_u8, BIT(FILTER_IPV6), "last type"),
     V(code, "code", form_filter_u8, ICMPS | BIT(FILTER_IPV6), "code of message"),
     V(codeend, "codeend", form_filter_u8, BIT(FILTER_IPV6), "last code"),
-    CONF_FORM(M, comment, "@comment", form_filter_text, 0, "for people"),
+    CONF_FORM(M, comment, "@comment", form_filter_comment, 0, "for people"),
 };
-CONF_DESC(filter_match_desc, M, match_rows);
 #undef M
+/* clang-format on */
+
+/* "yes" is the default, and "no" needs something that does not match. */
+extern const ConfDesc filter_match_desc;
+static bool match_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    FilterMatch *m = v;
+    const FilterMatch nothing = { .proto = m->proto, .match = m->match };
+
+    if (m->match == TRI_YES || conf_equal(&filter_match_desc, m, &nothing, 0, NULL))
+        m->match = TRI_ABSENT;
+    return true;
+}
+CONF_DESC(filter_match_desc, FilterMatch, match_rows, .parsed = match_parsed);
+/* clang-format off */
 
 static const ConfField parameter_rows[] = {
     CONF_STR(FilterParameter, name, "@name", CF_REQUIRED | CF_NOT_EMPTY, "variable"),
@@ -188,7 +202,7 @@ CONF_DESC(filter_binding_desc, FilterBindingDef, binding_rows);
 
 /* ---- stages ---- */
 
-/* Chains are named for a protocol, or for a protocol and a suffix. */
+/* A chain's name begins with that of a protocol. */
 static const struct {
     const char *name;
     int priority;
@@ -196,11 +210,13 @@ static const struct {
     { "stp", -810 }, { "mac", -800 }, { "vlan", -750 }, { "ipv4", -700 }, { "ipv6", -600 }, { "arp", -500 }, { "rarp", -400 },
 };
 
+enum { CHAIN_NAME_MAX = 12 }; /* the rest of a name of the firewall's is ours */
+
 static int chain_find(const char *chain)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(chains); i++) {
         size_t n = strlen(chains[i].name);
-        if (!strncmp(chain, chains[i].name, n) && (!chain[n] || (chain[n] == '-' && chain[n + 1])))
+        if (!strncmp(chain, chains[i].name, n))
             return (int)i;
     }
     return -1;
@@ -234,8 +250,9 @@ static bool filter_validate(const void *def, unsigned flags, GError **err)
                   f->name, f->chain);
         return false;
     }
-    if (f->chain[strspn(f->chain, allowed)] || strlen(f->chain) > 16) {
-        error_set(err, VIR_ERR_XML_ERROR, "filter '%s': chain '%.100s' is longer than 16 bytes or has an invalid character", f->name, f->chain);
+    if (f->chain[strspn(f->chain, allowed)] || strlen(f->chain) > CHAIN_NAME_MAX) {
+        error_set(err, VIR_ERR_XML_ERROR, "filter '%s': chain '%.100s' is longer than %d bytes or has an invalid character",
+                  f->name, f->chain, CHAIN_NAME_MAX);
         return false;
     }
     if (f->priority.v < FILTER_PRIORITY_MIN || f->priority.v > FILTER_PRIORITY_MAX) {

@@ -110,6 +110,7 @@ static bool canon_ethertype(const ConfForm *form, const char *text, GString *out
     /* Smaller numbers are lengths of frames, not protocols. */
     return !g_ascii_isdigit(*out->str) || strtoul(out->str, NULL, 0) >= 0x600;
 }
+const ConfForm form_filter_encap = { "protocol in a vlan", "0x100", canon_number, 65535, ethertypes };
 const ConfForm form_filter_ethertype = { "ethernet protocol (arp, rarp, ipv4, ipv6, vlan or a number from 0x600)", "0x1234", canon_ethertype, 65535, ethertypes };
 
 /* ---- addresses ---- */
@@ -236,7 +237,7 @@ static bool canon_state(const ConfForm *form, const char *text, GString *out)
         return canon_variable(text, out);
     if (!parse_set(states, text, strlen(text), &set))
         return false;
-    print_set(states, set, out);
+    print_set(states, set & 16 ? 16 : set, out); /* none beside others is none */
     return true;
 }
 const ConfForm form_filter_state = { "list of states (NEW, ESTABLISHED, RELATED, INVALID, NONE)", "NEW,RELATED", canon_state, 0, NULL };
@@ -295,6 +296,18 @@ static bool canon_text(const ConfForm *form, const char *text, GString *out)
     g_string_append(out, text);
     return true;
 }
+
+/* What the firewall's tools keep of it; a character is not cut. */
+static bool canon_comment(const ConfForm *form, const char *text, GString *out)
+{
+    size_t n = MIN(strlen(text), 256);
+
+    while (n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    g_string_append_len(out, text, (gssize)n);
+    return true;
+}
+const ConfForm form_filter_comment = { "comment", "a 'comment' & more", canon_comment, 0, NULL };
 const ConfForm form_filter_text = { "text", "a 'comment' & more", canon_text, 0, NULL };
 
 /* ---- variables of references ---- */
@@ -328,11 +341,6 @@ void filter_sort_parameters(GPtrArray *parameters)
 
 /* ---- relations between the values of a rule ---- */
 
-static bool below(const char *a, const char *b)
-{
-    return a && b && *a != '$' && *b != '$' && strtoul(a, NULL, 0) < strtoul(b, NULL, 0);
-}
-
 bool filter_match_validate(const FilterMatch *m, const char *filter, GError **err)
 {
     const char *proto = enum_name(&filter_proto_names, m->proto);
@@ -343,16 +351,6 @@ bool filter_match_validate(const FilterMatch *m, const char *filter, GError **er
     if (ip && ports && (!m->protocol || (*m->protocol != '$' && !g_strv_contains(with_ports, m->protocol)))) {
         error_set(err, VIR_ERR_XML_ERROR, "filter '%s': a rule for %s with ports needs one of the protocols tcp(6), udp(17), dccp(33), sctp(132)", filter, proto);
         return false;
-    }
-    if (m->proto == FILTER_IPV6 && (m->type || m->typeend || m->code || m->codeend)) {
-        if (!m->protocol || (*m->protocol != '$' && strcmp(m->protocol, "icmpv6"))) {
-            error_set(err, VIR_ERR_XML_ERROR, "filter '%s': a rule for ipv6 with type or code needs the protocol icmpv6(58)", filter);
-            return false;
-        }
-        if (below(m->typeend, m->type) || below(m->codeend, m->code)) {
-            error_set(err, VIR_ERR_XML_ERROR, "filter '%s': range of icmpv6 types or codes is reversed", filter);
-            return false;
-        }
     }
     return true;
 }

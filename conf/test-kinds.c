@@ -65,6 +65,11 @@ static void test_other_spellings_get_the_usual_one(void)
           "<filter name='f' chain='rarp-x' priority='-400'>\n  <uuid>0d6f9a3c-51c2-4f43-9c9e-6a3a0b1c2d3e</uuid>\n"
           "  <rule action='drop' direction='in' priority='500'>\n"
           "    <ip srcmacaddr='01:02:03:04:05:06' srcipmask='20' protocol='udp' dstportstart='$P' dscp='0xa'/>\n  </rule>\n</filter>\n" },
+        { "nwfilter", "<filter name='f'><uuid>0d6f9a3c-51c2-4f43-9c9e-6a3a0b1c2d3e</uuid><rule action='drop' direction='in'>"
+          "<all match='no'/></rule><rule action='drop' direction='in'><tcp match='yes' flags='syn/all' state='new,none'/></rule></filter>",
+          "<filter name='f' chain='root'>\n  <uuid>0d6f9a3c-51c2-4f43-9c9e-6a3a0b1c2d3e</uuid>\n"
+          "  <rule action='drop' direction='in' priority='500'>\n    <all/>\n  </rule>\n"
+          "  <rule action='drop' direction='in' priority='500'>\n    <tcp state='NONE' flags='SYN/ALL'/>\n  </rule>\n</filter>\n" },
         { "secret", "<secret><uuid>0d6f9a3c51c24f439c9e6a3a0b1c2d3e</uuid></secret>",
           "<secret ephemeral='no' private='no'>\n  <uuid>0d6f9a3c-51c2-4f43-9c9e-6a3a0b1c2d3e</uuid>\n</secret>\n" },
     };
