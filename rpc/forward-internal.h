@@ -73,9 +73,7 @@ void forward_local_call(Session *s, Message *m);
 /* The primary is open (failure NULL), or could not be opened: failure is a ready error payload. */
 void forward_primary_done(Session *s, const Message *failure);
 
-/* forward_uri.c. Both return a static daemon name, NULL with *err. */
-const char *forward_daemon_of_uri(const char *uri, GError **err);
-/* ret_scheme: static. */
+/* forward_uri.c. The name of a daemon that is there, static, NULL with *err. ret_scheme: static. */
 const char *forward_daemon_probe(const char *run_dir, bool readonly, const char **ret_scheme, GError **err);
 /* Daemon and URI scheme of a secondary route; NULL for local and primary. */
 const char *forward_daemon_of_route(Route r);

@@ -17,5 +17,7 @@ typedef struct ForwarderConfig {
 
 Forwarder *forwarder_new(Loop *loop, const ForwarderConfig *cfg);
 Forwarder *forwarder_free(Forwarder *f);
+/* Name of the daemon that serves a URI; static, NULL with *err. Any thread. */
+const char *forward_daemon_of_uri(const char *uri, GError **err);
 /* The server on which clients arrive. */
 Server *forwarder_serve(Forwarder *f, const char *name, const ServerLimits *limits, UserRegistry *users);

@@ -42,6 +42,7 @@ typedef struct Exchange {
     sasl_conn_t *conn;
     bool started, local; /* local: nobody can listen to the connection */
     unsigned steps;
+    char *mech;
 } Exchange;
 
 typedef struct Job {
@@ -49,7 +50,7 @@ typedef struct Job {
     AuthCall *call;
     Exchange *x;
     bool start, nil;
-    char *mech, *data;
+    char *data;
     unsigned len;
     /* answer */
     int result;
@@ -137,7 +138,7 @@ Sasl *sasl_free(Sasl *s)
     loop_drain(s->loop); /* the answers of the last jobs use us */
     g_strfreev(s->allowed_users);
     g_free(s);
-    sasl_done();
+    /* Not sasl_done(): it unloads mechanisms, whose own libraries do not like that. */
     return NULL;
 }
 
@@ -150,6 +151,8 @@ static void exchange_free(void *state, void *data)
 
     if (x && x->conn)
         sasl_dispose(&x->conn);
+    if (x)
+        g_free(x->mech);
     g_free(x);
 }
 
@@ -326,8 +329,7 @@ static void job_answer(Job *j)
                                                                                 : sasl_errdetail(j->x->conn);
 
         log_info("client %" G_GUINT64_FORMAT ": SASL: %s", c->id, detail ? detail : "");
-        error_set(&error, VIR_ERR_AUTH_FAILED, "SASL authentication failed%s%s", j->mech ? " with mechanism " : "",
-                  j->mech ? j->mech : "");
+        error_set(&error, VIR_ERR_AUTH_FAILED, "SASL authentication failed with mechanism %.32s", j->x->mech);
     }
     drop_exchange(c);
     auth_call_failed(j->call, g_steal_pointer(&error));
@@ -338,7 +340,6 @@ static void job_done(void *data)
     Job *j = data;
 
     job_answer(j);
-    g_free(j->mech);
     if (j->data)
         memset(j->data, 0, j->len);
     g_free(j->data);
@@ -351,7 +352,7 @@ static void job_run(void *data)
     Job *j = data;
     const char *in = j->nil ? NULL : j->data;
 
-    j->result = j->start ? sasl_server_start(j->x->conn, j->mech, in, j->len, &j->out, &j->out_len)
+    j->result = j->start ? sasl_server_start(j->x->conn, j->x->mech, in, j->len, &j->out, &j->out_len)
                          : sasl_server_step(j->x->conn, in, j->len, &j->out, &j->out_len);
     loop_post(j->s->loop, job_done, j);
 }
@@ -397,7 +398,7 @@ static void call_exchange(Sasl *s, AuthCall *call, bool start)
         ok = proc_decode("auth_sasl_start", (xdrproc_t)xdr_remote_auth_sasl_start_args, sizeof(a), message_body(m),
                          message_body_len(m), &a, &error);
         if (ok) {
-            j->mech = g_strdup(a.mech);
+            x->mech = g_utf8_make_valid(a.mech, -1);
             j->nil = a.nil;
             j->len = j->nil ? 0 : a.data.data_len;
             j->data = copy_bytes(a.data.data_val, j->len);
