@@ -12,6 +12,7 @@ typedef struct Sockets Sockets;
 typedef struct Idle Idle;
 typedef struct Net Net;
 typedef struct AccessSetup AccessSetup;
+typedef struct MetricsSocket MetricsSocket;
 
 struct Daemon {
     const DaemonSpec *spec;
@@ -29,6 +30,7 @@ struct Daemon {
     bool driver_ready; /* its init() succeeded */
     Idle *idle;
     AccessSetup *access;
+    MetricsSocket *metrics; /* NULL: none */
     char *pid_file;
     int pid_fd, ready_fd;
     bool stopping;

@@ -25,12 +25,15 @@
 #include "daemons/admin.h"
 #include "daemons/daemon.h"
 #include "daemons/idle.h"
+#include "daemons/metrics.h"
+#include "daemons/modvirt.h"
 #include "daemons/module.h"
 #include "daemons/net.h"
 #include "daemons/process.h"
 #include "daemons/sockets.h"
 #include "protocols/admin_procs.h"
 #include "protocols/lxc_procs.h"
+#include "protocols/modvirt_procs.h"
 #include "protocols/qemu_procs.h"
 #include "protocols/remote_procs.h"
 #include "util/error.h"
@@ -268,10 +271,12 @@ static bool open_main_server(Daemon *d, GError **err)
 static void open_admin_server(Daemon *d)
 {
     ServerLimits limits = admin_limits(d->conf);
-    ProgramBinding program = { &admin_program, &admin_handlers, &core_admin_handlers };
+    ProgramBinding programs[] = { { &admin_program, &admin_handlers, &core_admin_handlers },
+                                  { &modvirt_program, &modvirt_handlers, NULL } };
 
-    d->admin = dispatcher_serve(d->dispatcher, "admin", &limits, d->users, &program, 1);
+    d->admin = dispatcher_serve(d->dispatcher, "admin", &limits, d->users, programs, G_N_ELEMENTS(programs));
     admin_init(d);
+    modvirt_init(d);
 }
 
 /* Listening comes last: by then everything that a client can ask for is there. */
@@ -309,6 +314,7 @@ static bool start(Daemon *d, GError **err)
     if (!d->sockets)
         return false;
     d->net = net_start(d);
+    d->metrics = metrics_socket_open(d);
     return true;
 }
 
@@ -383,6 +389,7 @@ static void tear_down(Daemon *d)
         server_free(d->main);
     d->admin = server_free(d->admin);
     d->net = net_free(d->net);
+    d->metrics = metrics_socket_free(d->metrics);
     d->sockets = sockets_free(d->sockets);
     if (hung) {
         log_warn("%s: some work does not end, leaving without it", d->spec->name);

@@ -169,6 +169,22 @@ bool call_allows(Call *c, const AclObject *o, const char *perm)
     return access_ask_wait(c->d->access, &q, MIN(c->deadline, now_usec() + ANSWER_USEC), NULL);
 }
 
+bool call_would_allow(Call *c, const AccessQuestion *q, char **why)
+{
+    if (!c->d->access)
+        return true;
+
+    AccessAnswer a = access_check(c->d->access, q, why);
+
+    if (a != ACCESS_ASK)
+        return a == ACCESS_YES;
+    if (loop_is_current(c->d->loop)) {
+        c->must_wait = true;
+        return false;
+    }
+    return access_ask_wait(c->d->access, q, now_usec() + ANSWER_USEC, why);
+}
+
 bool acl_event_question(const Identity *who, const char *driver, ObjectKind kind, const char *name,
                         const uint8_t *uuid, AccessQuestion *ret)
 {

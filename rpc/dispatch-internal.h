@@ -12,6 +12,7 @@
 #include "rpc/access.h"
 #include "rpc/dispatch.h"
 #include "rpc/event.h"
+#include "rpc/metrics.h"
 #include "rpc/stream.h"
 #include "rpc/turnqueue.h"
 
@@ -77,6 +78,7 @@ struct Dispatcher {
     sd_event_source *deadline_timer;
     GPtrArray *services;
     bool draining;
+    Metrics *metrics;
     Access *access; /* NULL: every right is granted; borrowed */
 };
 
@@ -90,6 +92,7 @@ struct Call {
     const HandlerSlot *slot;
     const Driver *driver;
     uint64_t id, started, deadline;
+    uint64_t handed_over; /* when a worker was done with it; 0: the loop was */
     bool counts;          /* against max_client_requests */
     bool counts_priority; /* against PRIORITY_MAX */
     bool readonly;        /* as the connection was when the call came in */

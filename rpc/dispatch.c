@@ -149,6 +149,12 @@ static void call_finish(void *data)
     ClientState *cs = c->cs;
     Dispatcher *d = c->d;
 
+    if (c->reply) {
+        uint64_t now = now_usec();
+        metrics_call(d->metrics, c->binding->info, c->proc, now - c->started, c->failed);
+        if (c->handed_over)
+            metrics_lag(d->metrics, now - c->handed_over);
+    }
     g_queue_unlink(&d->calls, &c->link);
     g_queue_unlink(&cs->calls, &c->client_link);
     if (c->object)
@@ -179,10 +185,12 @@ static void call_finish(void *data)
 static void call_done(Call *c)
 {
     log_context_set(NULL);
-    if (loop_is_current(c->d->loop))
+    if (loop_is_current(c->d->loop)) {
         call_finish(c);
-    else
+    } else {
+        c->handed_over = now_usec();
         loop_post(c->d->loop, call_finish, c);
+    }
 }
 
 static void call_fail(Call *c, GError *error)
@@ -197,6 +205,8 @@ static void call_fail(Call *c, GError *error)
     message_unref(c->reply);
     c->reply = message_new_error(&c->msg->h, MSG_REPLY, error, source);
     g_error_free(error);
+    if (c->interrupted && c->oc->interrupt_failed)
+        c->oc->interrupt_failed(c->object);
     call_done(c);
 }
 
@@ -796,12 +806,33 @@ GArray *dispatcher_calls(Dispatcher *d)
                       .procedure = c->proc->name,
                       .server = server_name(c->cs->service->server),
                       .waiting = atomic_load(&c->waiting),
-                      .age_usec = now - c->started };
+                      .age_usec = now - c->started,
+                      .uid = call_uid(c) };
         if (atomic_load(&c->object_known))
             memcpy(r.object, c->object_uuid, sizeof(r.object));
         g_array_append_val(rows, r);
     }
     return rows;
+}
+
+void dispatcher_render_metrics(Dispatcher *d, GString *out)
+{
+    unsigned turns = 0, access = 0, others = 0;
+
+    for (GList *l = d->calls.head; l; l = l->next) {
+        const Call *c = l->data;
+        const char *waiting = atomic_load(&c->waiting);
+
+        if (waiting)
+            (*(strcmp(waiting, "turn") == 0 ? &turns : strcmp(waiting, "access") == 0 ? &access : &others))++;
+    }
+    metrics_family(out, "modvirt_calls_in_flight", "gauge", "Calls that are not answered yet.");
+    metrics_sample(out, "modvirt_calls_in_flight", NULL, NULL, d->calls.length);
+    metrics_family(out, "modvirt_calls_waiting", "gauge", "Calls that wait, by what for.");
+    metrics_sample(out, "modvirt_calls_waiting", "what", "turn", turns);
+    metrics_sample(out, "modvirt_calls_waiting", "what", "access", access);
+    metrics_sample(out, "modvirt_calls_waiting", "what", "other", others);
+    metrics_render(d->metrics, out);
 }
 
 bool dispatcher_cancel(Dispatcher *d, uint64_t id)
@@ -826,6 +857,7 @@ Dispatcher *dispatcher_new(Loop *loop, Pool *pool, const Driver *driver, GError 
     d->pool = pool;
     d->driver = driver;
     d->services = g_ptr_array_new();
+    d->metrics = metrics_new();
     int r = sd_event_add_time_relative(loop_event(loop), &d->deadline_timer, CLOCK_MONOTONIC, TICK_USEC, TICK_USEC / 4,
                                        on_tick, d);
     if (r < 0) {
@@ -902,6 +934,7 @@ Dispatcher *dispatcher_free(Dispatcher *d)
         g_free(s);
     }
     g_ptr_array_unref(d->services);
+    metrics_free(d->metrics);
     sd_event_source_disable_unref(d->deadline_timer);
     g_free(d);
     return NULL;

@@ -45,9 +45,18 @@ typedef struct CallRow {
     const char *waiting; /* "turn", "monitor", …; NULL: running */
     char object[37];     /* uuid or empty */
     uint64_t age_usec;
+    int64_t uid; /* whom the client acts for; -1: not known */
 } CallRow;
 GArray *dispatcher_calls(Dispatcher *d); /* of CallRow */
 bool dispatcher_cancel(Dispatcher *d, uint64_t call_id);
+
+/* Figures about calls, as OpenMetrics text. Loop thread. */
+void dispatcher_render_metrics(Dispatcher *d, GString *out);
+
+/* For administration: would this be granted? As call_allows(), but about somebody else, with the reason
+ * of a refusal. */
+struct AccessQuestion;
+bool call_would_allow(Call *c, const struct AccessQuestion *q, char **why);
 
 /* Client and Server of a call, for admin handlers and the core's own (never for drivers). */
 Client *call_client(const Call *c);

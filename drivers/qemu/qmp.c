@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "drivers/qemu/qmp-internal.h"
+#include "util/counter.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -175,8 +176,12 @@ static bool out_withdraw_locked(Qmp *q, uint64_t id)
     return false;
 }
 
+static Counter deadlines_missed =
+    COUNTER("modvirt_monitor_deadlines_missed", "Monitor commands that were not answered in time.");
+
 static void overdue(Qmp *q, QmpCall *c, bool unsent)
 {
+    counter_add(&deadlines_missed, 1);
     uint64_t now = now_usec(), none = 0;
 
     atomic_compare_exchange_strong(&q->overdue_since, &none, now);

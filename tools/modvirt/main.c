@@ -19,6 +19,11 @@ const Command commands[] = {
     { "convert",   cmd_convert,   "--from KIND --to KIND [--live|--inactive|--migratable] [--secure] FILE", "show a document as it is understood" },
     { "schema",    cmd_schema,    "[KIND]", "RELAX NG schema of a kind; without: list the kinds" },
     { "reference", cmd_reference, "DIR", "write a reference page per kind of document" },
+    { "calls",     cmd_calls,     "[DAEMON]", "calls in flight: who, what, how long, waiting for what" },
+    { "cancel",    cmd_cancel,    "DAEMON:NUMBER", "end a call, as 'calls' names it" },
+    { "can-i",     cmd_can_i,     "[--user USER] [--pid PID] [--daemon DAEMON] OBJECT:PERMISSION [NAME]", "would it be granted?" },
+    { "doctor",    cmd_doctor,    "[--json]", "look for what is wrong on this host" },
+    { "metrics",   cmd_metrics,   "[DAEMON]", "figures of a daemon in OpenMetrics text" },
     { NULL, NULL, NULL, NULL },
 };
 /* clang-format on */

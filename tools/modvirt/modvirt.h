@@ -30,3 +30,8 @@ int cmd_validate(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_reference(int argc, char **argv);
+int cmd_calls(int argc, char **argv);
+int cmd_cancel(int argc, char **argv);
+int cmd_can_i(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
