@@ -200,13 +200,21 @@ static bool plain_memory(Cmd *c, GError **err)
 bool cmd_memory(Cmd *c, GError **err)
 {
     const DomainDef *d = c->def;
+    uint64_t modules = 0;
+    guint pos = 0;
+    const MemoryDef *m;
+    while ((m = domain_next(d, DEVICE_MEMORY, &pos)))
+        modules += m->size;
+    if (modules >= d->memory)
+        return cmd_refuse(err, "memory: the modules have all of the %" G_GUINT64_FORMAT " KiB", d->memory);
+    uint64_t initial = d->memory - modules;
     if (d->max_memory)
-        cmd_optf(c, "-m", "size=%" G_GUINT64_FORMAT "k,slots=%u,maxmem=%" G_GUINT64_FORMAT "k", d->memory,
+        cmd_optf(c, "-m", "size=%" G_GUINT64_FORMAT "k,slots=%u,maxmem=%" G_GUINT64_FORMAT "k", initial,
                  d->memory_slots, d->max_memory);
     else
-        cmd_optf(c, "-m", "%" G_GUINT64_FORMAT, (d->memory + 1023) / 1024);
+        cmd_optf(c, "-m", "%" G_GUINT64_FORMAT, (initial + 1023) / 1024);
     if (cmd_uses_ram_backend(c)) {
-        Backend b = { .id = machine_of(c)->default_ram_id, .size = d->memory * 1024, .node = -1, .system = true };
+        Backend b = { .id = machine_of(c)->default_ram_id, .size = initial * 1024, .node = -1, .system = true };
         b.file = b.id;
         return add_backend(c, &b, err);
     }

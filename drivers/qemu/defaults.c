@@ -133,7 +133,9 @@ static void disk_defaults(DiskDef *disk)
         disk->snapshot = SNAPSHOT_NO;
         return;
     }
-    if (disk->src.type == STORAGE_NETWORK && disk->src.protocol == PROTOCOL_NONE &&
+    bool empty = (disk->src.type == STORAGE_NETWORK && disk->src.protocol == PROTOCOL_NONE) ||
+                 (disk->src.type == STORAGE_VOLUME && !disk->src.pool);
+    if (empty &&
         (disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY))
         disk->src.type = STORAGE_FILE; /* an empty drive */
     if (!disk->driver)
@@ -274,7 +276,7 @@ static void device_fill(DomainDef *d, Device *dev, const QemuCaps *caps)
     case DEVICE_RNG: {
         RngDef *r = (RngDef *)dev;
         if (r->backend == RNG_RANDOM && !r->path)
-            r->path = g_strdup("/dev/urandom");
+            r->path = g_strdup("/dev/random");
         break;
     }
     case DEVICE_SHMEM: {
@@ -631,6 +633,8 @@ static void cpu_defaults(DomainDef *d, const QemuCaps *caps)
         return;
     if (cpu->mode == CPU_MODE_NONE && cpu->model)
         cpu->mode = CPU_MODE_CUSTOM;
+    if (cpu->mode == CPU_MODE_HOST_MODEL && !cpu->model)
+        cpu->fallback = CPU_FALLBACK_ALLOW; /* says nothing without a model */
     if (cpu->check == CPU_CHECK_DEFAULT) {
         switch (cpu->mode) {
         case CPU_MODE_HOST_PASSTHROUGH: case CPU_MODE_MAXIMUM: cpu->check = CPU_CHECK_NONE; break;
@@ -660,6 +664,38 @@ static void feature_defaults(DomainDef *d, const QemuCaps *caps)
                 f->gic_version = GIC_3;
         }
     }
+}
+
+/* The memory of a new guest is what its cells and modules have. */
+static void memory_defaults(DomainDef *d)
+{
+    uint64_t cells = 0, modules = 0;
+    guint pos = 0;
+    const MemoryDef *m;
+    for (unsigned i = 0; d->cpu && i < list_len(d->cpu->cells); i++)
+        cells += ((const NumaCell *)list_at(d->cpu->cells, i))->memory;
+    while ((m = domain_next(d, DEVICE_MEMORY, &pos)))
+        modules += m->size;
+    if (cells == 0)
+        return;
+    d->memory = cells + modules;
+    if (d->current_memory > d->memory || d->current_memory == 0)
+        d->current_memory = d->memory;
+}
+
+/* A path that a run made, "DIR/domain-3-name/PORT" or the older "DIR/name.PORT", is not the user's. */
+static void channel_defaults(ChrDef *c, const QemuPolicyData *p)
+{
+    g_autofree char *dir = g_strconcat(p->channel_dir ? p->channel_dir : "/var/lib/libvirt/qemu/channel/target", "/", NULL);
+    if (c->target != CHANNEL_VIRTIO || c->src.type != CHR_UNIX || !c->src.path || !c->target_name ||
+        !g_str_has_prefix(c->src.path, dir) || !g_str_has_suffix(c->src.path, c->target_name))
+        return;
+    const char *rest = c->src.path + strlen(dir);
+    size_t n = strlen(rest) - strlen(c->target_name);
+    bool ours = n > 1 && ((rest[n - 1] == '.' && !memchr(rest, '/', n)) ||
+                          (rest[n - 1] == '/' && g_str_has_prefix(rest, "domain-") && !memchr(rest, '/', n - 1)));
+    if (ours)
+        g_clear_pointer(&c->src.path, g_free);
 }
 
 static void boot_defaults(DomainDef *d)
@@ -721,6 +757,12 @@ static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
         distance_defaults(d->cpu);
     }
     feature_defaults(d, caps);
+    if (!((const QemuPolicyData *)data)->keep_hardware)
+        memory_defaults(d);
+    guint pos = 0;
+    ChrDef *channel;
+    while ((channel = domain_next(d, DEVICE_CHANNEL, &pos)))
+        channel_defaults(channel, data);
     g_autoptr(GPtrArray) implied = take_implied_controllers(d);
     bool ok = imply_devices(d, data, caps, err);
     for (unsigned i = 0; i < implied->len; i++) {
@@ -749,6 +791,12 @@ static bool policy_domain_assign(DomainDef *d, void *data, GError **err)
 static bool policy_device_validate(const DomainDef *d, const Device *dev, void *data, GError **err)
 {
     g_autoptr(QemuCaps) caps = lookup_caps(d, data);
+    const GraphicsDef *g = (const GraphicsDef *)dev;
+    if (dev->kind == DEVICE_GRAPHICS && g->type == GRAPHICS_SPICE && g->tls_port.set && g->tls_port.v > 0 &&
+        !((const QemuPolicyData *)data)->spice_tls) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "graphics spice: a TLS port is asked for, but TLS is not switched on in qemu.conf");
+        return false;
+    }
     return qemu_validate_device(d, dev, caps, err);
 }
 

@@ -22,6 +22,8 @@ typedef struct QemuPolicyData {
     const char *host_arch;             /* NULL: of this build */
     const char *vnc_listen, *spice_listen; /* "127.0.0.1" when NULL */
     const char *nvram_dir;             /* "/var/lib/libvirt/qemu/nvram" */
+    const char *channel_dir;           /* "/var/lib/libvirt/qemu/channel/target" */
+    bool spice_tls;                    /* SPICE may use TLS ports */
     const char *host_audio;            /* QEMU_AUDIO_DRV of this process, where a guest may use it: */
     bool vnc_host_audio, nographics_host_audio;
     bool keep_hardware;                /* the document is of an existing guest: no new USB topology */

@@ -53,10 +53,15 @@ static void align_memory(DomainDef *d)
         c->memory = round_up(c->memory, unit);
         cells += c->memory;
     }
-    while ((m = domain_next(d, DEVICE_MEMORY, &pos)))
+    uint64_t before = 0, after = 0;
+    while ((m = domain_next(d, DEVICE_MEMORY, &pos))) {
+        before += m->size;
         m->size = round_up(m->size, MAX(unit, 2048)); /* modules come in 2 MiB */
+        after += m->size;
+    }
     bool balloon_full = d->current_memory == d->memory;
-    d->memory = cells ? cells : round_up(d->memory, unit);
+    uint64_t initial = d->memory > before ? d->memory - before : d->memory;
+    d->memory = (cells ? cells : round_up(initial, unit)) + after;
     if (balloon_full)
         d->current_memory = d->memory;
     if (d->max_memory)

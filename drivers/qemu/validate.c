@@ -159,6 +159,19 @@ bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps 
             return refuse(err, "panic: model '%s' has no address", enum_name(&panic_model_names, p->model));
         return true;
     }
+    case DEVICE_TPM: {
+        const TpmDef *t = (const TpmDef *)dev;
+        QemuCap need = t->backend == TPM_PASSTHROUGH ? QEMU_CAP_DEVICE_TPM_PASSTHROUGH : QEMU_CAP_DEVICE_TPM_EMULATOR;
+        if (caps && t->model != TPM_SPAPR_PROXY && !qemu_caps_has(caps, need))
+            return refuse(err, "tpm: emulator '%s' has no backend of type '%s'", caps->binary, enum_name(&tpm_backend_names, t->backend));
+        return true;
+    }
+    case DEVICE_MEMORY: {
+        const MemoryDef *m = (const MemoryDef *)dev;
+        if (m->model == MEMORY_SGX_EPC && caps && !qemu_caps_has(caps, QEMU_CAP_SGX_EPC))
+            return refuse(err, "memory: model 'sgx-epc' is not supported by this emulator on this host");
+        return true;
+    }
     case DEVICE_SHMEM: {
         const ShmemDef *s = (const ShmemDef *)dev;
         if (dev->info.address.type != ADDRESS_PCI && dev->info.address.type != ADDRESS_NONE)
@@ -246,6 +259,11 @@ bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err
     if (!validate_virt_type(d, caps, err) || !validate_features(d, caps, err) || !validate_firmware(d, err) ||
         !validate_displays(d, err))
         return false;
+    const CpuTopology *t = d->cpu ? d->cpu->topology : NULL;
+    if (t && (uint64_t)t->sockets * MAX(t->dies, 1) * MAX(t->clusters, 1) * t->cores * t->threads != d->vcpus_max)
+        return refuse(err, "cpu/topology does not match the maximum of %u vcpus", d->vcpus_max);
+    if (d->launch_security && d->launch_security->type == LAUNCH_SEV && caps && !qemu_caps_has(caps, QEMU_CAP_SEV_GUEST))
+        return refuse(err, "launchSecurity 'sev' is not supported by this emulator on this host");
     if (d->os.bootmenu_timeout.set && d->os.bootmenu_timeout.v > 65535)
         return refuse(err, "os/bootmenu: timeout %u is not between 0 and 65535", d->os.bootmenu_timeout.v);
     if (d->max_memory && arch_is_x86(d->os.arch) && !(d->cpu && list_len(d->cpu->cells)))

@@ -2,7 +2,7 @@
 /*
  * Test tool: takes domain documents through the QEMU driver's stages with a recorded emulator, for
  * tests/conformance/qemu. One request per line on standard input, "key=value" fields separated by
- * tabs: xml=FILE (required), to=xml|active|argv, caps=FILE, keep_aliases=1, and settings of the
+ * tabs: xml=FILE (required), to=xml|active|argv, caps=FILE, keep_aliases=1, define=1, and settings of the
  * driver's configuration (see settings[]). One answer per request: "ok LENGTH" or
  * "refused CODE LENGTH", then that many bytes: the document, or argv and env as JSON, or the error.
  */
@@ -92,6 +92,16 @@ static void strip_machine_aliases(QemuCaps *c)
     }
 }
 
+static void set_flags(QemuCaps *c, const char *flags)
+{
+    g_auto(GStrv) names = g_strsplit(flags, ",", -1);
+    for (char **n = names; *n; n++) {
+        QemuCap cap = qemu_cap_from_identifier(*n);
+        if (cap < QEMU_CAP_N_)
+            qemu_caps_set(c, cap);
+    }
+}
+
 /* An emulator that is only a list of flags, with the usual default machine of its architecture. */
 static QemuCaps *caps_of_flags(const char *arch, const char *flags)
 {
@@ -100,12 +110,7 @@ static QemuCaps *caps_of_flags(const char *arch, const char *flags)
         { "ppc64le", "pseries" }, { "s390x", "s390-ccw-virtio" }, { "riscv64", "virt" }, { "riscv32", "virt" },
     };
     QemuCaps *c = qemu_caps_new(emulator_path(NULL, arch), arch);
-    g_auto(GStrv) names = g_strsplit(flags, ",", -1);
-    for (char **n = names; *n; n++) {
-        QemuCap cap = qemu_cap_from_identifier(*n);
-        if (cap < QEMU_CAP_N_)
-            qemu_caps_set(c, cap);
-    }
+    set_flags(c, flags);
     for (unsigned i = 0; i < G_N_ELEMENTS(machines); i++) {
         if (strcmp(arch, machines[i][0]) != 0)
             continue;
@@ -172,15 +177,17 @@ static char *convert(Request *r, GError **err)
     gsize len;
     const char *to = field(r, "to") ? field(r, "to") : "argv", *caps = field(r, "caps");
     QemuPolicyData data = {
-        .lookup_caps = lookup_caps, .emulator = emulator_path, .opaque = r, .host_arch = "x86_64",
+        .lookup_caps = lookup_caps, .emulator = emulator_path, .opaque = r, .host_arch = "x86_64", .channel_dir = field(r, "define") ? NULL : "/tmp/channel", .spice_tls = !field(r, "no_spice_tls"),
         .host_audio = field(r, "host_audio"), .vnc_host_audio = field(r, "vnc_host_audio"),
-        .nographics_host_audio = field(r, "nographics_host_audio"), .keep_hardware = !field(r, "to") || strcmp(field(r, "to"), "argv"),
+        .nographics_host_audio = field(r, "nographics_host_audio"), .keep_hardware = !field(r, "define") && strcmp(field(r, "to") ? field(r, "to") : "argv", "argv"),
     };
     if (!field(r, "xml") || !g_file_get_contents(field(r, "xml"), &xml, &len, err))
         return NULL;
     if (caps) {
         if (!(r->caps = qemu_caps_load_xml(caps, err)))
             return NULL;
+        if (field(r, "flags"))
+            set_flags(r->caps, field(r, "flags"));
         if (!field(r, "keep_aliases"))
             strip_machine_aliases(r->caps);
     } else if (field(r, "flags")) {
