@@ -28,6 +28,8 @@ typedef struct ObjectClass {
     void (*interrupt)(void *object, Call *c, JobKind job);
     /* Since when the object does not answer (monotonic usec), 0: it does; for timeout messages. */
     uint64_t (*unresponsive_since)(void *object);
+    /* The call that interrupted has failed, before its turn or in it: make the object usable again. */
+    void (*interrupt_failed)(void *object);
 } ObjectClass;
 
 typedef struct DriverContext {

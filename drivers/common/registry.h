@@ -15,6 +15,8 @@ typedef struct DomainDriver {
     void (*detach)(void *data);
     /* JOB_DESTROY, JOB_ABORT: make what runs on this domain fail soon. Any thread. */
     void (*interrupt)(Domain *d, bool destroy);
+    /* What interrupted has failed: undo what interrupt() did. Any thread. */
+    void (*interrupt_failed)(Domain *d);
     /* Since when its monitor has been silent (monotonic usec), 0: it answers. Any thread. */
     uint64_t (*unresponsive_since)(Domain *d);
     /* The driver's part of the status file: attributes and children of <modvirt>. */

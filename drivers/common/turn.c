@@ -436,6 +436,12 @@ static void class_interrupt(void *object, Call *c, JobKind job)
         registry_driver()->interrupt(object, job == JOB_DESTROY);
 }
 
+static void class_interrupt_failed(void *object)
+{
+    if (registry_driver()->interrupt_failed)
+        registry_driver()->interrupt_failed(object);
+}
+
 static uint64_t class_unresponsive_since(void *object)
 {
     return registry_driver()->unresponsive_since ? registry_driver()->unresponsive_since(object) : 0;
@@ -450,5 +456,6 @@ const ObjectClass domain_object_class = {
     .begin = class_begin,
     .end = class_end,
     .interrupt = class_interrupt,
+    .interrupt_failed = class_interrupt_failed,
     .unresponsive_since = class_unresponsive_since,
 };

@@ -76,6 +76,10 @@ void guest_interrupt(Domain *d, bool destroy)
     if (g->starting.pid)
         (void)pidref_kill(&g->starting, SIGKILL, NULL); /* gone already is as good */
     lock_leave(&g->lock);
+}
+
+void guest_interrupt_failed(Domain *d)
+{
     domain_run_turn(d, "look after a destroy", false, process_after_interrupt, NULL);
 }
 

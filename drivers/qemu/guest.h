@@ -48,8 +48,9 @@ void guest_detach(void *guest);
 /* A reference to the monitor; NULL and VIR_ERR_OPERATION_INVALID when there is none. */
 Qmp *guest_qmp(Guest *g, GError **err);
 void guest_set_qmp(Guest *g, Qmp *take);
-/* DomainDriver.interrupt and .unresponsive_since */
+/* DomainDriver.interrupt, .interrupt_failed and .unresponsive_since */
 void guest_interrupt(Domain *d, bool destroy);
+void guest_interrupt_failed(Domain *d);
 uint64_t guest_unresponsive_since(Domain *d);
 
 /* What the monitor's callbacks do (events.c). data: the domain, referenced. */

@@ -25,7 +25,7 @@ void process_plan_reboot(DomainTurn *t, bool on);
 /* Connects the monitor again and brings state and guest together; ends the run if the process is gone
  * or its monitor cannot be had. */
 void process_reattach(DomainTurn *t, void *unused);
-/* Follows every destroy: one that did not end the guest left its monitor's calls aborted. */
+/* After a destroy that did not end the guest: its monitor's calls were aborted, so connect again. */
 void process_after_interrupt(DomainTurn *t, void *unused);
 /* The turn of a domain that was running when we last wrote its status. */
 void process_reconnect(DomainTurn *t, void *unused);
