@@ -541,7 +541,7 @@ bool domain_peek_identity(const char *xml, gsize len, char **ret_name, Uuid ret_
         return false;
     g_autofree char *name = values[0], *uuid = values[1];
     if (!name || !*name) {
-        error_set(err, VIR_ERR_NO_NAME, "domain: 'name' is missing");
+        error_set(err, VIR_ERR_NO_NAME, "<domain>");
         return false;
     }
     if (uuid && *uuid && !uuid_parse(uuid, u)) {
