@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import uuid as uuid_module
@@ -293,6 +294,25 @@ def _is_zombie(pid):
             return f.read().rsplit(')', 1)[1].split()[0] == 'Z'
     except OSError:
         return True
+
+
+_loop_started = False
+
+
+def start_event_loop():
+    """libvirt's event loop is one per process and must exist before the first connection. Events and
+    keepalive need it."""
+    global _loop_started
+    if _loop_started:
+        return
+    _loop_started = True
+    libvirt.virEventRegisterDefaultImpl()
+
+    def loop():
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+    threading.Thread(target=loop, daemon=True).start()
 
 
 def quiet_libvirt():

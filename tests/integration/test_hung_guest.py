@@ -9,10 +9,14 @@ import unittest
 
 import libvirt
 
-from harness import SLOW, OwnSandbox, domain_xml, emulators, unique, virsh, wait_for
+from harness import SLOW, OwnSandbox, domain_xml, emulators, start_event_loop, unique, virsh, wait_for
 
 AT_ONCE = 1.0 * SLOW
 DEADLINE = 45.0 * SLOW
+
+
+def setUpModule():
+    start_event_loop()                         # for keepalive
 
 
 class Hung(OwnSandbox):
@@ -41,12 +45,12 @@ class Hung(OwnSandbox):
             self.assertIn('running', self.at_once('dominfo', self.fine.name()))
             self.at_once('dumpxml', self.fine.name())
 
-        # Four who need the monitor wait; more than that must not use up the daemon's workers.
+        # Six who need the monitor wait; more than that must not use up the daemon's workers.
         outcome = []
 
         def needs_monitor():
             c = libvirt.open(self.sandbox.uri())
-            c.setKeepAlive(1, 4)
+            c.setKeepAlive(1, 4)               # a healthy daemon must not look dead meanwhile
             started = time.monotonic()
             try:
                 c.lookupByName(name).suspend()
@@ -67,7 +71,9 @@ class Hung(OwnSandbox):
         for t in waiting:
             t.join(DEADLINE)
             self.assertFalse(t.is_alive(), 'a call outlived its deadline')
+        self.assertEqual(len(outcome), len(waiting))
         for code, seconds, text in outcome:
+            self.assertGreater(seconds, 1, text)
             self.assertIn(code, (libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_OPERATION_FAILED,
                                  libvirt.VIR_ERR_AGENT_UNRESPONSIVE), text)
             self.assertRegex(text, r'(?i)monitor|deadline|respond|answer|tim(e|ed) ?out')

@@ -10,25 +10,8 @@ import xml.etree.ElementTree as ET
 
 import libvirt
 
-from harness import (GREETING, TestCase, domain_xml, emulators, read_until, unique, uri, wait_for)
-
-_loop_started = False
-
-
-def start_event_loop():
-    """libvirt's event loop is one per process and must exist before the first connection."""
-    global _loop_started
-    if _loop_started:
-        return
-    _loop_started = True
-    libvirt.virEventRegisterDefaultImpl()
-
-    def loop():
-        while True:
-            libvirt.virEventRunDefaultImpl()
-
-    threading.Thread(target=loop, daemon=True).start()
-
+from harness import (GREETING, TestCase, domain_xml, emulators, read_until, start_event_loop, unique, uri,
+                     wait_for)
 
 def setUpModule():
     start_event_loop()

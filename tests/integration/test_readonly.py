@@ -4,7 +4,11 @@ import unittest
 
 import libvirt
 
-from harness import TestCase, domain_xml, readonly_uri, uri, virsh
+from harness import TestCase, domain_xml, readonly_uri, start_event_loop, uri, virsh
+
+
+def setUpModule():
+    start_event_loop()
 
 
 class ReadOnly(TestCase):
@@ -66,7 +70,6 @@ class ReadOnly(TestCase):
 
     def test_events(self):
         # Listening is looking.
-        libvirt.virEventRegisterDefaultImpl()
         for c in self.each():
             callback = c.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lambda *a: None, None)
             c.domainEventDeregisterAny(callback)

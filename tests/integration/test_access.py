@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who may do what: rules from a file, polkit on a bus of the test's own, and what administrators see of it.
+
+Users are taken on by root with setpriv; elsewhere these tests are skipped. polkitd runs in a mount
+namespace of its own, where its rules are the test's.
+"""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from harness import OwnSandbox, domain_xml, run, wait_for
+
+ALICE, BOB = 1, 2
+POLKITD = '/usr/lib/polkit-1/polkitd'
+
+BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>system</type><listen>unix:path={}</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow user="*"/><allow own="*"/>
+<allow send_type="method_call"/><allow send_type="signal"/><allow receive_type="method_call"/>
+<allow send_requested_reply="true" send_type="method_return"/><allow receive_type="method_return"/>
+<allow send_requested_reply="true" send_type="error"/><allow receive_type="error"/>
+<allow receive_type="signal"/></policy></busconfig>
+"""
+
+
+@unittest.skipUnless(os.geteuid() == 0 and shutil.which('setpriv'), 'needs root and setpriv')
+class Access(OwnSandbox):
+    def setUp(self):
+        super().setUp()
+        self.etc = os.path.join(self.sandbox.dir, 'etc', 'libvirt')
+        os.makedirs(self.etc, exist_ok=True)
+
+    def write(self, name, text):
+        with open(os.path.join(self.etc, name), 'w', encoding='utf-8') as f:
+            f.write(text)
+
+    def start(self):
+        self.sandbox.start()
+        for path in (self.sandbox.dir, os.path.join(self.sandbox.dir, 'run'), self.sandbox.run_dir):
+            os.chmod(path, 0o755)
+        self.use(self.sandbox, 'virtproxyd')
+        c = self.connect()
+        self.web, self.db = (c.defineXML(domain_xml(name)) for name in ('web-1', 'db'))
+        return c
+
+    def virsh_as(self, uid, *args, daemon='virtproxyd', readonly=False):
+        """(status, what it printed)"""
+        status, out, err = run(['setpriv', f'--reuid={uid}', f'--regid={uid}', '--clear-groups', 'env', 'HOME=/nonexistent',
+                                'virsh', '-q', '-c', self.sandbox.uri(daemon, readonly)] + list(args), check=False)
+        return status, out + err
+
+    def names_for(self, uid, **how):
+        status, out = self.virsh_as(uid, 'list', '--all', '--name', **how)
+        self.assertEqual(status, 0, out)
+        return sorted(out.split())
+
+    def modvirt(self, *args):
+        status, out, err = run([os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')] + list(args), check=False,
+                               env={'MODVIRT_ROOT': self.sandbox.dir})
+        return status, out + err
+
+    def hang_up(self, daemon):
+        with open(os.path.join(self.sandbox.dir, 'run', f'{daemon}.pid'), encoding='ascii') as f:
+            os.kill(int(f.read()), signal.SIGHUP)
+
+    def open_to_all(self):
+        self.write('virtproxyd.conf', 'auth_unix_rw = "none"\nunix_sock_rw_perms = "0777"\n')
+
+
+class Rules(Access):
+    RULES = f"""allow user {ALICE}  connect:*
+deny  anyone    domain:read_secure
+allow user {ALICE}  domain:getattr,read  name=web-*
+allow user {ALICE}  domain:write,save    name=web-* driver=QEMU
+deny  user {ALICE}  domain:*
+"""
+
+    def test_rules(self):
+        self.open_to_all()
+        self.write('virtqemud.conf', 'access_drivers = [ "rules" ]\n')
+        self.write('access.rules', self.RULES)
+        self.start()
+        self.assertEqual(self.names_for(ALICE), ['web-1'])
+        self.assertEqual(self.virsh_as(ALICE, 'autostart', 'web-1')[0], 0)
+        status, text = self.virsh_as(ALICE, 'dominfo', 'db')
+        self.assertTrue(status and 'failed to get domain' in text, text)
+        status, text = self.virsh_as(ALICE, 'dominfo', self.db.UUIDString())
+        self.assertTrue(status and 'failed to get domain' in text, text)
+        status, text = self.virsh_as(ALICE, 'start', 'web-1')
+        self.assertTrue(status, text)
+        self.assertRegex(text, r"domain_create\w* needs the permission domain:start on domain 'web-1': line 5 of .*rules")
+        status, text = self.virsh_as(ALICE, 'dumpxml', '--security-info', 'web-1')
+        self.assertIn('domain:read_secure', text)
+        status, text = self.virsh_as(BOB, 'list', '--all')
+        self.assertTrue(status and 'no rule of' in text, text)
+        # Who is asked about elsewhere gets the same answers.
+        self.assertEqual(self.modvirt('can-i', '--user', str(ALICE), 'domain:write', 'web-1'), (0, 'yes\n'))
+        status, text = self.modvirt('can-i', '--user', str(ALICE), 'org.libvirt.api.domain.start', 'web-1')
+        self.assertEqual(status, 1, text)
+        self.assertIn('line 5', text)
+
+        # A mistake changes nothing; what is right counts at once.
+        self.write('access.rules', 'allow anyone domain:nonsense\n')
+        self.hang_up('virtqemud')
+        wait_for('a line in the log', lambda: 'access.rules:1' in self.sandbox.log_tail('virtqemud', 50))
+        self.assertEqual(self.names_for(ALICE), ['web-1'])
+        self.write('access.rules', 'allow anyone *\n')
+        self.hang_up('virtqemud')
+        wait_for('the new rules', lambda: self.names_for(ALICE) == ['db', 'web-1'])
+
+    def test_events_are_filtered(self):
+        self.open_to_all()
+        self.write('virtqemud.conf', 'access_drivers = [ "rules" ]\n')
+        self.write('access.rules', self.RULES)
+        c = self.start()
+        argv = ['setpriv', f'--reuid={ALICE}', f'--regid={ALICE}', '--clear-groups', 'env', 'HOME=/nonexistent', 'virsh', '-q',
+                '-c', self.sandbox.uri(), 'event', '--all', '--loop', '--timeout', '4']
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as watcher:
+            time.sleep(1.5)
+            for name in ('db-2', 'web-2', 'db-3'):
+                c.defineXML(domain_xml(name))
+            out = watcher.communicate(timeout=30)[0]
+        self.assertIn('web-2', out)
+        self.assertNotIn('db-', out)
+
+
+@unittest.skipUnless(os.path.exists(POLKITD) and shutil.which('dbus-daemon') and shutil.which('unshare'),
+                     'needs polkitd and dbus-daemon')
+class Polkit(Access):
+    def setUp(self):
+        super().setUp()
+        self.rules = os.path.join(self.sandbox.dir, 'polkit')
+        os.makedirs(self.rules)
+        bus = os.path.join(self.sandbox.dir, 'bus')
+        with open(bus + '.conf', 'w', encoding='utf-8') as f:
+            f.write(BUS.format(bus))
+        os.chmod(self.sandbox.dir, 0o755)
+        os.chmod(self.rules, 0o755)
+        self.address = f'unix:path={bus}'
+        self.sandbox.extra_env['DBUS_SYSTEM_BUS_ADDRESS'] = self.address
+        self.spawn(['dbus-daemon', '--nofork', f'--config-file={bus}.conf'])
+        wait_for('the bus', lambda: os.path.exists(bus))
+
+    def spawn(self, argv):
+        child = subprocess.Popen(argv, env={**os.environ, 'DBUS_SYSTEM_BUS_ADDRESS': self.address},
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        return child
+
+    def grant(self, text):
+        with open(os.path.join(self.rules, '10-test.rules'), 'w', encoding='utf-8') as f:
+            f.write(f'polkit.addRule(function(action, subject) {{ {text} }});\n')
+
+    def start_polkitd(self):
+        self.polkitd = self.spawn(['unshare', '-m', 'sh', '-c', 'mkdir -p /etc/polkit-1/rules.d && '
+                                   f'mount --bind {self.rules} /etc/polkit-1/rules.d && exec {POLKITD} --no-debug'])
+        wait_for('polkitd', lambda: 'PolicyKit1' in run(
+            ['dbus-send', f'--bus={self.address}', '--print-reply', '--dest=org.freedesktop.DBus', '/',
+             'org.freedesktop.DBus.ListNames'], check=False)[1])
+
+    def test_connecting(self):
+        self.write('virtproxyd.conf', 'auth_unix_rw = "polkit"\nauth_unix_group = "daemon"\n')
+        self.grant(f'if (action.id == "org.libvirt.unix.manage" && subject.user == "bin") return polkit.Result.YES;')
+        self.start()
+        # Nobody to ask: root and the group get in, others learn why not.
+        self.assertEqual(self.names_for(0), ['db', 'web-1'])
+        self.assertEqual(self.names_for(ALICE), ['db', 'web-1'])
+        status, text = self.virsh_as(BOB, 'list')
+        self.assertTrue(status and 'org.libvirt.unix.manage' in text and "group 'daemon'" in text, text)
+        self.start_polkitd()
+        self.assertEqual(self.names_for(BOB), ['db', 'web-1'])
+        status, text = self.virsh_as(3, 'list')
+        self.assertRegex(text, r'polkit action org\.libvirt\.unix\.manage for uid 3 \(process \d+\): no polkit agent')
+
+    def test_access(self):
+        self.open_to_all()
+        self.write('virtqemud.conf', 'access_drivers = [ "polkit" ]\n')
+        self.grant('if (action.id.indexOf("org.libvirt.api.domain.") == 0) return subject.user == "daemon" && '
+                   'action.lookup("connect_driver") == "QEMU" && action.lookup("domain_name") == "web-1" && '
+                   'action.lookup("domain_uuid") && action.id != "org.libvirt.api.domain.start" ? polkit.Result.YES '
+                   ': polkit.Result.NO;')
+        self.start_polkitd()
+        self.start()
+        self.assertEqual(self.names_for(ALICE), ['web-1'])
+        self.assertEqual(self.names_for(BOB), [])
+        self.assertEqual(self.virsh_as(ALICE, 'autostart', 'web-1')[0], 0)
+        status, text = self.virsh_as(ALICE, 'start', 'web-1')
+        self.assertTrue(status and 'org.libvirt.api.domain.start' in text, text)
+        # The daemon hears that rules changed; a connection that is open feels it at once.
+        argv = ['setpriv', f'--reuid={ALICE}', f'--regid={ALICE}', '--clear-groups', 'env', 'HOME=/nonexistent', 'virsh', '-q',
+                '-c', self.sandbox.uri()]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as shell:
+            shell.stdin.write('domstate web-1\n')
+            shell.stdin.flush()
+            time.sleep(1.5)
+            self.grant('if (action.id == "org.libvirt.api.domain.read" || action.id == "org.libvirt.api.domain.getattr") '
+                       'return polkit.Result.NO;')
+            time.sleep(2.5)
+            out = shell.communicate('domstate web-1\n', timeout=30)[0]
+        self.assertIn('shut off', out)
+        self.assertIn('error:', out)
+        # Without polkit nobody but root may anything, and nothing hangs.
+        self.polkitd.kill()
+        self.polkitd.wait()
+        began = time.monotonic()
+        status, text = self.virsh_as(ALICE, 'list', '--all')
+        self.assertLess(time.monotonic() - began, 20)
+        self.assertTrue(status and 'polkit' in text, text)
+        self.assertEqual(self.names_for(0), ['db', 'web-1'])
+
+
+LABELS = r'\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\n"])*"(?:,(?!\})|(?=\})))+\}'
+SAMPLE = re.compile(rf'^([a-zA-Z_:][a-zA-Z0-9_:]*)({LABELS})? ([0-9.eE+-]+|\+Inf|NaN)$')
+
+
+def parse_openmetrics(text):
+    """Samples as {family: {(name, labels): value}}; AssertionError for what the format does not allow."""
+    families, types, family = {}, {}, None
+    lines = text.split('\n')
+    assert lines[-2:] == ['# EOF', ''], lines[-2:]
+    for line in lines[:-2]:
+        if line.startswith('# TYPE '):
+            family, kind = line.split(' ')[2:]
+            assert family not in families, f'family {family} twice'
+            assert kind in ('counter', 'gauge', 'histogram'), line
+            families[family], types[family] = {}, kind
+        elif line.startswith('# HELP '):
+            assert line.split(' ')[2] == family, line
+        else:
+            m = SAMPLE.match(line)
+            assert m, line
+            name, labels, value = m[1], m[2] or '', float(m[3])
+            allowed = {'gauge': [family], 'counter': [family + '_total'],
+                       'histogram': [family + s for s in ('_bucket', '_sum', '_count')]}[types[family]]
+            assert name in allowed, f'{line} in family {family}'
+            assert (name, labels) not in families[family], f'{line} twice'
+            families[family][name, labels] = value
+    for family, kind in types.items():
+        if kind == 'histogram':
+            check_histogram(family, families[family])
+    return families
+
+
+def check_histogram(family, samples):
+    last = {}
+    for (name, labels), value in samples.items():
+        if name == family + '_bucket':
+            le = re.search(r'le="([^"]*)"', labels)[1]
+            rest = re.sub(r',?le="[^"]*"', '', labels).replace('{}', '')
+            before = last.get(rest, (-1.0, 0.0))
+            assert float(le) > before[0] and value >= before[1], (labels, value)
+            last[rest] = (float(le), value)
+    for rest, (le, value) in last.items():
+        assert le == float('inf') and samples[family + '_count', rest] == value, (family, rest)
+        assert (family + '_sum', rest) in samples
+
+
+class Figures(OwnSandbox):
+    def get(self, daemon, request=b'GET /metrics HTTP/1.0\r\nHost: x\r\n\r\n'):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(20)
+            s.connect(os.path.join(self.sandbox.run_dir, f'{daemon}-metrics-sock'))
+            s.sendall(request)
+            data = b''.join(iter(lambda: s.recv(65536), b''))
+        head, _, body = data.partition(b'\r\n\r\n')
+        return head.decode().split('\r\n'), body.decode()
+
+    def test_metrics(self):
+        self.sandbox.start()
+        self.use(self.sandbox, 'virtproxyd')
+        c = self.connect()
+        for _ in range(7):
+            c.listAllDomains()
+        try:
+            c.lookupByName('nobody')
+        except Exception:
+            pass
+        for daemon in ('virtproxyd', 'virtqemud'):
+            head, body = self.get(daemon)
+            self.assertEqual(head[0], 'HTTP/1.0 200 OK')
+            self.assertIn(f'Content-Length: {len(body.encode())}', head)
+            families = parse_openmetrics(body)
+            self.assertEqual(families['modvirt_clients']['modvirt_clients', f'{{server="{daemon}"}}'], 1)
+        labels = '{program="remote",procedure="connect_list_all_domains"}'
+        self.assertEqual(families['modvirt_call_seconds']['modvirt_call_seconds_count', labels], 7)
+        labels = '{program="remote",procedure="domain_lookup_by_name"}'
+        self.assertEqual(families['modvirt_call_failures']['modvirt_call_failures_total', labels], 1)
+        self.assertIn('modvirt_jobs_queued', families)
+
+    def test_other_requests(self):
+        self.sandbox.start()
+        self.assertEqual(self.get('virtqemud', b'GET / HTTP/1.0\r\n\r\n')[0][0], 'HTTP/1.0 404 Not Found')
+        self.assertEqual(self.get('virtqemud', b'POST /metrics HTTP/1.0\r\n\r\n')[0][0], 'HTTP/1.0 405 Method Not Allowed')
+        self.assertEqual(self.get('virtqemud', b'x' * 4095)[0], [''])
+        # One who says nothing is sent away, and others are served meanwhile.
+        with socket.socket(socket.AF_UNIX) as slow:
+            slow.settimeout(20)
+            slow.connect(os.path.join(self.sandbox.run_dir, 'virtqemud-metrics-sock'))
+            slow.sendall(b'GET ')
+            self.assertEqual(self.get('virtqemud')[0][0], 'HTTP/1.0 200 OK')
+            self.assertEqual(slow.recv(1), b'')
+
+
+if __name__ == '__main__':
+    unittest.main()
