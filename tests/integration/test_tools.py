@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""modvirt calls, cancel, doctor, metrics against running daemons."""
+import json
+import os
+import signal
+import threading
+import time
+import unittest
+
+import libvirt
+
+from harness import OwnSandbox, domain_xml, emulators, run, unique, wait_for
+from test_access import parse_openmetrics
+
+
+class Tools(OwnSandbox):
+    def modvirt(self, *args):
+        status, out, err = run([os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')] + list(args), check=False,
+                               env={'MODVIRT_ROOT': self.sandbox.dir})
+        return status, out, err
+
+    def calls(self):
+        """{id: [procedure, uid, seconds, waits for, object]} of virtqemud"""
+        status, out, err = self.modvirt('calls', 'virtqemud')
+        self.assertEqual(status, 0, err)
+        return {line.split()[0]: line.split()[1:] for line in out.splitlines()[1:]}
+
+    def test_a_waiting_call_is_seen_and_cancelled(self):
+        self.sandbox.start()
+        self.use(self.sandbox)
+        dom = self.connect().createXML(domain_xml(unique('hung')))
+        for pid in emulators(dom.name()):
+            os.kill(pid, signal.SIGSTOP)
+        ends = []
+
+        def needs_monitor():
+            c = libvirt.open(self.sandbox.uri())
+            try:
+                c.lookupByName(dom.name()).suspend()
+                ends.append((None, time.monotonic()))
+            except libvirt.libvirtError as e:
+                ends.append((e.get_error_code(), time.monotonic()))
+            c.close()
+
+        threads = [threading.Thread(target=needs_monitor) for _ in range(2)]
+        for t in threads:
+            t.start()
+        waiting = wait_for('two calls', lambda: len(self.calls()) == 2 and
+                           [k for k, v in self.calls().items() if v[3] == 'turn'])
+        row = self.calls()[waiting[0]]
+        self.assertEqual((row[0], row[1], row[4]), ('domain_suspend', str(os.geteuid()), dom.UUIDString()))
+        _, text, _ = self.modvirt('metrics', 'virtqemud')
+        self.assertEqual(parse_openmetrics(text)['modvirt_calls_waiting']['modvirt_calls_waiting', '{what="turn"}'], 1)
+        self.assertEqual(self.modvirt('cancel', waiting[0])[0], 0)
+        wait_for('its end', lambda: ends, 5)
+        self.assertEqual(ends[0][0], libvirt.VIR_ERR_OPERATION_ABORTED)
+        self.assertNotIn(waiting[0], self.calls())
+        status, _, text = self.modvirt('cancel', waiting[0])
+        self.assertEqual(status, 1)
+        self.assertIn('is in flight', text)
+        for pid in emulators(dom.name()):
+            os.kill(pid, signal.SIGCONT)
+        for t in threads:
+            t.join()
+
+    def test_doctor(self):
+        self.sandbox.start()
+        status, out, err = self.modvirt('doctor', '--json')
+        lines = json.loads(out)
+        for daemon in ('virtproxyd', 'virtqemud'):
+            self.assertTrue([x for x in lines if x['verdict'] == 'ok' and f'{daemon} ' in x['text']], out)
+        for x in lines:
+            self.assertIn(x['verdict'], ('ok', 'note', 'bad'))
+            self.assertTrue(x['verdict'] == 'ok' or x['advice'], x)
+        self.assertEqual(status, 1 if [x for x in lines if x['verdict'] == 'bad'] else 0)
+        self.sandbox.stop_daemon('virtqemud', signal.SIGKILL)
+        status, out, err = self.modvirt('doctor')
+        self.assertEqual(status, 1)
+        self.assertRegex(out, r'bad +daemons +virtqemud does not answer')
+        self.assertIn('systemctl restart virtqemud', out)
+
+    def test_wrong_usage(self):
+        for args in (('cancel', 'virtqemud'), ('calls', 'nosuchd'), ('can-i',), ('metrics', 'a', 'b'), ('doctor', '-x')):
+            self.assertEqual(self.modvirt(*args)[0], 2, args)
+
+
+if __name__ == '__main__':
+    unittest.main()
