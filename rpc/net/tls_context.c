@@ -65,6 +65,8 @@ int tls_context_apply(TlsContext *c, gnutls_session_t s)
         r = gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, c->cred);
     /* Asked for, not required: one without is told what is missing. */
     gnutls_certificate_server_set_request(s, GNUTLS_CERT_REQUEST);
+    /* Nor do we name our authorities: a client with a certificate of another one would show none. */
+    gnutls_certificate_send_x509_rdn_sequence(s, 1);
     return r;
 }
 
