@@ -53,7 +53,7 @@ static bool cpu_model(Cmd *c, GString *s, GError **err)
     switch (cpu->mode) {
     case CPU_MODE_HOST_PASSTHROUGH: case CPU_MODE_MAXIMUM:
         g_string_append(s, cpu->mode == CPU_MODE_MAXIMUM || d->virt == VIRT_QEMU ? "max" : "host");
-        if (cpu->migratable != TRI_ABSENT && cmd_has(c, QEMU_CAP_CPU_MIGRATABLE) && d->virt != VIRT_QEMU)
+        if (cpu->mode == CPU_MODE_HOST_PASSTHROUGH && d->virt != VIRT_QEMU && cmd_has(c, QEMU_CAP_CPU_MIGRATABLE))
             cpu_prop(s, "migratable", cpu->migratable);
         break;
     case CPU_MODE_HOST_MODEL: {

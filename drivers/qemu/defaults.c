@@ -646,7 +646,7 @@ static void cpu_defaults(DomainDef *d, const QemuCaps *caps)
         case CPU_MODE_NONE: case _CPU_MODE_N: break;
         }
     }
-    if ((cpu->mode == CPU_MODE_HOST_PASSTHROUGH || cpu->mode == CPU_MODE_MAXIMUM) && cpu->migratable == TRI_ABSENT &&
+    if (cpu->mode == CPU_MODE_HOST_PASSTHROUGH && cpu->migratable == TRI_ABSENT &&
         caps && arch_is_x86(d->os.arch))
         cpu->migratable = qemu_caps_has(caps, QEMU_CAP_CPU_MIGRATABLE) ? TRI_YES : TRI_NO;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "drivers/qemu/alias.h"
+#include "drivers/qemu/cpu_map.h"
 #include "drivers/qemu/firmware.h"
 #include "drivers/qemu/guest_cpu.h"
 #include "drivers/qemu/machine.h"
@@ -68,6 +69,59 @@ static void align_memory(DomainDef *d)
         d->max_memory = round_up(d->max_memory, unit);
 }
 
+static CpuFeature *find_feature(const CpuDef *cpu, const char *name)
+{
+    for (unsigned i = 0; i < list_len(cpu->features); i++) {
+        CpuFeature *f = list_at(cpu->features, i);
+        if (strcmp(f->name, name) == 0)
+            return f;
+    }
+    return NULL;
+}
+
+/* Features that models once had and lost are named, so that no emulator gives them back. pconfig is
+ * one that no emulator knows any more, not even to switch it off. */
+static void settle_features(CpuDef *cpu)
+{
+    const CpuModel *m = cpu->model ? cpu_model_find(cpu->model) : NULL;
+    for (unsigned i = 0; m && i < cpu_x86_n_features; i++) {
+        const char *name = cpu_x86_features[i].name;
+        if (!cpu_features_has(&m->removed, i) || find_feature(cpu, name))
+            continue;
+        CpuFeature *f = g_new0(CpuFeature, 1);
+        f->name = g_strdup(name);
+        f->policy = CPU_POLICY_DISABLE;
+        if (!cpu->features)
+            cpu->features = g_ptr_array_new();
+        g_ptr_array_add(cpu->features, f);
+    }
+    CpuFeature *gone = find_feature(cpu, "pconfig");
+    if (gone && (gone->policy == CPU_POLICY_DISABLE || gone->policy == CPU_POLICY_FORBID)) {
+        g_ptr_array_remove(cpu->features, gone);
+        g_free(gone->name);
+        g_free(gone);
+    }
+}
+
+static bool prepare_cpu(DomainDef *d, const QemuCaps *caps, GError **err)
+{
+    QemuAccel accel = qemu_accel_from_name(enum_name(&virt_type_names, d->virt));
+    CpuDef *cpu = d->cpu;
+    if (!cpu || accel == QEMU_ACCEL_N_)
+        return true;
+    if (cpu->match == CPU_MATCH_MINIMUM && cpu->mode == CPU_MODE_CUSTOM && arch_is_x86(d->os.arch)) {
+        /* At least this model: as much as there is. */
+        cpu->mode = CPU_MODE_HOST_MODEL;
+        cpu->match = CPU_MATCH_NONE;
+        g_clear_pointer(&cpu->model, g_free);
+    }
+    if (!qemu_cpu_expand(cpu, caps, accel, err))
+        return false;
+    if (cpu->mode == CPU_MODE_CUSTOM && arch_is_x86(d->os.arch))
+        settle_features(cpu);
+    return true;
+}
+
 static void channel_paths(DomainDef *d, const QemuRun *run)
 {
     guint pos = 0;
@@ -91,6 +145,5 @@ bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GE
         return false;
     align_memory(d);
     channel_paths(d, run);
-    QemuAccel accel = qemu_accel_from_name(enum_name(&virt_type_names, d->virt));
-    return !d->cpu || accel == QEMU_ACCEL_N_ || qemu_cpu_expand(d->cpu, caps, accel, err);
+    return prepare_cpu(d, caps, err);
 }
