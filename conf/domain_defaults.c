@@ -58,8 +58,9 @@ static void join_console_and_serial(DomainDef *d)
         }
         device_free(d->devices->pdata[i - 1]);
         d->devices->pdata[i - 1] = mirror_of(serial);
-    } else if (!console && serial && serial_can_be_console(serial)) {
-        domain_add_device(d, mirror_of(serial));
+    } else if (serial && serial_can_be_console(serial)) {
+        /* Consoles of other kinds come after it. */
+        g_ptr_array_insert(d->devices, console ? (gint)i - 1 : -1, mirror_of(serial));
     }
 }
 

@@ -34,8 +34,8 @@ static uint32_t controller_flags(const ControllerDef *c, const Kinds *k)
         case SCSI_VIRTIO_TRANSITIONAL: return k->pci;
         case SCSI_VIRTIO_SCSI: case SCSI_VIRTIO_NON_TRANSITIONAL: return k->virtio;
         case SCSI_BUSLOGIC: case SCSI_LSILOGIC: case SCSI_VMPVSCSI: case SCSI_DC390: case SCSI_AM53C974:
+        case SCSI_LSISAS1068: case SCSI_LSISAS1078:
             return k->pci;
-        case SCSI_LSISAS1068: case SCSI_LSISAS1078: return k->pcie;
         default: return 0;
         }
     case CONTROLLER_USB:

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "drivers/qemu/address-internal.h"
+#include "drivers/qemu/machine.h"
 #include "util/error.h"
 
 enum { HUB_PORTS = 8, PATH_DEPTH_MAX = 4, USB_DEVICES_MAX = 512, USB_BUS_MAX = 255 };
@@ -30,25 +31,6 @@ static unsigned controller_ports(const ControllerDef *c)
     case USB_NEC_XHCI: case USB_QEMU_XHCI: return c->ports.set ? MIN(c->ports.v, 15) : 4;
     case USB_QUSB1: case USB_QUSB2: return c->ports.set ? MIN(c->ports.v, 31) : 8;
     default: return 0;
-    }
-}
-
-static bool on_usb(const Device *dev)
-{
-    switch (dev->kind) {
-    case DEVICE_HUB: return true;
-    case DEVICE_HOSTDEV: {
-        const HostdevDef *h = (const HostdevDef *)dev;
-        return h->mode == HOSTDEV_SUBSYS && h->type == HOSTDEV_USB;
-    }
-    case DEVICE_DISK: return ((const DiskDef *)dev)->bus == DISK_BUS_USB;
-    case DEVICE_CONTROLLER: return ((const ControllerDef *)dev)->type == CONTROLLER_CCID;
-    case DEVICE_INPUT: return ((const InputDef *)dev)->bus == INPUT_BUS_USB;
-    case DEVICE_SERIAL: return ((const ChrDef *)dev)->target == SERIAL_USB;
-    case DEVICE_SOUND: return ((const SoundDef *)dev)->model == SOUND_USB;
-    case DEVICE_REDIRDEV: return true;
-    case DEVICE_INTERFACE: return g_strcmp0(((const NetDef *)dev)->model, "usb-net") == 0;
-    default: return false;
     }
 }
 
@@ -199,7 +181,7 @@ static bool add_missing_hubs(DomainDef *d, GError **err)
             ports += controller_ports(c);
         else if (dev->kind == DEVICE_HUB)
             ports += HUB_PORTS - 1;
-        if (dev->kind != DEVICE_HUB && on_usb(dev))
+        if (dev->kind != DEVICE_HUB && qemu_device_on_usb(dev))
             devices++;
     }
     if (devices > USB_DEVICES_MAX) {
@@ -226,7 +208,7 @@ bool qemu_assign_usb(DomainDef *d, bool keep, GError **err)
         any |= c->type == CONTROLLER_USB && c->model != USB_NONE;
     for (unsigned i = 0; keep && any && i < list_len(d->devices); i++) {
         const Device *dev = list_at(d->devices, i);
-        any = !on_usb(dev) || !wants_port(dev);
+        any = !qemu_device_on_usb(dev) || !wants_port(dev);
     }
     if (!any)
         return true;
@@ -243,7 +225,7 @@ bool qemu_assign_usb(DomainDef *d, bool keep, GError **err)
         for (unsigned k = 0; ok && k < G_N_ELEMENTS(order); k++) {
             for (unsigned i = 0; ok && i < list_len(d->devices); i++) {
                 Device *dev = list_at(d->devices, i);
-                if (dev->kind != order[k] || !on_usb(dev))
+                if (dev->kind != order[k] || !qemu_device_on_usb(dev))
                     continue;
                 if (pass == 0 && dev->info.address.type == ADDRESS_USB && dev->info.address.u.usb.port)
                     ok = check_given(d, &s, dev, err) && take(&s, d, dev, dev->info.address.u.usb.bus,

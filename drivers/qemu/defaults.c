@@ -218,6 +218,8 @@ static void video_defaults(const DomainDef *d, VideoDef *v, const QemuCaps *caps
         v->type = default_video_type(d, caps);
     if (v->type == VIDEO_QXL && !v->vgamem.set)
         v->vgamem = (OptU32){ 1, 16 * 1024 };
+    if (v->type == VIDEO_BOCHS && !v->vram.set)
+        v->vram = (OptU32){ 1, 16 * 1024 };
     if (!v->heads.set && v->type != VIDEO_NONE)
         v->heads = (OptU32){ 1, 1 };
 }
@@ -469,6 +471,23 @@ static void sort_disks(DomainDef *d)
     }
 }
 
+static int implied_rank(const ControllerDef *c)
+{
+    static const uint8_t order[] = { CONTROLLER_SCSI, CONTROLLER_FDC, CONTROLLER_IDE, CONTROLLER_SATA, CONTROLLER_VIRTIO_SERIAL, CONTROLLER_CCID };
+    for (unsigned i = 0; i < G_N_ELEMENTS(order); i++) {
+        if (c->type == order[i])
+            return (int)i;
+    }
+    return (int)G_N_ELEMENTS(order);
+}
+
+static int compare_implied(gconstpointer a, gconstpointer b)
+{
+    const ControllerDef *x = *(ControllerDef *const *)a, *y = *(ControllerDef *const *)b;
+    int rank = implied_rank(x) - implied_rank(y);
+    return rank ? rank : x->index.v < y->index.v ? -1 : x->index.v > y->index.v;
+}
+
 /* Controllers that addresses imply were added before those that the machine implies, and come after
  * them. Takes them out. */
 static GPtrArray *take_implied_controllers(DomainDef *d)
@@ -484,6 +503,7 @@ static GPtrArray *take_implied_controllers(DomainDef *d)
         else
             i++;
     }
+    g_ptr_array_sort(taken, compare_implied);
     return taken;
 }
 

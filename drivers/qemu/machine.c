@@ -181,3 +181,22 @@ unsigned qemu_storage_port(StorageProtocol p)
     }
     return 0;
 }
+
+bool qemu_device_on_usb(const Device *dev)
+{
+    switch (dev->kind) {
+    case DEVICE_HUB: return true;
+    case DEVICE_HOSTDEV: {
+        const HostdevDef *h = (const HostdevDef *)dev;
+        return h->mode == HOSTDEV_SUBSYS && h->type == HOSTDEV_USB;
+    }
+    case DEVICE_DISK: return ((const DiskDef *)dev)->bus == DISK_BUS_USB;
+    case DEVICE_CONTROLLER: return ((const ControllerDef *)dev)->type == CONTROLLER_CCID;
+    case DEVICE_INPUT: return ((const InputDef *)dev)->bus == INPUT_BUS_USB;
+    case DEVICE_SERIAL: return ((const ChrDef *)dev)->target == SERIAL_USB;
+    case DEVICE_SOUND: return ((const SoundDef *)dev)->model == SOUND_USB;
+    case DEVICE_REDIRDEV: return true;
+    case DEVICE_INTERFACE: return g_strcmp0(((const NetDef *)dev)->model, "usb-net") == 0;
+    default: return false;
+    }
+}

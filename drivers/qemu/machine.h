@@ -26,6 +26,8 @@ bool qemu_machine_has_fdc(const DomainDef *d);
 bool qemu_machine_needs_fdc(const DomainDef *d);
 /* "pci.0" rather than "pci". */
 bool qemu_machine_numbers_pci_buses(const DomainDef *d);
+/* A device that is plugged into a USB port. */
+bool qemu_device_on_usb(const Device *dev);
 /* CPUs that the guest starts with and that can never be taken away. */
 unsigned qemu_fixed_vcpus(const DomainDef *d);
 /* The model that a CPU type stands for: "qemu64-x86_64-cpu" is "qemu64". */

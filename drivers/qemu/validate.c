@@ -244,6 +244,39 @@ static bool validate_firmware(const DomainDef *d, GError **err)
     return true;
 }
 
+static bool validate_shape(const DomainDef *d, GError **err)
+{
+    bool usb_off = false, first = true;
+    guint pos = 0;
+    const ControllerDef *c;
+    while ((c = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        usb_off |= c->type == CONTROLLER_USB && c->model == USB_NONE;
+        if (c->type == CONTROLLER_FDC && c->index.v > 0)
+            return refuse(err, "only 1 fdc controller is supported");
+        if (c->type == CONTROLLER_IDE && c->index.v > 0 && qemu_machine_has_ide(d))
+            return refuse(err, "only 1 IDE controller is supported by this machine");
+    }
+    for (unsigned i = 0; usb_off && i < list_len(d->devices); i++) {
+        const Device *dev = list_at(d->devices, i);
+        if (qemu_device_on_usb(dev))
+            return refuse(err, "USB is disabled for this domain, but it has a %s on USB", device_kind_element(dev->kind));
+    }
+    pos = 0;
+    const VideoDef *v;
+    for (; (v = domain_next(d, DEVICE_VIDEO, &pos)); first = false) {
+        bool secondary = v->type == VIDEO_QXL || v->type == VIDEO_VIRTIO;
+        if (!first && !secondary)
+            return refuse(err, "video type '%s' is only valid as primary video device", enum_name(&video_type_names, v->type));
+    }
+    pos = 0;
+    const ChrDef *console;
+    for (first = true; (console = domain_next(d, DEVICE_CONSOLE, &pos)); first = false) {
+        if (!first && console->target == CONSOLE_SERIAL)
+            return refuse(err, "only the first console can be a serial port");
+    }
+    return true;
+}
+
 static bool validate_displays(const DomainDef *d, GError **err)
 {
     guint pos = 0;
@@ -257,7 +290,7 @@ static bool validate_displays(const DomainDef *d, GError **err)
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err)
 {
     if (!validate_virt_type(d, caps, err) || !validate_features(d, caps, err) || !validate_firmware(d, err) ||
-        !validate_displays(d, err))
+        !validate_shape(d, err) || !validate_displays(d, err))
         return false;
     if (d->cpu && d->cpu->mode == CPU_MODE_HOST_PASSTHROUGH && d->virt == VIRT_QEMU)
         return refuse(err, "CPU mode 'host-passthrough' for %s qemu domain on this host is not supported by hypervisor", d->os.arch);
