@@ -81,8 +81,7 @@ static uint32_t kind_flags(const Device *dev, const Kinds *k)
         return ((const FsDef *)dev)->model == VIRTIO_MODEL_TRANSITIONAL ? k->pci : k->virtio;
     case DEVICE_SOUND:
         switch (((const SoundDef *)dev)->model) {
-        case SOUND_ES1370: case SOUND_AC97: case SOUND_ICH6: case SOUND_ICH7: return k->pci;
-        case SOUND_ICH9: return k->pcie;
+        case SOUND_ES1370: case SOUND_AC97: case SOUND_ICH6: case SOUND_ICH7: case SOUND_ICH9: return k->pci;
         case SOUND_VIRTIO: return k->virtio;
         default: return 0;
         }
