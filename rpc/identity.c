@@ -98,13 +98,17 @@ uint64_t identity_start_time(const Identity *id)
 {
     PidRef p = PIDREF_NONE;
 
-    if (id->start_time || !id->pid)
-        return id->start_time;
+    /* Kept once found: the one member that is written later, always with the same value. */
+    uint64_t known = __atomic_load_n(&id->start_time, __ATOMIC_RELAXED);
+
+    if (known || !id->pid)
+        return known;
     if (!pidref_from_pid(id->pid, &p, NULL))
         return 0; /* it is gone; the rest of the identity still holds */
 
     uint64_t start_time = p.start_time;
 
     pidref_done(&p); /* clears it */
+    __atomic_store_n(&((Identity *)id)->start_time, start_time, __ATOMIC_RELAXED);
     return start_time;
 }

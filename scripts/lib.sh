@@ -8,7 +8,7 @@ SOURCE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # The only list of packages: what the build and the daemons need, then what the tests need on top.
 PACKAGES_BUILD=(
     build-essential meson ninja-build pkg-config python3
-    libglib2.0-dev libxml2-dev libtirpc-dev libgnutls28-dev libsystemd-dev libjson-c-dev
+    libglib2.0-dev libxml2-dev libtirpc-dev libgnutls28-dev libsasl2-dev libsystemd-dev libjson-c-dev
 )
 PACKAGES_RUN=(
     busybox-static ca-certificates cpio
