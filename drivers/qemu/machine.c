@@ -200,3 +200,8 @@ bool qemu_device_on_usb(const Device *dev)
     default: return false;
     }
 }
+
+bool qemu_is_usb_companion(const ControllerDef *c)
+{
+    return c->type == CONTROLLER_USB && (c->model == USB_ICH9_UHCI1 || c->model == USB_ICH9_UHCI2 || c->model == USB_ICH9_UHCI3);
+}

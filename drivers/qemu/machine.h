@@ -26,6 +26,8 @@ bool qemu_machine_has_fdc(const DomainDef *d);
 bool qemu_machine_needs_fdc(const DomainDef *d);
 /* "pci.0" rather than "pci". */
 bool qemu_machine_numbers_pci_buses(const DomainDef *d);
+/* A UHCI that lends its ports to the EHCI of the same index. */
+bool qemu_is_usb_companion(const ControllerDef *c);
 /* A device that is plugged into a USB port. */
 bool qemu_device_on_usb(const Device *dev);
 /* CPUs that the guest starts with and that can never be taken away. */
