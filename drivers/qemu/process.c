@@ -388,7 +388,7 @@ static void release_run(const DomainView *v)
         resources_free_ports(v->live->def);
         for (guint i = 0; (chr = domain_next(v->live->def, DEVICE_CHANNEL, &i));)
             if (chr->src.type == CHR_UNIX && chr->src.listen && chr->src.path)
-                (void)unlink(chr->src.path);
+                resources_remove_socket(chr->src.path);
     }
     if (s) {
         qemu_launch_cleanup(v->name, s->monitor_path);

@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/prepare.h"
@@ -298,12 +299,21 @@ void resources_close_fds(Resources *r)
         fd_close(&g_array_index(r->fds, SpawnFd, i).fd);
 }
 
+void resources_remove_socket(const char *path)
+{
+    g_autofree char *dir = g_path_get_dirname(path), *channels = g_build_filename(qemu.lib, "channel", "target", "", NULL);
+
+    (void)unlink(path);
+    if (g_str_has_prefix(dir, channels))
+        (void)rmdir(dir); /* not while others are in it */
+}
+
 void resources_release(Resources *r, bool failed)
 {
     resources_close_fds(r);
     g_array_unref(r->fds);
     for (unsigned i = 0; failed && i < r->unlink->len; i++)
-        (void)unlink(r->unlink->pdata[i]);
+        resources_remove_socket(r->unlink->pdata[i]);
     g_ptr_array_unref(r->unlink);
     for (unsigned i = 0; failed && i < r->ports->len; i++)
         (void)port_mark(g_array_index(r->ports, uint32_t, i), false);

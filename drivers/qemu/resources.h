@@ -25,6 +25,8 @@ int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned inde
 bool resources_assign_ports(Resources *r, DomainDef *def, GError **err);
 /* The child has its copies: ours must not keep its sockets alive. */
 void resources_close_fds(Resources *r);
+/* Removes a listening socket of a run, and the run's directory of channels with the last of them. */
+void resources_remove_socket(const char *path);
 /* failed: removes what was made. Ports are free again either way when the guest ends: see
  * resources_free_ports(). */
 void resources_release(Resources *r, bool failed);
