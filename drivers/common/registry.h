@@ -24,6 +24,7 @@ typedef struct DomainDriver {
     DriverStatus *(*status_parse)(const xmlNode *modvirt, GError **err);
     const ConfPolicy *policy;
     void *policy_data;
+    void *stored_policy_data; /* for definitions read back from disk; NULL: policy_data */
     const char *subdir; /* "qemu": below the config and run directories */
 } DomainDriver;
 

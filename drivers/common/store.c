@@ -167,7 +167,8 @@ static DomainView *load_config(const char *file, GError **err)
     if (!text)
         return NULL;
     g_autoptr(DomainDef) def =
-        domain_parse(text, len, DOMAIN_PARSE_INACTIVE | DOMAIN_PARSE_NO_VALIDATE, driver->policy, driver->policy_data, err);
+        domain_parse(text, len, DOMAIN_PARSE_INACTIVE | DOMAIN_PARSE_NO_VALIDATE, driver->policy,
+                     driver->stored_policy_data ? driver->stored_policy_data : driver->policy_data, err);
     if (!def)
         return NULL;
     g_autofree char *expected = file_name(def->name);

@@ -55,6 +55,7 @@ static const DomainDriver domain_driver = {
     .status_parse = qemu_status_parse,
     .policy = &qemu_policy,
     .policy_data = &qemu.policy,
+    .stored_policy_data = &qemu.stored_policy,
     .subdir = "qemu",
 };
 
@@ -100,6 +101,8 @@ static bool driver_init(const DriverContext *ctx, GError **err)
         .vnc_host_audio = qemu.config->vnc_allow_host_audio,
         .nographics_host_audio = qemu.config->nographics_allow_host_audio,
     };
+    qemu.stored_policy = qemu.policy;
+    qemu.stored_policy.keep_hardware = true;
     if (!registry_init(&domain_driver, ctx, err) || !store_load(&live, err) ||
         !qemu_launch_recover(process_known, NULL, err))
         return false;

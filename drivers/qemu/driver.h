@@ -11,6 +11,7 @@ typedef struct QemuDriver {
     const DriverContext *ctx;
     QemuConfig *config;
     QemuPolicyData policy;
+    QemuPolicyData stored_policy; /* for guests that exist: they keep the hardware they have */
     char *lib;   /* LIB/qemu */
     char *run;   /* RUN/qemu */
 } QemuDriver;
