@@ -16,6 +16,7 @@ PACKAGES_RUN=(
 )
 PACKAGES_TEST=(
     clang clang-format libclang-rt-dev libsys-virt-perl procps python3-libvirt systemd
+    gnutls-bin libsasl2-modules netcat-openbsd openssh-client openssh-server sasl2-bin
 )
 
 say()
