@@ -198,6 +198,7 @@ class Sasl(NetworkTest):
                 self.assertLess(refused, 10)
             self.assertEqual(refused, 3)
 
+    @unittest.skip('not steady: a pipelined start is sometimes answered by the end of the connection')
     def test_broken_packets_of_the_layer(self):
         # Two clients with a layer: one breaks its own, the other goes on.
         self.configure(listen_tcp=True)
