@@ -13,6 +13,7 @@ import libvirt
 from harness import (GREETING, TestCase, domain_xml, emulators, read_until, start_event_loop, unique, uri,
                      wait_for)
 
+
 def setUpModule():
     start_event_loop()
 
@@ -167,7 +168,9 @@ class Life(TestCase):
         other = self.connect()
         self.assertEqual(other.lookupByName(name).isActive(), 1)
         owner.close()
+        # The emulator ends first, then the daemon writes down that it did.
         wait_for('the guest to end with its client', lambda: not emulators(name))
+        wait_for('the guest to be forgotten', lambda: name not in [d.name() for d in other.listAllDomains()])
         self.assertLibvirtError(libvirt.VIR_ERR_NO_DOMAIN, other.lookupByName, name)
 
     def test_autodestroy_of_a_persistent_guest(self):

@@ -178,7 +178,7 @@ class Autodestroy(OwnSandbox):
         self.sandbox.start_daemon('virtqemud')
         # Its connection is gone, so nothing holds the guest any more.
         wait_for('the guest to end', lambda: not emulators(name))
-        self.assertNotIn(name, names(virsh('list', '--all', '--name')))
+        wait_for('the guest to be forgotten', lambda: name not in names(virsh('list', '--all', '--name')))
 
 
 if __name__ == '__main__':
