@@ -15,7 +15,8 @@ PACKAGES_RUN=(
     libvirt-clients qemu-system-x86 qemu-utils
 )
 PACKAGES_TEST=(
-    clang clang-format libclang-rt-dev libsys-virt-perl procps python3-libvirt systemd
+    clang clang-format dbus-daemon iproute2 libclang-rt-dev libsys-virt-perl libvirt-daemon libvirt-daemon-driver-qemu
+    polkitd procps python3-libvirt systemd
     gnutls-bin libsasl2-modules netcat-openbsd openssh-client openssh-server sasl2-bin
 )
 

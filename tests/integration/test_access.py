@@ -142,6 +142,13 @@ class Polkit(Access):
             f.write(BUS.format(bus))
         os.chmod(self.sandbox.dir, 0o755)
         os.chmod(self.rules, 0o755)
+        # The actions are those that we install, whatever else this machine has.
+        self.actions = os.path.join(self.sandbox.dir, 'actions')
+        os.makedirs(self.actions)
+        os.chmod(self.actions, 0o755)
+        source = os.path.join(os.path.dirname(__file__), '..', '..', 'protocols', 'org.libvirt.unix.policy')
+        for policy in source, os.path.join(self.sandbox.build, 'protocols', 'org.libvirt.api.policy'):
+            shutil.copy(policy, self.actions)
         self.address = f'unix:path={bus}'
         self.sandbox.extra_env['DBUS_SYSTEM_BUS_ADDRESS'] = self.address
         self.spawn(['dbus-daemon', '--nofork', f'--config-file={bus}.conf'])
@@ -160,7 +167,8 @@ class Polkit(Access):
 
     def start_polkitd(self):
         self.polkitd = self.spawn(['unshare', '-m', 'sh', '-c', 'mkdir -p /etc/polkit-1/rules.d && '
-                                   f'mount --bind {self.rules} /etc/polkit-1/rules.d && exec {POLKITD} --no-debug'])
+                                   f'mount --bind {self.rules} /etc/polkit-1/rules.d && '
+                                   f'mount --bind {self.actions} /usr/share/polkit-1/actions && exec {POLKITD} --no-debug'])
         wait_for('polkitd', lambda: 'PolicyKit1' in run(
             ['dbus-send', f'--bus={self.address}', '--print-reply', '--dest=org.freedesktop.DBus', '/',
              'org.freedesktop.DBus.ListNames'], check=False)[1])
