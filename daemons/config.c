@@ -8,12 +8,14 @@
 #include "daemons/config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "util/conffile.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/paths.h"
 
 #define BOOL(field, doc) { #field, CONFFILE_BOOL, offsetof(DaemonConf, field), doc }
@@ -207,6 +209,23 @@ static bool check_limits(const DaemonConf *c, GError **err)
 }
 
 /* The derived members; checks what the rows cannot. */
+/* machine-id(5): 32 hexadecimal digits and a newline. */
+static bool uuid_of_machine_id(DaemonConf *c, GError **err)
+{
+    static const char file[] = "/etc/machine-id";
+    g_autofree char *text = NULL;
+    size_t len;
+
+    if (!fd_read_file(AT_FDCWD, file, 256, &text, &len, err))
+        return false;
+    if (!uuid_parse(g_strstrip(text), c->uuid) || !uuid_is_valid(c->uuid)) {
+        error_set(err, VIR_ERR_CONF_SYNTAX, "'host_uuid_source' is 'machine-id', and '%s' holds '%s'", file, text);
+        return false;
+    }
+    c->have_uuid = true;
+    return true;
+}
+
 static bool config_finish(DaemonConf *c, GError **err)
 {
     static const char *const unix_auths[] = { "none", "sasl", "polkit", NULL },
@@ -244,7 +263,7 @@ static bool config_finish(DaemonConf *c, GError **err)
                   c->host_uuid);
         return false;
     }
-    return true;
+    return c->have_uuid || g_strcmp0(c->host_uuid_source, "machine-id") != 0 || uuid_of_machine_id(c, err);
 }
 
 DaemonConf *config_load(const DaemonSpec *spec, const char *path, GError **err)

@@ -57,7 +57,8 @@ static void test_network_keys_belong_to_the_proxy(void)
         load(&proxy, "listen_tcp = 1\ntls_allowed_dn_list = [\"a\"]\nauth_tcp = \"none\"\n", NULL);
 
     assert(c && c->listen_tcp && !c->listen_tls && !config_missing_features(c));
-    assert(!load(&qemu, "listen_tcp = 1\n", &err) && strstr(err->message, "unknown key 'listen_tcp'"));
+    g_autoptr(DaemonConf) q = load(&qemu, "listen_tcp = 1\n", NULL);
+    assert(q && !q->listen_tcp);
 }
 
 static void test_nonsense_is_refused(void)
@@ -75,6 +76,7 @@ static void test_nonsense_is_refused(void)
         { "log_level = 9", "log_level" },
         { "host_uuid = \"00000000-0000-0000-0000-000000000000\"", "host_uuid" },
         { "max_cleints = 1", "did you mean 'max_clients'" },
+        { "acces_drivers = [ \"polkit\" ]", "did you mean 'access_drivers'" },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {

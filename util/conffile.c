@@ -5,6 +5,7 @@
  * as administrators know it. Every error names file and line. A load that fails may have stored
  * some values: the caller throws the struct away. No state, any thread.
  */
+#define LOG_SOURCE "util.conffile"
 #include "util/conffile.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include "util/enum.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/log.h"
 
 enum { FILE_MAX = 1024 * 1024, LIST_MAX = 16384 };
 
@@ -217,22 +219,17 @@ static bool store(Parser *c, const ConfFileKey *k, Value *v, GError **err)
     g_assert_not_reached();
 }
 
+/* A key that is nearly one of ours is a slip, and passing over it could leave a door open. Any other is
+ * of another version or another daemon: it must not keep a host's guests from being managed. */
 static bool unknown_key(const Parser *c, const char *key, GError **err)
 {
-    unsigned best = (unsigned)MAX(strlen(key) / 3, 1) + 1;
-    const char *near = NULL;
+    enum { SLIP = 2 };
 
-    for (size_t i = 0; i < c->n_keys; i++) {
-        unsigned d = edit_distance(key, c->keys[i].name, best);
-
-        if (d < best) {
-            best = d;
-            near = c->keys[i].name;
-        }
-    }
-    if (near)
-        return fail(c, err, "unknown key '%s', did you mean '%s'?", key, near);
-    return fail(c, err, "unknown key '%s'", key);
+    for (size_t i = 0; i < c->n_keys; i++)
+        if (edit_distance(key, c->keys[i].name, SLIP + 1) <= SLIP)
+            return fail(c, err, "unknown key '%s', did you mean '%s'?", key, c->keys[i].name);
+    log_warn("%s:%u: unknown key '%s' is ignored", c->name, c->line, key);
+    return true;
 }
 
 static bool parse_setting(Parser *c, GError **err)
@@ -256,16 +253,17 @@ static bool parse_setting(Parser *c, GError **err)
 
     while (row < c->n_keys && strcmp(c->keys[row].name, key) != 0)
         row++;
-    if (row == c->n_keys)
-        return unknown_key(c, key, err);
+    if (row == c->n_keys && !unknown_key(c, key, err))
+        return false;
 
     ok = parse_value(c, &v, err);
-    if (ok && !c->seen[row])
+    if (ok && row < c->n_keys && !c->seen[row])
         ok = store(c, &c->keys[row], &v, err);
     value_done(&v);
     if (!ok)
         return false;
-    c->seen[row] = true;
+    if (row < c->n_keys)
+        c->seen[row] = true;
 
     skip_blanks(c);
     if (peek(c) >= 0 && peek(c) != '\n' && peek(c) != '#')

@@ -2,7 +2,7 @@
 /*
  * Configuration files of the daemons and drivers (virtqemud.conf, qemu.conf, …): lines "key = value"
  * with strings, integers, booleans 0/1 and lists of strings; '#' comments. Described by rows; a key
- * that has no row is an error that names file, line and the nearest known key.
+ * that has no row is skipped with a warning, unless it is nearly one of ours: that is an error.
  */
 #pragma once
 

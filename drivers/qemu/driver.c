@@ -85,6 +85,7 @@ static bool driver_init(const DriverContext *ctx, GError **err)
     g_autoptr(GPtrArray) live = NULL;
 
     qemu.ctx = ctx;
+    host_set_uuid(ctx->host_uuid);
     qemu.config = qemu_config_load(err);
     if (!qemu.config || !make_dirs(err))
         return false;

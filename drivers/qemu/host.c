@@ -246,6 +246,13 @@ char *host_hostname(GError **err)
     return r;
 }
 
+static const uint8_t *configured_uuid;
+
+void host_set_uuid(const uint8_t *uuid)
+{
+    configured_uuid = uuid;
+}
+
 bool host_uuid(uint8_t ret[16], GError **err)
 {
     static const char *const firmware[] = { "/sys/devices/virtual/dmi/id/product_uuid", "/sys/class/dmi/id/product_uuid" };
@@ -253,6 +260,10 @@ bool host_uuid(uint8_t ret[16], GError **err)
     gsize len = 0;
     char text[38];
 
+    if (configured_uuid) {
+        memcpy(ret, configured_uuid, 16);
+        return true;
+    }
     for (unsigned i = 0; i < G_N_ELEMENTS(firmware); i++) {
         g_autofree char *t = slurp(firmware[i], NULL);
         if (t && uuid_parse(g_strstrip(t), ret) && uuid_is_valid(ret))

@@ -82,7 +82,9 @@ int host_cells_free(int first, unsigned max, uint64_t *ret, GError **err);
 bool host_free_pages(int cell, unsigned size_kib, uint64_t *ret, GError **err);
 
 char *host_hostname(GError **err);
-/* The host's UUID: the firmware's, else one kept in LIB/host-uuid… of this installation. */
+/* The configuration's word on the host's UUID, 16 bytes that stay; before any other thread. */
+void host_set_uuid(const uint8_t *uuid);
+/* The host's UUID: the configured one, else the firmware's, else one kept in LIB/host-uuid… of this installation. */
 bool host_uuid(uint8_t ret[16], GError **err);
 /* <sysinfo type='smbios'> document from the firmware's tables. VIR_ERR_CONFIG_UNSUPPORTED: this host has none,
  * or they cannot be read. */

@@ -167,6 +167,20 @@ class Restart(OwnSandbox):
         virsh('list', connect=self.sandbox.uri('virtqemud'))
 
 
+class Configuration(OwnSandbox):
+    def test_identity_of_the_host(self):
+        uuid = '6e6f7420-616e-4f74-8865-7220686f7374'
+        etc = os.path.join(self.sandbox.dir, 'etc', 'libvirt')
+        os.makedirs(etc, exist_ok=True)
+        with open(os.path.join(etc, 'virtqemud.conf'), 'w', encoding='utf-8') as f:
+            f.write(f'# of a newer version\nkey_from_afar = [ "a" ]\nhost_uuid = "{uuid}"\n')
+        self.sandbox.start()
+        conn = libvirt.open(self.sandbox.uri('virtqemud'))
+        self.assertIn(f'<uuid>{uuid}</uuid>', conn.getCapabilities())
+        conn.close()
+        self.assertIn("virtqemud.conf:2: unknown key 'key_from_afar'", self.sandbox.log_tail('virtqemud', 50))
+
+
 class Autodestroy(OwnSandbox):
     def test_guest_ends_when_its_client_left_while_the_daemon_was_away(self):
         self.sandbox.start()
