@@ -29,7 +29,7 @@ static const ConfField param_rows[] = {
 };
 CONF_DESC(status_param_desc, StatusParam, param_rows);
 static const ConfField slirp_rows[] = {
-    CONF_STR(StatusSlirp, alias, "@alias", CF_REQUIRED, "interface"), CONF_U32(StatusSlirp, pid, "@pid", CF_REQUIRED, "process"),
+    CONF_STR(StatusSlirp, alias, "@alias", CF_REQUIRED, "interface"), CONF_U32(StatusSlirp, pid, "@pid", CF_REQUIRED, "process", CONF_NUM(num_positive)),
     CONF_PAD(StatusSlirp, _pad),
 };
 CONF_DESC(status_slirp_desc, StatusSlirp, slirp_rows);
@@ -130,7 +130,7 @@ static const ConfCustom status_domain = { status_domain_parse, status_domain_for
 static const ConfField status_rows[] = {
     CONF_STR(D, state, "@state", CF_REQUIRED, "state of the guest"),
     CONF_STR(D, reason, "@reason", CF_REQUIRED, "why it is in that state"),
-    CONF_U32(D, pid, "@pid", CF_REQUIRED, "process of the emulator"),
+    CONF_U32(D, pid, "@pid", CF_REQUIRED, "process of the emulator", CONF_NUM(num_positive)),
     CONF_LIST(D, taints, "taint", status_taint_desc, 0, "unsupported ways"),
     CONF_STR(D, monitor_path, "monitor/@path", CF_REQUIRED, "socket of the monitor"),
     CONF_STR(D, monitor_type, "monitor/@type", 0, "'unix'"),

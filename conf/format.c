@@ -53,11 +53,21 @@ static bool masked(const ConfFormatter *f, const ConfField *r)
            (r->flags & CF_READ_ONLY);
 }
 
+/* Where parsing insists on a number, zero is written like any other. */
+static bool written(const ConfField *r, const void *v)
+{
+    const ConfType *t = r->type;
+
+    return (r->flags & CF_ALWAYS) || t->present(r, v) ||
+           ((r->flags & (CF_REQUIRED | CF_IF_ELEMENT)) == CF_REQUIRED &&
+            (t == &conf_u32 || t == &conf_u64 || t == &conf_i64 || t == &conf_size));
+}
+
 static void format_scalar(ConfFormatter *f, const ConfField *r, const ConfStep *s, const void *base)
 {
     const void *v = (const char *)base + r->off;
 
-    if (!(r->flags & CF_ALWAYS) && !r->type->present(r, v))
+    if (!written(r, v))
         return;
     if ((r->flags & CF_USER_ALIAS) && (f->flags & DOMAIN_FORMAT_INACTIVE) &&
         !g_str_has_prefix(*(char *const *)v, "ua-"))

@@ -107,6 +107,14 @@ static void test_pools_need_what_their_type_needs(void)
             "pool/source/auth: 'secret' is missing");
 }
 
+static void test_a_number_that_must_be_there_may_be_zero(void)
+{
+    refused("status", "<domstatus state='running' reason='booted' pid='0'><monitor path='/m' type='unix'/></domstatus>",
+            "domstatus/@pid");
+    becomes("volume", "<volume><name>v</name><capacity>0</capacity><target><path>/v</path></target></volume>",
+            NULL);
+}
+
 static void test_sources_and_capabilities_of_pools(void)
 {
     becomes("storagesources",
@@ -288,6 +296,7 @@ int main(void)
 {
     test_pools_have_what_their_type_has();
     test_pools_need_what_their_type_needs();
+    test_a_number_that_must_be_there_may_be_zero();
     test_sources_and_capabilities_of_pools();
     test_volumes_have_the_formats_of_their_pool();
     test_node_devices();
