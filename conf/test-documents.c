@@ -111,8 +111,9 @@ static void test_a_number_that_must_be_there_may_be_zero(void)
 {
     refused("status", "<domstatus state='running' reason='booted' pid='0'><monitor path='/m' type='unix'/></domstatus>",
             "domstatus/@pid");
-    becomes("volume", "<volume><name>v</name><capacity>0</capacity><target><path>/v</path></target></volume>",
-            NULL);
+    becomes("storagevol",
+            "<volume type='file'>\n  <name>v</name>\n  <capacity unit='bytes'>0</capacity>\n  <allocation unit='bytes'>0</allocation>\n"
+            "  <target>\n    <path>/v</path>\n    <format type='raw'/>\n  </target>\n</volume>\n", NULL);
 }
 
 static void test_sources_and_capabilities_of_pools(void)
