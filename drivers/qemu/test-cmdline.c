@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Unit test: defaults, addresses, aliases and command line, on an emulator made up here. The recorded
- * command lines of tests/conformance/qemu test the breadth; these are the rules that must not move. */
+ * command lines of tests/conformance/run test the breadth; these are the rules that must not move. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Test tool: takes domain documents through the QEMU driver's stages with a recorded emulator, for
- * tests/conformance/qemu. One request per line on standard input, "key=value" fields separated by
+ * tests/conformance/run. One request per line on standard input, "key=value" fields separated by
  * tabs: xml=FILE (required), to=xml|active|argv, caps=FILE, keep_aliases=1, define=1, and settings of the
  * driver's configuration (see settings[]). One answer per request: "ok LENGTH" or
  * "refused CODE LENGTH", then that many bytes: the document, or argv and env as JSON, or the error.
