@@ -110,7 +110,7 @@ static Message *client_transact(RpcClient *c, Message *call, const char *what, G
             break;
         }
 
-        int r = sd_event_run(loop_event(c->loop), deadline ? deadline - now : UINT64_MAX);
+        int r = loop_turn(c->loop, deadline ? deadline - now : UINT64_MAX);
 
         if (r < 0) {
             error_set_errno(err, -r, "cannot wait for the answer to %s", what);
@@ -269,7 +269,7 @@ bool rpc_client_wait(RpcClient *c, uint64_t usec)
     unsigned before = c->n_events;
 
     while (!c->closed && c->n_events == before && (now = now_usec()) < end)
-        if (sd_event_run(loop_event(c->loop), end - now) < 0)
+        if (loop_turn(c->loop, end - now) < 0)
             return false;
     return !c->closed;
 }

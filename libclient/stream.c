@@ -104,7 +104,7 @@ static bool stream_step(RpcStream *s, uint64_t usec, GError **err)
         return false;
     }
 
-    int r = sd_event_run(loop_event(s->c->loop), usec);
+    int r = loop_turn(s->c->loop, usec);
 
     if (r < 0) {
         error_set_errno(err, -r, "cannot wait for a stream");

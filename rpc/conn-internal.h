@@ -33,9 +33,9 @@ struct Conn {
     bool eof;        /* the input has ended; eof_why: by an error */
     bool drained;    /* the last read took all there was */
     bool in_blocked; /* we do not read */
-    int io_enabled;
-    uint32_t events;
-    sd_event_source *io, *more, *flush_timer;
+    bool more;       /* on_more() is posted */
+    LoopIo io;
+    sd_event_source *flush_timer;
     User *user;
     const ConnOps *ops; /* NULL once nothing may be called any more */
     void *data;

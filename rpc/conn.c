@@ -29,6 +29,7 @@
 #include "rpc/conn.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -41,11 +42,11 @@
 
 enum {
     READ_CHUNK = 8 << 10,
-    IN_BATCH = 16,            /* messages per wake-up */
+    IN_BATCH = 16, /* messages per wake-up */
     IN_BATCH_BYTES = 512 << 10,
     BACKLOG_MAX = 256 << 10,
     IOV_MAX_ITEMS = 32,
-    BATCH_FLUSH = 256 << 10,  /* a batch does not hold back more than this */
+    BATCH_FLUSH = 256 << 10,   /* a batch does not hold back more than this */
     FLUSH_USEC = 10 * 1000000, /* how long a closing connection tries to write what is queued */
 };
 
@@ -85,7 +86,8 @@ static ssize_t conn_recv(Conn *c, struct iovec *iov, unsigned n_iov, int *ret_fd
         return n;
 
     for (struct cmsghdr *h = CMSG_FIRSTHDR(&mh); h; h = CMSG_NXTHDR(&mh, h))
-        if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && h->cmsg_len == CMSG_LEN(sizeof(int)))
+        if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+            h->cmsg_len == CMSG_LEN(sizeof(int)))
             memcpy(ret_fd, CMSG_DATA(h), sizeof(int));
     if (mh.msg_flags & MSG_CTRUNC)
         *ret_bad_fds = true; /* several in one go, or our table is full */
@@ -108,7 +110,9 @@ static ssize_t conn_sendv(Conn *c, struct iovec *iov, unsigned n_iov, int fd)
         memset(&control, 0, sizeof(control));
         mh.msg_control = control.buf;
         mh.msg_controllen = CMSG_LEN(sizeof(int));
-        control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+        control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+                                          .cmsg_type = SCM_RIGHTS,
+                                          .cmsg_len = CMSG_LEN(sizeof(int)) };
         memcpy(CMSG_DATA(&control.align), &fd, sizeof(int));
     }
     do
@@ -119,36 +123,20 @@ static ssize_t conn_sendv(Conn *c, struct iovec *iov, unsigned n_iov, int fd)
 
 /* --- life and death ------------------------------------------------------------------------------ */
 
-static void conn_set_events(Conn *c, uint32_t events)
-{
-    if (!c->io || c->events == events)
-        return;
-    c->events = events;
-    (void)sd_event_source_set_io_events(c->io, events); /* fails only for a source that is gone */
-}
-
 static bool conn_input_full(const Conn *c)
 {
     return c->pauses && c->backlog_bytes + frame_held(&c->reader) >= BACKLOG_MAX;
 }
 
-/* What we wait for from the kernel. A descriptor that only says "hung up" would wake us for ever:
- * epoll reports that without being asked, so the source is switched off then. */
 static void conn_arm(Conn *c)
 {
-    if (!c->io || c->handshaking)
+    if (!c->io.loop || c->handshaking)
         return;
 
     bool in = !c->eof && !c->flushing && !conn_input_full(c);
-    uint32_t events = (in ? EPOLLIN : 0) | (c->out.blocked ? EPOLLOUT : 0);
-    int on = events ? SD_EVENT_ON : SD_EVENT_OFF;
 
     c->in_blocked = !in;
-    conn_set_events(c, events);
-    if (on != c->io_enabled) {
-        c->io_enabled = on;
-        (void)sd_event_source_set_enabled(c->io, on);
-    }
+    loop_io_set(&c->io, (in ? EPOLLIN : 0) | (c->out.blocked ? EPOLLOUT : 0));
 }
 
 static void out_item_free(OutItem *i)
@@ -175,8 +163,7 @@ static void out_clear(Conn *c)
 /* Everything that the connection holds of the outside world. */
 static void conn_release(Conn *c)
 {
-    c->io = sd_event_source_disable_unref(c->io);
-    c->more = sd_event_source_disable_unref(c->more);
+    loop_io_remove(&c->io);
     c->flush_timer = sd_event_source_disable_unref(c->flush_timer);
     keepalive_done(&c->keepalive);
     c->rx = conn_transport_free(c->rx);
@@ -471,7 +458,8 @@ static void conn_send_here(Conn *c, Message *m, bool then_layer)
     if (m->n_fds && !c->can_fds) {
         GError *why = NULL;
 
-        error_set(&why, VIR_ERR_RPC, "message with file descriptors for a connection that cannot carry them");
+        error_set(&why, VIR_ERR_RPC,
+                  "message with file descriptors for a connection that cannot carry them");
         conn_lost(c, why);
         return;
     }
@@ -560,25 +548,23 @@ bool conn_send_shared(Conn *c, const MsgHeader *h, const uint8_t *prefix, unsign
 
 /* --- input ---------------------------------------------------------------------------------------- */
 
-static int on_more(sd_event_source *s, void *data)
+static void on_more(void *data)
 {
-    g_autoptr(Conn) c = conn_ref(data);
+    g_autoptr(Conn) c = data;
 
+    c->more = false;
     conn_batch_begin();
     conn_deliver_backlog(c);
     conn_batch_end();
-    return 0;
 }
 
 /* Goes on with the input in the next turn of the loop. */
 void conn_want_more(Conn *c)
 {
-    if (c->more) {
-        (void)sd_event_source_set_enabled(c->more, SD_EVENT_ONESHOT);
+    if (c->more)
         return;
-    }
-    if (sd_event_add_defer(loop_event(c->loop), &c->more, on_more, c) < 0)
-        conn_lost(c, g_error_new_literal(MODVIRT_ERROR, VIR_ERR_NO_MEMORY, "cannot go on reading"));
+    c->more = true;
+    loop_post(c->loop, on_more, conn_ref(c));
 }
 
 /* Hands one message to the owner or keeps it for later. Takes m. */
@@ -644,7 +630,8 @@ static void conn_read(Conn *c)
         c->bytes_in += r;
         total += r;
         if (bad_fds) {
-            error_set(&error, VIR_ERR_RPC, "file descriptors that could not be received, one at a time is expected");
+            error_set(&error, VIR_ERR_RPC,
+                      "file descriptors that could not be received, one at a time is expected");
             conn_lost(c, error);
             return;
         }
@@ -672,7 +659,8 @@ static void conn_read(Conn *c)
             if (c->closed || c->flushing)
                 return;
             if (c->rx != layer && n) {
-                error_set(&error, VIR_ERR_RPC, "bytes in front of the security layer that was agreed on");
+                error_set(&error, VIR_ERR_RPC,
+                          "bytes in front of the security layer that was agreed on");
                 conn_lost(c, error);
                 return;
             }
@@ -736,7 +724,7 @@ static void conn_handshake(Conn *c)
         return;
     }
     if (r == 0) {
-        conn_set_events(c, want_write ? EPOLLOUT : EPOLLIN);
+        loop_io_set(&c->io, want_write ? EPOLLOUT : EPOLLIN);
         return;
     }
     c->handshaking = false;
@@ -750,15 +738,15 @@ static void conn_handshake(Conn *c)
         conn_input(c); /* what came with the end of the handshake is in the transport already */
 }
 
-static int on_io(sd_event_source *s, int fd, uint32_t revents, void *data)
+static void on_io(LoopIo *io, uint32_t revents)
 {
-    g_autoptr(Conn) c = conn_ref(data);
+    g_autoptr(Conn) c = conn_ref((Conn *)((char *)io - offsetof(Conn, io)));
 
     conn_batch_begin();
     if (G_UNLIKELY(c->handshaking)) {
         conn_handshake(c);
         conn_batch_end();
-        return 0;
+        return;
     }
     if (revents & EPOLLOUT && c->out.blocked && c->out.first) {
         c->out.blocked = false;
@@ -771,7 +759,6 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *data)
             conn_input(c);
     }
     conn_batch_end();
-    return 0;
 }
 
 void conn_pause(Conn *c)
@@ -816,15 +803,11 @@ Conn *conn_new(Loop *loop, int fd, User *user, const ConnOps *ops, void *data, G
     c->reader = (FrameReader){ .max = MESSAGE_MAX, .user = user, .can_fds = c->can_fds };
     g_queue_init(&c->backlog);
 
-    int r = sd_event_add_io(loop_event(loop), &c->io, fd, EPOLLIN, on_io, c);
-
-    if (r < 0) {
-        error_set_errno(err, -r, "cannot watch a connection");
+    if (!loop_io_add(loop, &c->io, fd, EPOLLIN, on_io)) {
+        error_set_errno(err, errno, "cannot watch a connection");
         return conn_unref(c);
     }
     c->fd = fd_take(&own);
-    c->events = EPOLLIN;
-    c->io_enabled = SD_EVENT_ON;
     return c;
 }
 

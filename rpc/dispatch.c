@@ -587,6 +587,7 @@ static void start_call(ClientState *cs, Message *m, const ProgramBinding *b, con
     if (!sd_event_source_get_enabled(d->deadline_timer, NULL)) {
         (void)sd_event_source_set_time_relative(d->deadline_timer, TICK_USEC);
         (void)sd_event_source_set_enabled(d->deadline_timer, SD_EVENT_ONESHOT);
+        loop_attend(d->loop);
     }
     pool_push(d->pool, call_step_decode, c, c->counts_priority);
 }
@@ -918,7 +919,7 @@ void dispatcher_drain(Dispatcher *d, uint64_t usec)
     }
     while (!g_queue_is_empty(&d->calls)) {
         uint64_t now = now_usec();
-        if (now >= until || sd_event_run(loop_event(d->loop), until - now) < 0)
+        if (now >= until || loop_turn(d->loop, until - now) < 0)
             break;
     }
 }

@@ -88,4 +88,5 @@ void conn_set_keepalive(Conn *c, unsigned interval_sec, unsigned count)
         return;
     }
     (void)sd_event_source_set_priority(k->timer, SD_EVENT_PRIORITY_NORMAL + 10);
+    loop_attend(c->loop);
 }

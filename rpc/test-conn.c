@@ -521,7 +521,7 @@ static void test_keepalive(void)
     setup(NULL);
     conn_set_keepalive(conn, 1, 1);
     while (!n_closed) {
-        assert(sd_event_run(loop_event(loop), 100000) >= 0);
+        assert(loop_turn(loop, 100000) >= 0);
         while (raw_readable(peer, 0)) {
             g_autoptr(Message) m = raw_recv(loop, peer);
 

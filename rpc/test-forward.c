@@ -606,7 +606,7 @@ static void test_back_pressure(void)
             sent++;
         }
         assert(sent < 100);
-        sd_event_run(loop_event(loop), 1000);
+        loop_turn(loop, 1000);
     }
     assert(sent > 10);
     send_call(other, REMOTE_PROGRAM, NET_LIST, 7, NULL);
@@ -618,7 +618,7 @@ static void test_back_pressure(void)
         at += r > 0 ? r : 0;
         if (at == big->len)
             break;
-        sd_event_run(loop_event(loop), 1000);
+        loop_turn(loop, 1000);
     }
     RUN_UNTIL(loop, qemu->procs->len == 3 + sent + (at ? 1 : 0)); /* nothing was lost */
     close(fd);

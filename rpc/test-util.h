@@ -22,14 +22,14 @@
         uint64_t give_up_ = now_usec() + 10 * G_USEC_PER_SEC;                                      \
         while (!(cond)) {                                                                          \
             assert(now_usec() < give_up_);                                                         \
-            assert(sd_event_run(loop_event(loop), 10000) >= 0);                                    \
+            assert(loop_turn(loop, 10000) >= 0);                                    \
         }                                                                                          \
     } while (0)
 
 /* Lets everything happen that is due now. */
 static inline void run_ready(Loop *loop)
 {
-    while (sd_event_run(loop_event(loop), 0) > 0)
+    while (loop_turn(loop, 0) > 0)
         ;
 }
 
@@ -81,7 +81,7 @@ static inline Message *raw_recv(Loop *loop, int fd)
         }
         if (r < 0) {
             assert(errno == EAGAIN && now_usec() < give_up);
-            assert(sd_event_run(loop_event(loop), 1000) >= 0);
+            assert(loop_turn(loop, 1000) >= 0);
             continue;
         }
         got += r;
@@ -115,7 +115,7 @@ static inline Message *raw_recv(Loop *loop, int fd)
 
             if (recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1) {
                 assert(errno == EAGAIN && now_usec() < give_up);
-                assert(sd_event_run(loop_event(loop), 1000) >= 0);
+                assert(loop_turn(loop, 1000) >= 0);
                 continue;
             }
             assert(mh.msg_controllen == CMSG_LEN(sizeof(int)) || mh.msg_controllen == CMSG_SPACE(sizeof(int)));

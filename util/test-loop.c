@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Posting: order, never at once, from several threads, nothing lost at the end; timers. */
+/* Posting: order, never at once, from several threads, nothing lost at the end; timers; sockets that
+ * are taken away while their turn is being served. */
 #undef NDEBUG
 #include <assert.h>
 #include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "util/loop.h"
 
@@ -43,7 +47,7 @@ static void test_posts_run_in_order(void)
     assert(n_order == 4 && order[3] == 9);
 }
 
-static int seen[THREADS], left = THREADS *PER_THREAD;
+static int seen[THREADS], left = THREADS * PER_THREAD;
 
 typedef struct Item {
     int thread, number;
@@ -112,10 +116,125 @@ static void test_timer_replaces_the_one_before(void)
     loop = loop_free(loop);
 }
 
+static sd_event_source *changed;
+
+static void change_timer(void *data)
+{
+    assert(sd_event_source_set_time_relative(changed, 1000) >= 0);
+    assert(sd_event_source_set_enabled(changed, SD_EVENT_ONESHOT) >= 0);
+}
+
+/* A timer that a posted function changed fires though nobody told the loop. */
+static void test_forgotten_timer_is_noticed(void)
+{
+    uint64_t due = 0;
+
+    loop = loop_new(NULL);
+    assert(sd_event_add_time_relative(loop_event(loop), &changed, CLOCK_MONOTONIC, G_USEC_PER_SEC,
+                                      1, on_time, &due) >= 0);
+    assert(sd_event_source_set_enabled(changed, SD_EVENT_OFF) >= 0);
+    while (loop_turn(loop, 0) > 0)
+        ;
+    loop_post(loop, change_timer, NULL);
+    assert(loop_run(loop) == 3);
+    changed = sd_event_source_unref(changed);
+    loop = loop_free(loop);
+}
+
+enum { PAIRS = 100 };
+
+static struct {
+    LoopIo io[PAIRS];
+    int fd[PAIRS][2];
+    unsigned served;
+} pairs;
+
+/* The first to be served takes all others away. */
+static void take_others(LoopIo *io, uint32_t revents)
+{
+    pairs.served++;
+    for (unsigned i = 0; i < PAIRS; i++)
+        if (&pairs.io[i] != io)
+            loop_io_remove(&pairs.io[i]);
+    loop_io_set(io, 0);
+}
+
+static void hear(LoopIo *io, uint32_t revents)
+{
+    char c;
+
+    assert(revents == EPOLLIN && read(io->fd, &c, 1) == 1);
+    pairs.served++;
+}
+
+static void pairs_make(LoopIoFn fn)
+{
+    pairs.served = 0;
+    for (unsigned i = 0; i < PAIRS; i++) {
+        assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs.fd[i]) == 0);
+        assert(loop_io_add(loop, &pairs.io[i], pairs.fd[i][0], EPOLLIN, fn));
+        assert(write(pairs.fd[i][1], "x", 1) == 1);
+    }
+}
+
+static void pairs_free(void)
+{
+    for (unsigned i = 0; i < PAIRS; i++) {
+        loop_io_remove(&pairs.io[i]);
+        close(pairs.fd[i][0]);
+        close(pairs.fd[i][1]);
+    }
+}
+
+static void test_sockets_are_served(void)
+{
+    loop = loop_new(NULL);
+    pairs_make(hear);
+    while (loop_turn(loop, 0) > 0)
+        ;
+    assert(pairs.served == PAIRS);
+    pairs_free();
+    loop = loop_free(loop);
+}
+
+static void test_removed_in_the_same_turn(void)
+{
+    loop = loop_new(NULL);
+    pairs_make(take_others);
+    while (loop_turn(loop, 0) > 0)
+        ;
+    assert(pairs.served == 1);
+    pairs_free();
+    loop = loop_free(loop);
+}
+
+/* One that nothing is wanted from stays silent when its peer goes, and lets the loop sleep. */
+static void test_unwanted_hangup(void)
+{
+    loop = loop_new(NULL);
+    pairs_make(hear);
+    for (unsigned i = 0; i < PAIRS; i++) {
+        loop_io_set(&pairs.io[i], 0);
+        assert(shutdown(pairs.fd[i][1], SHUT_RDWR) == 0);
+    }
+    while (loop_turn(loop, 0) > 0)
+        ;
+    assert(pairs.served == 0);
+    loop_io_set(&pairs.io[0], EPOLLIN);
+    pairs.io[0].fn = take_others;
+    assert(loop_turn(loop, 0) == 1 && pairs.served == 1);
+    pairs_free();
+    loop = loop_free(loop);
+}
+
 int main(void)
 {
     test_posts_run_in_order();
     test_order_of_each_thread_is_kept();
     test_timer_replaces_the_one_before();
+    test_forgotten_timer_is_noticed();
+    test_sockets_are_served();
+    test_removed_in_the_same_turn();
+    test_unwanted_hangup();
     return 0;
 }
