@@ -15,6 +15,14 @@ Client *call_client(const Call *c) { return c->cs->client; }
 Dispatcher *call_dispatcher(const Call *c) { return c->d; }
 uint64_t call_client_id(const Call *c) { return c->cs->client->id; }
 
+bool call_may_wait(Call *c)
+{
+    if (!loop_is_current(c->d->loop))
+        return true;
+    c->must_wait = true;
+    return false;
+}
+
 int call_take_fd(Call *c, unsigned i)
 {
     return message_take_fd(c->msg, i);

@@ -45,6 +45,9 @@ typedef struct AclObject {
 /* Never waits for long; on the loop thread, where it may not wait at all, a question that cannot be
  * answered from what is known counts as no and the dispatcher runs the call again on a worker. */
 bool call_allows(Call *c, const AclObject *o, const char *perm);
+/* For what takes a while and is rarely needed (reading a file): false on the loop thread. Then the
+ * handler gives up, with any error; it is run again on a worker, and it is asked again. */
+bool call_may_wait(Call *c);
 
 /* The client's connection, to tie things to it (autodestroy). The callback runs on the loop thread
  * when the connection ends; false when it has ended already. Whoever no longer cares ignores it. */

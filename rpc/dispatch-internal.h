@@ -104,7 +104,7 @@ struct Call {
     unsigned acl_at;      /* rules before this one are granted */
     bool inline_;         /* runs on the loop thread, where it may not wait */
     bool home_loop;       /* its handler must run on the loop thread, though its checks may wait */
-    bool must_wait;       /* an inline call that asked what must be waited for: it is run again */
+    bool must_wait;       /* an inline call that wanted what must be waited for: it is run again */
     bool asked;           /* the handler asked for a permission */
 
     void *args, *ret;

@@ -20,10 +20,11 @@ typedef struct Domain Domain;
 typedef struct DomainTurn DomainTurn;
 typedef struct Registry Registry;
 
-/* A definition shared by views; immutable. */
+/* A definition shared by views; immutable. One that was found on disk is read when it is first needed:
+ * def is NULL until then. */
 typedef struct SharedDef {
     gatomicrefcount refs;
-    DomainDef *def;
+    DomainDef *_Atomic def;
 } SharedDef;
 SharedDef *shared_def_new(DomainDef *take);
 SharedDef *shared_def_ref(SharedDef *s);
@@ -57,10 +58,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainView, domain_view_unref)
 void domain_view_destroy(void *view); /* GDestroyNotify */
 
 static inline bool view_active(const DomainView *v) { return v->id >= 0; }
-/* The definition that a question without _LIVE or _CONFIG means. */
-static inline const DomainDef *view_def(const DomainView *v)
+/* The definition for the next start (v->config is not NULL); lives as long as the view. NULL with *err:
+ * its file cannot be read, or c is a call of lane inline that may not wait for the file. c NULL: may. */
+const DomainDef *view_config(const DomainView *v, Call *c, GError **err);
+/* The definition that a question without _LIVE or _CONFIG means; NULL as above. */
+static inline const DomainDef *view_def(const DomainView *v, Call *c, GError **err)
 {
-    return v->live ? v->live->def : v->config->def;
+    return v->live ? v->live->def : view_config(v, c, err);
 }
 
 Domain *domain_ref(Domain *d);

@@ -18,7 +18,7 @@ bool common_domain_get_state(Call *c, const DomainView *v, const remote_domain_g
 }
 
 /* The definition that the flags of a call mean; NULL and *err when there is no such one. */
-static const DomainDef *def_for(const DomainView *v, unsigned flags, GError **err)
+static const DomainDef *def_for(Call *c, const DomainView *v, unsigned flags, GError **err)
 {
     if ((flags & VIR_DOMAIN_AFFECT_LIVE) && (flags & VIR_DOMAIN_AFFECT_CONFIG)) {
         error_set(err, VIR_ERR_INVALID_ARG, "a question can be about the live or the persistent definition, not both");
@@ -31,29 +31,29 @@ static const DomainDef *def_for(const DomainView *v, unsigned flags, GError **er
     }
     if (flags & VIR_DOMAIN_AFFECT_CONFIG) {
         if (!v->persistent)
-            error_set(err, VIR_ERR_OPERATION_INVALID, "transient domains do not have any persistent config");
-        return v->persistent ? v->config->def : NULL;
+            error_set(err, VIR_ERR_OPERATION_INVALID,
+                      "transient domains do not have any persistent config");
+        return v->persistent ? view_config(v, c, err) : NULL;
     }
-    return view_def(v);
+    return view_def(v, c, err);
 }
 
 bool common_domain_get_xml_desc(Call *c, const DomainView *v, const remote_domain_get_xml_desc_args *a,
                                 remote_domain_get_xml_desc_ret *r, GError **err)
 {
     unsigned flags = 0;
-    const DomainDef *def = view_def(v);
+    bool config = v->config && ((a->flags & VIR_DOMAIN_XML_INACTIVE) || !view_active(v));
+    const DomainDef *def = config ? view_config(v, c, err) : view_def(v, c, err);
     DomainFormatContext ctx = { v->id };
-    (void)c;
 
+    if (!def)
+        return false;
     if (a->flags & VIR_DOMAIN_XML_SECURE)
         flags |= DOMAIN_FORMAT_SECURE;
     if (a->flags & VIR_DOMAIN_XML_MIGRATABLE)
         flags |= DOMAIN_FORMAT_MIGRATABLE | DOMAIN_FORMAT_INACTIVE;
-    if ((a->flags & VIR_DOMAIN_XML_INACTIVE) || !view_active(v)) {
+    if ((a->flags & VIR_DOMAIN_XML_INACTIVE) || !view_active(v))
         flags |= DOMAIN_FORMAT_INACTIVE;
-        if (v->config)
-            def = v->config->def;
-    }
     if (flags & DOMAIN_FORMAT_INACTIVE)
         ctx.id = -1;
     r->xml = domain_format(def, flags, &ctx, err);
@@ -63,11 +63,12 @@ bool common_domain_get_xml_desc(Call *c, const DomainView *v, const remote_domai
 bool common_domain_get_os_type(Call *c, const DomainView *v, const remote_domain_get_os_type_args *a,
                                remote_domain_get_os_type_ret *r, GError **err)
 {
-    const char *type = enum_name(&os_type_names, view_def(v)->os.type);
-    (void)c;
+    const DomainDef *def = view_def(v, c, err);
+    const char *type = def ? enum_name(&os_type_names, def->os.type) : NULL;
     (void)a;
-    (void)err;
 
+    if (!def)
+        return false;
     r->type = g_strdup(type ? type : "hvm");
     return true;
 }
@@ -75,28 +76,31 @@ bool common_domain_get_os_type(Call *c, const DomainView *v, const remote_domain
 bool common_domain_get_max_memory(Call *c, const DomainView *v, const remote_domain_get_max_memory_args *a,
                                   remote_domain_get_max_memory_ret *r, GError **err)
 {
-    (void)c;
+    const DomainDef *def = view_def(v, c, err);
     (void)a;
-    (void)err;
-    r->memory = view_def(v)->memory;
+
+    if (!def)
+        return false;
+    r->memory = def->memory;
     return true;
 }
 
 bool common_domain_get_max_vcpus(Call *c, const DomainView *v, const remote_domain_get_max_vcpus_args *a,
                                  remote_domain_get_max_vcpus_ret *r, GError **err)
 {
-    (void)c;
+    const DomainDef *def = view_def(v, c, err);
     (void)a;
-    (void)err;
-    r->num = (int)view_def(v)->vcpus_max;
+
+    if (!def)
+        return false;
+    r->num = (int)def->vcpus_max;
     return true;
 }
 
 bool common_domain_get_vcpus_flags(Call *c, const DomainView *v, const remote_domain_get_vcpus_flags_args *a,
                                    remote_domain_get_vcpus_flags_ret *r, GError **err)
 {
-    const DomainDef *def = def_for(v, a->flags & COMMON_IMPACT_FLAGS, err);
-    (void)c;
+    const DomainDef *def = def_for(c, v, a->flags & COMMON_IMPACT_FLAGS, err);
 
     if (!def)
         return false;
@@ -160,7 +164,7 @@ static char *metadata_element(const char *metadata, const char *uri)
 bool common_domain_get_metadata(Call *c, const DomainView *v, const remote_domain_get_metadata_args *a,
                                 remote_domain_get_metadata_ret *r, GError **err)
 {
-    const DomainDef *def = def_for(v, a->flags, err);
+    const DomainDef *def = def_for(c, v, a->flags, err);
     (void)c;
 
     if (!def)

@@ -47,6 +47,8 @@ bool registry_name_free(const char *name, const Domain *except);
 bool store_init(const char *subdir, GError **err);
 void store_done(void);
 bool store_write_config(const DomainView *v, const char *old_name, GError **err);
+/* Reads and parses what store_load() found; fails when it is not that domain's any more. */
+DomainDef *store_read_config(const char *name, const uint8_t *uuid, GError **err);
 bool store_remove_config(const char *name, GError **err);
 bool store_set_autostart(const char *name, bool on, GError **err);
 bool store_write_status(const DomainView *v, GError **err);

@@ -73,7 +73,7 @@ SharedDef *shared_def_new(DomainDef *take)
     SharedDef *s = g_new(SharedDef, 1);
 
     g_atomic_ref_count_init(&s->refs);
-    s->def = take;
+    atomic_init(&s->def, take);
     return s;
 }
 
@@ -91,6 +91,25 @@ SharedDef *shared_def_unref(SharedDef *s)
         g_free(s);
     }
     return NULL;
+}
+
+const DomainDef *view_config(const DomainView *v, Call *c, GError **err)
+{
+    DomainDef *def = atomic_load(&v->config->def), *none = NULL;
+
+    if (def)
+        return def;
+    if (c && !call_may_wait(c)) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "the definition of domain '%s' is not read yet",
+                  v->name);
+        return NULL;
+    }
+    def = store_read_config(v->name, v->uuid, err);
+    if (def && !atomic_compare_exchange_strong(&v->config->def, &none, def)) {
+        domain_free(def); /* somebody else was faster */
+        def = none;
+    }
+    return def;
 }
 
 DriverStatus *driver_status_ref(DriverStatus *s)

@@ -73,9 +73,11 @@ bool store_write_config(const DomainView *v, const char *old_name, GError **err)
     g_autofree char *file = file_name(v->name);
     g_autofree char *xml = NULL;
 
-    if (!path_component_ok(v->name, ".xml", err))
+    const DomainDef *def = view_config(v, NULL, err);
+
+    if (!def || !path_component_ok(v->name, ".xml", err))
         return false;
-    xml = domain_format(v->config->def, DOMAIN_FORMAT_SECURE | DOMAIN_FORMAT_INACTIVE, NULL, err);
+    xml = domain_format(def, DOMAIN_FORMAT_SECURE | DOMAIN_FORMAT_INACTIVE, NULL, err);
     if (!xml)
         return false;
     g_autofree char *text = g_strconcat(head, xml, NULL);
@@ -136,49 +138,74 @@ bool store_remove_status(const char *name, GError **err)
 
 /* Loading ------------------------------------------------------------------------------------ */
 
-static DomainView *view_for(DomainDef *def, bool live)
+static DomainView *view_for(const char *name, const uint8_t *uuid)
 {
     DomainView *v = g_new0(DomainView, 1);
 
     g_atomic_ref_count_init(&v->refs);
-    memcpy(v->uuid, def->uuid.v, sizeof(v->uuid));
-    v->name = g_strdup(def->name);
+    memcpy(v->uuid, uuid, sizeof(v->uuid));
+    v->name = g_strdup(name);
     v->id = -1;
     v->state = VIR_DOMAIN_SHUTOFF;
     v->reason = VIR_DOMAIN_SHUTOFF_UNKNOWN;
-    if (live)
-        v->live = shared_def_new(def);
-    else
-        v->config = shared_def_new(def);
     return v;
 }
 
-static bool is_autostart(const char *file)
-{
-    return faccessat(dirs.autostart, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static DomainView *load_config(const char *file, GError **err)
+static DomainDef *parse_config(const char *text, gsize len, GError **err)
 {
     const DomainDriver *driver = registry_driver();
+
+    return domain_parse(
+        text, len, DOMAIN_PARSE_INACTIVE | DOMAIN_PARSE_NO_VALIDATE, driver->policy,
+        driver->stored_policy_data ? driver->stored_policy_data : driver->policy_data, err);
+}
+
+DomainDef *store_read_config(const char *name, const uint8_t *uuid, GError **err)
+{
+    g_autofree char *file = file_name(name);
     gsize len = 0;
     g_autofree char *text = state_read(dirs.config, file, FILE_MAX_SIZE, &len, err);
+    g_autoptr(DomainDef) def = text ? parse_config(text, len, err) : NULL;
 
-    if (!text)
-        return NULL;
-    g_autoptr(DomainDef) def =
-        domain_parse(text, len, DOMAIN_PARSE_INACTIVE | DOMAIN_PARSE_NO_VALIDATE, driver->policy,
-                     driver->stored_policy_data ? driver->stored_policy_data : driver->policy_data, err);
-    if (!def)
-        return NULL;
-    g_autofree char *expected = file_name(def->name);
-    if (!g_str_equal(expected, file)) {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "the file is named for another domain than '%s'", def->name);
+    if (!def) {
+        g_prefix_error(err, "%s/%s: ", dirs.config_path, file);
         return NULL;
     }
-    DomainView *v = view_for(g_steal_pointer(&def), false);
+    if (!g_str_equal(def->name, name) || !uuid_equal(def->uuid.v, uuid)) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR,
+                  "%s/%s describes another domain by now; it is read at the next start",
+                  dirs.config_path, file);
+        return NULL;
+    }
+    return g_steal_pointer(&def);
+}
+
+/* Only who it is: with thousands of definitions their meaning would cost seconds and much memory, and
+ * most of them are not asked about for days. */
+static DomainView *load_config(const char *file, GError **err)
+{
+    gsize len = 0;
+    g_autofree char *text = state_read(dirs.config, file, FILE_MAX_SIZE, &len, err), *name = NULL;
+    g_autoptr(DomainDef) def = NULL;
+    Uuid uuid;
+    bool has_uuid = false;
+
+    if (!text || !domain_peek_identity(text, len, &name, uuid, &has_uuid, err))
+        return NULL;
+    if (strlen(name) + strlen(".xml") != strlen(file) || !g_str_has_prefix(file, name)) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "the file is named for another domain than '%s'",
+                  name);
+        return NULL;
+    }
+    if (!has_uuid) { /* it gets one while it is read */
+        def = parse_config(text, len, err);
+        if (!def)
+            return NULL;
+        memcpy(uuid, def->uuid.v, sizeof(uuid));
+    }
+    DomainView *v = view_for(name, uuid);
+    v->config = shared_def_new(g_steal_pointer(&def));
     v->persistent = true;
-    v->autostart = is_autostart(file);
     return v;
 }
 
@@ -235,7 +262,8 @@ static DomainView *load_status(const char *file, GError **err)
     DriverStatus *status = driver->status_parse ? driver->status_parse(own, err) : NULL;
     if (driver->status_parse && !status)
         return NULL;
-    DomainView *v = view_for(g_steal_pointer(&def), true);
+    DomainView *v = view_for(def->name, def->uuid.v);
+    v->live = shared_def_new(g_steal_pointer(&def));
     v->id = id;
     v->state = state;
     v->reason = reason;
@@ -253,6 +281,12 @@ bool store_load(GPtrArray **ret_live, GError **err)
     g_auto(GStrv) statuses = state_list(dirs.status, ".xml", err);
     if (!statuses)
         return false;
+    g_auto(GStrv) links = state_list(dirs.autostart, ".xml", err);
+    if (!links)
+        return false;
+    g_autoptr(GHashTable) autostart = g_hash_table_new(g_str_hash, g_str_equal);
+    for (char **f = links; *f; f++)
+        g_hash_table_add(autostart, *f);
 
     g_autoptr(GPtrArray) live = g_ptr_array_new_with_free_func(domain_destroy_ref);
     g_autoptr(GHashTable) defined = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, domain_view_destroy);
@@ -260,11 +294,13 @@ bool store_load(GPtrArray **ret_live, GError **err)
     for (char **f = configs; *f; f++) {
         g_autoptr(GError) error = NULL;
         DomainView *v = load_config(*f, &error);
-        if (v)
-            g_hash_table_insert(defined, v->name, v);
-        else
-            log_error("cannot load the definition %s/%s: %s; the file is left as it is", dirs.config_path, *f,
-                      error->message);
+        if (!v) {
+            log_error("cannot load the definition %s/%s: %s; the file is left as it is",
+                      dirs.config_path, *f, error->message);
+            continue;
+        }
+        v->autostart = g_hash_table_contains(autostart, *f);
+        g_hash_table_insert(defined, v->name, v);
     }
     for (char **f = statuses; *f; f++) {
         g_autoptr(GError) error = NULL;

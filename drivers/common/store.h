@@ -8,6 +8,7 @@
 
 #include "drivers/common/domain.h"
 
-/* Reads definitions and status into the registry. A file that cannot be read is left as it is and
+/* Reads status and identities into the registry; what a definition says otherwise is read when it is
+ * first needed (view_config()). A file that cannot be read is left as it is and
  * named in the log. ret_live: domains with a status file (references), to be reconnected. */
 bool store_load(GPtrArray **ret_live, GError **err);

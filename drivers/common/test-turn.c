@@ -120,10 +120,11 @@ static void test_define_is_seen_and_survives(void)
 
     assert(define("one", UUID1, 64, &err));
     g_autoptr(DomainView) v = view_of("one");
-    assert(v && v->persistent && v->id == -1 && v->config->def->memory == 64 * 1024);
+    assert(v && v->persistent && v->id == -1 && view_config(v, NULL, NULL)->memory == 64 * 1024);
     reload();
     g_autoptr(DomainView) w = view_of("one");
-    assert(w && w->persistent && uuid_equal(w->uuid, v->uuid) && w->config->def->memory == 64 * 1024);
+    assert(w && w->persistent && uuid_equal(w->uuid, v->uuid) &&
+           view_config(w, NULL, NULL)->memory == 64 * 1024);
 }
 
 static void test_names_and_uuids_stay_unique(void)
@@ -134,7 +135,7 @@ static void test_names_and_uuids_stay_unique(void)
     assert(!define("two", UUID1, 64, &e2) && error_is(e2, VIR_ERR_OPERATION_FAILED) && strstr(e2->message, "one"));
     assert(define("one", UUID1, 128, &e3)); /* the same one again: an update */
     g_autoptr(DomainView) v = view_of("one");
-    assert(v->config->def->memory == 128 * 1024);
+    assert(view_config(v, NULL, NULL)->memory == 128 * 1024);
 }
 
 static void test_a_refused_document_leaves_no_name_behind(void)
@@ -185,8 +186,9 @@ static void test_every_failing_step_of_a_redefine(void)
         /* The file holds the old or the new definition, whole. */
         reload();
         g_autoptr(DomainView) disk = view_of("one");
-        assert(disk && (disk->config->def->memory == before->config->def->memory ||
-                        disk->config->def->memory == (uint64_t)mib * 1024));
+        assert(disk &&
+               (view_config(disk, NULL, NULL)->memory == view_config(before, NULL, NULL)->memory ||
+                view_config(disk, NULL, NULL)->memory == (uint64_t)mib * 1024));
     }
 }
 
@@ -208,7 +210,7 @@ static void test_every_failing_step_of_a_first_define(void)
 
 static void go_live(DomainTurn *t)
 {
-    turn_set_live(t, domain_copy(turn_view(t)->config->def));
+    turn_set_live(t, domain_copy(view_config(turn_view(t), NULL, NULL)));
     turn_set_status(t, status_new());
     turn_set_id(t, registry_next_id());
     turn_set_state(t, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
@@ -277,6 +279,36 @@ static void test_files_that_cannot_be_read_are_left(void)
     assert(g_file_get_contents(path, &text, NULL, NULL) && strcmp(text, "<domain") == 0);
 }
 
+/* What a definition says is read when it is first needed; then it must still be that domain's. */
+static void test_definitions_are_read_late(void)
+{
+    g_autofree char *path = g_build_filename(paths()->etc, "test", "five.xml", NULL);
+    g_autofree char *text = NULL, *bad = NULL;
+    g_autoptr(GError) e1 = NULL, e2 = NULL, e3 = NULL;
+
+    assert(g_file_get_contents(path, &text, NULL, NULL));
+    const char *memory = strstr(text, "<memory");
+    assert(memory);
+    bad = g_strdup_printf("%.*s<memory", (int)(memory - text), text);
+    assert(g_file_set_contents(path, bad, -1, NULL));
+    reload();
+    g_autoptr(DomainView) v = view_of("five");
+    assert(v && v->persistent && !v->config->def);
+    assert(!view_config(v, NULL, &e1) && strstr(e1->message, "five.xml"));
+
+    /* Nothing is written in place of what cannot be read; a new definition is. */
+    assert(g_file_set_contents(path, text, -1, NULL));
+    const DomainDef *def = view_config(v, NULL, &e2);
+    assert(def && def->memory == 64 * 1024 && view_config(v, NULL, NULL) == def);
+
+    reload();
+    g_autofree char *other = xml_of("five", UUID2, 64);
+    assert(g_file_set_contents(path, other, -1, NULL));
+    g_autoptr(DomainView) w = view_of("five");
+    assert(w && !view_config(w, NULL, &e3) && strstr(e3->message, "another domain"));
+    assert(g_file_set_contents(path, text, -1, NULL));
+}
+
 int main(void)
 {
     char root[] = "/tmp/test-turn-XXXXXX";
@@ -296,6 +328,7 @@ int main(void)
     test_a_run_is_found_again();
     test_a_start_that_cannot_be_recorded_fails();
     test_files_that_cannot_be_read_are_left();
+    test_definitions_are_read_late();
 
     registry_done();
     g_autofree char *rm = g_strdup_printf("rm -rf '%s'", root);

@@ -69,12 +69,16 @@ void *turn_driver_data(const DomainTurn *t) { return t->domain->driver; }
 const DomainView *turn_view(const DomainTurn *t) { return t->next; }
 bool turn_is_new(const DomainTurn *t) { return !t->base; }
 
-DomainDef *turn_edit_config(DomainTurn *t)
+DomainDef *turn_edit_config(DomainTurn *t, GError **err)
 {
     if (!t->next->config)
         return NULL;
     if (!t->own_config) {
-        SharedDef *mine = shared_def_new(domain_copy(t->next->config->def));
+        const DomainDef *old = view_config(t->next, NULL, err);
+
+        if (!old)
+            return NULL;
+        SharedDef *mine = shared_def_new(domain_copy(old));
         shared_def_unref(t->next->config);
         t->next->config = mine;
         t->own_config = true;

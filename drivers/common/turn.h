@@ -18,8 +18,9 @@ const DomainView *turn_view(const DomainTurn *t);
 /* True when nobody has seen this domain yet (define or create of a new one). */
 bool turn_is_new(const DomainTurn *t);
 
-/* Private, changeable copies of the definitions (made at first touch); NULL when there is none. */
-DomainDef *turn_edit_config(DomainTurn *t);
+/* Private, changeable copies of the definitions (made at first touch); NULL when there is none, or with
+ * *err, when its file cannot be read. */
+DomainDef *turn_edit_config(DomainTurn *t, GError **err);
 DomainDef *turn_edit_live(DomainTurn *t);
 /* Replace a whole definition; takes it; NULL removes it. */
 void turn_set_config(DomainTurn *t, DomainDef *take);

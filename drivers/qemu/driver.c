@@ -119,7 +119,8 @@ static void autostart_turn(DomainTurn *t, void *unused)
 
     if (!t || view_active(turn_view(t)) || !turn_view(t)->config)
         return;
-    if (!process_start(t, domain_copy(turn_view(t)->config->def), 0, &error))
+    const DomainDef *def = view_config(turn_view(t), NULL, &error);
+    if (!def || !process_start(t, domain_copy(def), 0, &error))
         log_error("cannot autostart '%s': %s", turn_view(t)->name, error->message);
 }
 

@@ -34,12 +34,12 @@ static uint64_t cpu_time_ns(pid_t pid)
 bool qemu_domain_get_info(Call *c, const DomainView *v, const remote_domain_get_info_args *a,
                           remote_domain_get_info_ret *r, GError **err)
 {
-    const DomainDef *def = view_def(v);
+    const DomainDef *def = view_def(v, c, err);
     const QemuStatus *s = view_status(v);
-    (void)c;
     (void)a;
-    (void)err;
 
+    if (!def)
+        return false;
     r->state = (u_char)v->state;
     r->maxMem = def->memory;
     r->memory = def->current_memory;

@@ -34,7 +34,8 @@ static bool create(DomainTurn *t, unsigned flags, GError **err)
         error_set(err, VIR_ERR_OPERATION_INVALID, "domain has no definition to start");
         return false;
     }
-    return process_start(t, domain_copy(v->config->def), start_flags(flags), err);
+    const DomainDef *def = view_config(v, NULL, err);
+    return def && process_start(t, domain_copy(def), start_flags(flags), err);
 }
 
 bool qemu_domain_create(Call *c, DomainTurn *t, const remote_domain_create_args *a, GError **err)

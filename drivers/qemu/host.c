@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -44,8 +45,7 @@ const char *host_arch(void)
     return arch;
 }
 
-/* Clock rate: what the kernel prints, else what the driver of the clock says. */
-static unsigned cpu_mhz(void)
+static unsigned read_cpu_mhz(void)
 {
     g_autofree char *info = slurp("/proc/cpuinfo", NULL), *max = NULL;
     const char *p = info ? strstr(info, "cpu MHz") : NULL;
@@ -54,6 +54,22 @@ static unsigned cpu_mhz(void)
         return (unsigned)g_ascii_strtoull(p + 1, NULL, 10);
     max = slurp("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", NULL);
     return max ? (unsigned)(g_ascii_strtoull(max, NULL, 10) / 1000) : 0;
+}
+
+/* Clock rate: what the kernel prints, else what the driver of the clock says. The kernel makes up all of
+ * cpuinfo for whoever opens it, so this is kept for a second. */
+static unsigned cpu_mhz(void)
+{
+    enum { KEEP_USEC = G_USEC_PER_SEC };
+    static atomic_uint kept;
+    static atomic_uint_fast64_t kept_until;
+    uint64_t now = (uint64_t)g_get_monotonic_time();
+
+    if (now >= atomic_load(&kept_until)) {
+        atomic_store(&kept, read_cpu_mhz());
+        atomic_store(&kept_until, now + KEEP_USEC);
+    }
+    return atomic_load(&kept);
 }
 
 bool host_node_info(HostNodeInfo *ret, GError **err)
