@@ -226,7 +226,7 @@ static const ConfField domain_rows[] = {
     CONF_CUSTOM(D, genid, "genid", genid, &conf_uuid, 0, "generation: changes when the guest is rolled back"),
     CONF_STR(D, title, "title/text()", 0, "one line for people"),
     CONF_STR(D, description, "description/text()", 0, "text for people"),
-    CONF_RAW(D, metadata, "metadata", 0, "of applications"),
+    CONF_RAW(D, metadata, "metadata", CF_ONE_PER_NAMESPACE, "of applications"),
     CONF_U32(D, memory_slots, "maxMemory/@slots", CF_ABI, "slots for memory devices"),
     CONF_SIZE(D, max_memory, "maxMemory/text()", size_kib, CF_ABI, "most memory with all devices"),
     CONF_ONOFF(D, dump_core, "memory/@dumpCore", 0, "guest memory in core files"),
@@ -255,7 +255,7 @@ static const ConfField domain_rows[] = {
     CONF_LIST(D, uid_map, "idmap/uid", idmap_desc, 0, "user ids of a container"),
     CONF_LIST(D, gid_map, "idmap/gid", idmap_desc, 0, "group ids of a container"),
     CONF_STRUCT(D, features, "features", features_desc, CF_ABI, "machine features"),
-    CONF_OPTIONAL(D, cpu, "cpu", cpu_desc, CF_ABI, "CPU model"),
+    CONF_OPTIONAL(D, cpu, "cpu", cpu_desc, CF_ABI | CF_SKIP_EMPTY, "CPU model"),
     CONF_STRUCT(D, clock, "clock", clock_desc, CF_ABI, "clock"),
     CONF_ENUM(D, on_poweroff, "on_poweroff/text()", lifecycle_action_names, 0, "when the guest powers off"),
     CONF_ENUM(D, on_reboot, "on_reboot/text()", lifecycle_action_names, 0, "when the guest reboots"),
@@ -419,10 +419,7 @@ DomainDef *domain_parse(const char *xml, gsize len, unsigned flags, const ConfPo
 DomainDef *domain_parse_element(xmlNode *root, unsigned flags, const ConfPolicy *policy, void *policy_data,
                                 GError **err)
 {
-    /* Without an id the document is not that of a running guest, whatever the caller hoped. */
     xmlAttr *id = xmlHasProp(root, (const xmlChar *)"id");
-    if (!id && !(flags & DOMAIN_PARSE_STATUS))
-        flags |= DOMAIN_PARSE_INACTIVE;
     g_autoptr(DomainDef) d = domain_new();
     g_autoptr(GPtrArray) problems = flags & DOMAIN_PARSE_STRICT ? g_ptr_array_new_with_free_func(g_free) : NULL;
     ConfParser p = { .flags = flags, .root = d, .problems = problems };
@@ -464,10 +461,10 @@ char *domain_format_inside(const DomainDef *d, unsigned flags, const DomainForma
 {
     g_autoptr(GString) out = g_string_sized_new(4096), tmp = g_string_new(NULL);
     ChrDef console;
-    bool live = ctx && ctx->id > 0;
+    bool live = ctx && ctx->id > 0, inactive_asked = flags & DOMAIN_FORMAT_INACTIVE;
     if (!live && !(flags & DOMAIN_FORMAT_STATUS))
         flags |= DOMAIN_FORMAT_INACTIVE;
-    ConfFormatter f = { .flags = flags, .root = d, .tmp = tmp, .substitute = console_of_serial, .substitute_data = &console };
+    ConfFormatter f = { .flags = flags, .inactive_asked = inactive_asked, .root = d, .tmp = tmp, .substitute = console_of_serial, .substitute_data = &console };
 
     xml_writer_init(&f.w, out, indent);
     xml_open(&f.w, "domain");

@@ -46,7 +46,13 @@ static const ConfField seclabel_rows[] = {
     CONF_YESNO(DeviceSeclabel, labelskip, "@labelskip", CF_LIVE, "relabelling turned out to be impossible"),
     CONF_STR(DeviceSeclabel, label, "label/text()", 0, "label"),
 };
-CONF_DESC(seclabel_desc, DeviceSeclabel, seclabel_rows);
+/* Without labelskip, which only a running guest has, nothing may be left of a label. */
+static bool seclabel_says_nothing(const ConfParser *p, const void *v)
+{
+    const DeviceSeclabel *s = v;
+    return (p->flags & DOMAIN_PARSE_INACTIVE) && !s->label && s->relabel != TRI_NO;
+}
+CONF_DESC(seclabel_desc, DeviceSeclabel, seclabel_rows, .says_nothing = seclabel_says_nothing);
 
 static bool secret_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {
@@ -246,7 +252,7 @@ static const ConfCustom outside_encryption = { outside_encryption_parse, outside
     CONF_ENUM(S, pool_mode, "source/@mode", pool_mode_names, 0, "iscsi pools: through the host or directly", ON(VOLUME)), \
     CONF_OPT32(S, tls_from_config, "source/@tlsFromConfig", OWN, "tls was a setting of the host", ON(NETWORK)), \
     CONF_ENUM(S, startup_policy, "source/@startupPolicy", startup_policy_names, 0, "what to do when the source is missing"), \
-    CONF_U32(S, index, index_path, CF_LIVE | CF_NO_COMPARE, "number of the layer in a running guest"), \
+    CONF_U32(S, index, index_path, CF_LIVE_INPUT | CF_NO_COMPARE, "number of the layer in a running guest"), \
     CONF_STRUCT(S, nvme_address, "source/address", pci_address_desc, 0, "PCI address of the controller", ON(NVME)), \
     CONF_LIST(S, hosts, "source/host", storage_host_desc, 0, "servers", ON(NETWORK)), \
     CONF_STR(S, snapshot, "source/snapshot/@name", 0, "snapshot of the image", ON(NETWORK)), \
@@ -289,7 +295,7 @@ static bool storage_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 
 static const ConfField storage_rows[] = {
     CONF_ENUM(S, type, "@type", storage_type_names, 0, "where the layer is"),
-    CONF_U32(S, index, "@index", CF_VIEW | CF_LIVE, "number of the layer in a running guest"),
+    CONF_U32(S, index, "@index", CF_VIEW | CF_LIVE_INPUT, "number of the layer in a running guest"),
     CONF_ENUM(S, format, "format/@type", storage_format_names, 0, "image format"),
     CONF_SIZE(S, metadata_cache_size, "format/metadata_cache/max_size/text()", size_bytes, 0, "qcow2 metadata cache"),
     STORAGE_ROWS(NULL),
@@ -326,6 +332,7 @@ static const ConfField mirror_rows[] = {
     CONF_ENUM(DiskMirror, job, "@job", mirror_job_names, 0, "the block job"),
     CONF_ENUM(DiskMirror, ready, "@ready", mirror_ready_names, 0, "whether the copy is complete"),
     CONF_ENUM(DiskMirror, src.format, "format/@type", storage_format_names, CF_VIEW, "image format"),
+    CONF_SIZE(DiskMirror, src.metadata_cache_size, "format/metadata_cache/max_size/text()", size_bytes, CF_VIEW, "qcow2 metadata cache"),
     CONF_STRUCT(DiskMirror, src, "", top_storage_desc, 0, ""),
 };
 static bool mirror_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)

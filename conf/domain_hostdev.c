@@ -179,6 +179,23 @@ static bool rule_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
     RedirRule *r = v;
     if (!g_strcmp0(r->version, "-1"))
         g_clear_pointer(&r->version, g_free);
+    if (!r->version)
+        return true;
+    /* Binary coded: "1.1" is release 1.10. */
+    const char *c = r->version;
+    unsigned n[2] = { 0 }, digits = 0;
+    for (unsigned part = 0; part < 2; part++) {
+        for (digits = 0; g_ascii_isdigit(*c) && digits < 2; digits++)
+            n[part] = n[part] * 10 + (unsigned)g_ascii_digit_value(*c++);
+        if (digits == 0 || *c != (part ? '\0' : '.')) {
+            conf_error_at(err, VIR_ERR_XML_ERROR, el, "version", "malformed version '%.20s', expected MAJOR.MINOR of two digits at most",
+                          r->version);
+            return false;
+        }
+        c += !part;
+    }
+    g_free(r->version);
+    r->version = g_strdup_printf("%u.%02u", n[0], digits == 1 ? n[1] * 10 : n[1]);
     return true;
 }
 CONF_DESC(redir_rule_desc, RedirRule, rule_rows, .parsed = rule_parsed);

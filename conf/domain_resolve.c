@@ -46,10 +46,55 @@ static bool resolve_vcpus(DomainDef *d, GError **err)
         bool automatic = !d->cpuset && d->numatune && d->numatune->placement == NUMA_PLACEMENT_AUTO;
         d->placement = automatic ? VCPU_PLACEMENT_AUTO : VCPU_PLACEMENT_STATIC;
     }
+    if (d->placement == VCPU_PLACEMENT_AUTO && !d->numatune)
+        d->numatune = g_new0(NumaTuning, 1);
+    NumaTuning *n = d->numatune;
+    if (n && d->placement == VCPU_PLACEMENT_AUTO && !n->nodeset && n->placement == NUMA_PLACEMENT_DEFAULT) {
+        n->memory = 1; /* memory goes where the CPUs are put */
+        n->placement = NUMA_PLACEMENT_AUTO;
+    }
     /* An empty or negated set says nothing. */
     if (d->cpuset && (d->placement == VCPU_PLACEMENT_AUTO || bitmap_is_empty(d->cpuset)))
         g_clear_pointer(&d->cpuset, bitmap_free);
     return true;
+}
+
+/* The number that stands for "no limit" in the API says what a missing element says. */
+static void resolve_memory_limits(DomainDef *d)
+{
+    static const uint64_t unlimited = UINT64_C(9007199254740991); /* KiB */
+    MemoryTuning *t = &d->memtune;
+    OptU64 *limits[] = { &t->hard_limit, &t->soft_limit, &t->swap_hard_limit };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(limits); i++) {
+        if (limits[i]->set && limits[i]->v >= unlimited)
+            *limits[i] = (OptU64){ 0 };
+    }
+}
+
+/* Real-time threads of the lowest priority have always been written one by one. */
+static void resolve_schedulers(GPtrArray *list)
+{
+    for (unsigned i = 0; i < list_len(list); i++) {
+        SchedDef *s = list_at(list, i);
+        if ((s->policy != SCHED_POLICY_FIFO && s->policy != SCHED_POLICY_RR) || s->priority.v != 0 || !s->ids)
+            continue;
+        int first = bitmap_next(s->ids, 0);
+        unsigned at = i;
+        for (int n = first; n >= 0 && (n = bitmap_next(s->ids, (unsigned)n + 1)) >= 0;) {
+            SchedDef *one = g_new0(SchedDef, 1);
+            *one = *s;
+            one->ids = bitmap_new();
+            (void)bitmap_set(one->ids, (unsigned)n);
+            g_ptr_array_insert(list, (int)++at, one);
+        }
+        if (at > i) {
+            bitmap_free(s->ids);
+            s->ids = bitmap_new();
+            (void)bitmap_set(s->ids, (unsigned)first);
+            i = at;
+        }
+    }
 }
 
 static void resolve_iothreads(DomainDef *d)
@@ -130,6 +175,22 @@ static void resolve_disks(DomainDef *d)
     }
 }
 
+/* Options of the virtio back end are read for no other model; one queue is what there is anyway. */
+static void resolve_nets(DomainDef *d)
+{
+    NetDef *n;
+
+    for (guint i = 0; (n = domain_next(d, DEVICE_INTERFACE, &i));) {
+        if (n->queues == 1)
+            n->queues = 0;
+        if (n->type == NET_HOSTDEV || g_str_has_prefix(n->model ? n->model : "virtio", "virtio"))
+            continue;
+        n->driver = NET_DRIVER_DEFAULT;
+        n->queues = 0;
+        g_clear_pointer(&n->backend_vhost, g_free);
+    }
+}
+
 static bool resolve_name(const DomainDef *d, GError **err)
 {
     if (!strchr(d->name, '/') && !strchr(d->name, '\n'))
@@ -166,7 +227,16 @@ bool domain_resolve(DomainDef *d, unsigned flags, GError **err)
     resolve_disks(d);
     resolve_ports(d, DEVICE_SERIAL);
     resolve_ports(d, DEVICE_PARALLEL);
-    resolve_ports(d, DEVICE_CONSOLE);
+    ChrDef *console;
+    guint n_consoles = 0, pos = 0;
+    while ((console = domain_next(d, DEVICE_CONSOLE, &pos)))
+        console->port = (OptU32){ 1, n_consoles++ }; /* what a document says has never counted */
+    resolve_memory_limits(d);
+    if (d->cputune) {
+        resolve_schedulers(d->cputune->vcpu_scheds);
+        resolve_schedulers(d->cputune->iothread_scheds);
+    }
+    resolve_nets(d);
     domain_order(d);
     return true;
 }

@@ -50,7 +50,7 @@ static bool masked(const ConfFormatter *f, const ConfField *r)
             !(f->flags & (DOMAIN_FORMAT_SECURE | DOMAIN_FORMAT_STATUS))) ||
            ((r->flags & CF_NO_MIGRATE) && (f->flags & DOMAIN_FORMAT_MIGRATABLE)) ||
            ((r->flags & CF_STATUS) && !(f->flags & DOMAIN_FORMAT_STATUS)) ||
-           (r->flags & CF_READ_ONLY);
+           ((r->flags & CF_LIVE_INPUT) && f->inactive_asked) || (r->flags & CF_READ_ONLY);
 }
 
 /* Where parsing insists on a number, zero is written like any other. */

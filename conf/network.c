@@ -193,7 +193,7 @@ static const ConfField network_rows[] = {
     CONF_UUID(D, uuid, "uuid/text()", 0, "identity"),
     CONF_STR(D, title, "title/text()", 0, "short text for people"),
     CONF_STR(D, description, "description/text()", 0, "text for people"),
-    CONF_RAW(D, metadata, "metadata", 0, "of other programs"),
+    CONF_RAW(D, metadata, "metadata", CF_ONE_PER_NAMESPACE, "of other programs"),
     CONF_OPTIONAL(D, forward, "forward", forward_desc, 0, "the way out; none: isolated"),
     CONF_STR(D, bridge, "bridge/@name", 0, "bridge on the host"),
     CONF_STR(D, bridge_zone, "bridge/@zone", 0, "zone of the firewall"),

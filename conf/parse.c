@@ -249,7 +249,7 @@ static bool parse_scalar(ConfParser *p, const ConfField *r, const ConfStep *s, x
         xmlAttr *a = find_attr(el, "unit");
         unit = a ? attr_text(a) : NULL;
     }
-    if ((r->flags & (CF_LIVE | CF_WRITE_ONLY)) && ((r->flags & CF_WRITE_ONLY) || (p->flags & DOMAIN_PARSE_INACTIVE)))
+    if ((r->flags & CF_WRITE_ONLY) || ((r->flags & (CF_LIVE | CF_LIVE_INPUT)) && (p->flags & DOMAIN_PARSE_INACTIVE)))
         return true;
     if ((r->flags & CF_USER_ALIAS) && (p->flags & DOMAIN_PARSE_INACTIVE) && !g_str_has_prefix(text, "ua-"))
         return true;
@@ -299,6 +299,10 @@ static bool parse_list(ConfParser *p, const ConfField *r, const ConfStep *s, xml
             conf_free(d, item);
             return false;
         }
+        if (d->says_nothing && d->says_nothing(p, item)) {
+            conf_free(d, item);
+            continue;
+        }
         if (!*list)
             *list = g_ptr_array_new();
         g_ptr_array_add(*list, item);
@@ -311,6 +315,21 @@ static bool is_zero(const char *p, size_t n)
     while (n && !*p)
         p++, n--;
     return n == 0;
+}
+
+/* Each application has one element in metadata, found by its namespace. */
+static void prune_namespaces(xmlNode *el)
+{
+    for (xmlNode *c = el->children, *next; c; c = next) {
+        next = c->next;
+        bool keep = c->type != XML_ELEMENT_NODE || c->ns;
+        for (xmlNode *o = el->children; keep && c->type == XML_ELEMENT_NODE && o != c; o = o->next)
+            keep = o->type != XML_ELEMENT_NODE || !xmlStrEqual(o->ns->href, c->ns->href);
+        if (!keep) {
+            xmlUnlinkNode(c);
+            xmlFreeNode(c);
+        }
+    }
 }
 
 static bool parse_optional(ConfParser *p, const ConfField *r, xmlNode *el, void *base, GError **err)
@@ -360,6 +379,8 @@ static bool parse_row(ConfParser *p, const ConfDesc *d, unsigned i, xmlNode *bas
     case CK_RAW:
         if (el) {
             conf_mark_tree(el);
+            if (r->flags & CF_ONE_PER_NAMESPACE)
+                prune_namespaces(el);
             if (!*(char **)v)
                 *(char **)v = xml_dump(el, 1);
         }

@@ -48,6 +48,8 @@ enum { /* ConfField.flags */
     CF_SKIP_EMPTY = 1 << 13, /* optional: an element that says nothing is absent */
     CF_STATUS = 1 << 14,    /* only in our own status files */
     CF_ONLY_KNOWN = 1 << 17, /* list of any element: names that its name() row lacks are left alone */
+    CF_LIVE_INPUT = 1 << 18, /* read from documents of running guests only, hidden when an inactive document is asked for */
+    CF_ONE_PER_NAMESPACE = 1 << 19, /* raw: children without a namespace, or with one that came before, are dropped */
     CF_ON_IF_PRESENT = 1 << 15, /* the element without the attribute means the second word */
 };
 
@@ -121,6 +123,8 @@ struct ConfDesc {
     int *ready;
     /* After the rows of one element were read: what rows cannot say. May be NULL. */
     bool (*parsed)(ConfParser *p, xmlNode *el, void *v, GError **err);
+    /* Of a list's items: this one says nothing here, and is left out. May be NULL. */
+    bool (*says_nothing)(const ConfParser *p, const void *v);
 };
 
 /* ---- rows; T is the struct, f the member (may be nested: info.alias) ---- */
@@ -243,6 +247,7 @@ void conf_prefix_at(GError **err, const xmlNode *n, const char *attr);
 struct ConfFormatter {
     XmlWriter w;
     unsigned flags; /* DOMAIN_FORMAT_* */
+    bool inactive_asked; /* by the caller, not for want of an id */
     const void *root;
     const char *open[16]; /* elements opened below the current struct's element */
     unsigned n_open;

@@ -219,6 +219,29 @@ static void test_layout(void)
         "  <devices>\n    <emulator>/q</emulator>\n  </devices>\n</domain>\n") == 0);
 }
 
+static void test_what_never_counted_is_not_kept(void)
+{
+    g_autoptr(DomainDef) d = good(
+        "<domain type='test'><name>a</name><memory>1024</memory><vcpu placement='auto'>2</vcpu><os><type>hvm</type></os><cpu/>"
+        "<memtune><hard_limit>9007199254740991</hard_limit></memtune>"
+        "<cputune><vcpusched vcpus='0-1' scheduler='fifo' priority='0'/></cputune>"
+        "<metadata><plain/><x:a xmlns:x='urn:a'>1</x:a><y:b xmlns:y='urn:a'>2</y:b></metadata>"
+        "<devices><redirfilter><usbdev version='9.4' allow='yes'/></redirfilter>"
+        "<interface type='user'><model type='e1000'/><driver name='vhost' queues='5'/></interface></devices></domain>");
+    g_autofree char *out = domain_format(d, 0, NULL, NULL);
+    static const char *const there[] = { "<memory mode='strict' placement='auto'/>", "vcpus='0' ", "vcpus='1' ", "version='9.40'",
+                                         "xmlns:x=\"urn:a\"" };
+    static const char *const gone[] = { "memtune", "<cpu>", "<cpu/>", "<plain", "urn:b'", "<y:b", "queues", "vhost", "vcpus='0-1'" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(there); i++) {
+        if (!strstr(out, there[i]))
+            fprintf(stderr, "no %s in\n%s\n", there[i], out);
+        CHECK(strstr(out, there[i]));
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(gone); i++)
+        CHECK(!strstr(out, gone[i]));
+}
+
 int main(void)
 {
     test_errors_name_their_place();
@@ -230,5 +253,6 @@ int main(void)
     test_peek();
     test_single_devices();
     test_layout();
+    test_what_never_counted_is_not_kept();
     return 0;
 }

@@ -34,6 +34,7 @@ typedef struct PciSet {
     GArray *buses; /* PciBus */
     bool dry_run;  /* addresses are only counted; buses are added as needed */
     bool pcie_pci_bridge;
+    bool host_bridges; /* further buses are roots, too (pseries) */
 } PciSet;
 
 /* address_pci_set.c: the buses and what they hold. */

@@ -195,11 +195,31 @@ static bool ccw_in_use(const DomainDef *d, uint32_t cssid, uint32_t ssid, uint32
     return false;
 }
 
+/* The order in which devices get ccw and zpci numbers: kind by kind, as existing guests have them. */
+static GPtrArray *by_kind(const DomainDef *d)
+{
+    static const uint8_t order[] = {
+        DEVICE_DISK, DEVICE_INTERFACE, DEVICE_SOUND, DEVICE_HOSTDEV, DEVICE_VIDEO, DEVICE_CONTROLLER, DEVICE_SMARTCARD,
+        DEVICE_SERIAL, DEVICE_PARALLEL, DEVICE_CHANNEL, DEVICE_CONSOLE, DEVICE_INPUT, DEVICE_FILESYSTEM, DEVICE_WATCHDOG,
+        DEVICE_MEMBALLOON, DEVICE_RNG, DEVICE_NVRAM, DEVICE_HUB, DEVICE_SHMEM, DEVICE_TPM, DEVICE_PANIC, DEVICE_REDIRDEV,
+        DEVICE_MEMORY, DEVICE_IOMMU, DEVICE_VSOCK, DEVICE_CRYPTO,
+    };
+    GPtrArray *all = g_ptr_array_new();
+    for (unsigned k = 0; k < G_N_ELEMENTS(order); k++) {
+        for (unsigned i = 0; i < list_len(d->devices); i++) {
+            if (((const Device *)list_at(d->devices, i))->kind == order[k])
+                g_ptr_array_add(all, list_at(d->devices, i));
+        }
+    }
+    return all;
+}
+
 static bool assign_ccw(DomainDef *d, GError **err)
 {
     uint32_t next = 0;
-    for (unsigned i = 0; i < list_len(d->devices); i++) {
-        Device *dev = list_at(d->devices, i);
+    g_autoptr(GPtrArray) devices = by_kind(d);
+    for (unsigned i = 0; i < devices->len; i++) {
+        Device *dev = g_ptr_array_index(devices, i);
         DeviceAddress *a = &dev->info.address;
         if (a->type == ADDRESS_NONE && is_virtio(dev))
             *a = (DeviceAddress){ .type = ADDRESS_CCW };
@@ -227,12 +247,68 @@ bool qemu_assign_other(DomainDef *d, const QemuCaps *caps, GError **err)
         return false;
     if (qemu_machine_is_s390_ccw(d))
         return assign_ccw(d, err);
-    if (arch_is_arm(d->os.arch) && !domain_find_controller(d, CONTROLLER_PCI, 0) &&
-        (qemu_machine_is_arm_virt(d) || g_str_has_prefix(d->os.machine ? d->os.machine : "", "vexpress-"))) {
+    if (!domain_find_controller(d, CONTROLLER_PCI, 0) &&
+        (qemu_machine_is_arm_virt(d) || qemu_machine_is_riscv_virt(d) || g_str_has_prefix(d->os.machine ? d->os.machine : "", "vexpress-"))) {
         for (unsigned i = 0; i < list_len(d->devices); i++) {
             Device *dev = list_at(d->devices, i);
             if (dev->info.address.type == ADDRESS_NONE && is_virtio(dev))
                 dev->info.address.type = ADDRESS_VIRTIO_MMIO;
+        }
+    }
+    return true;
+}
+
+/* ---- zpci ------------------------------------------------------------------------------------- */
+
+/* The lowest number from 'first' that is not in use, marked; -1: none is left. */
+static int take_number(Bitmap *used, unsigned first)
+{
+    unsigned n = first;
+    while (bitmap_is_set(used, n))
+        n++;
+    return bitmap_set(used, n) ? (int)n : -1;
+}
+
+static bool complete_zpci(PciAddress *a, Bitmap *uids, Bitmap *fids, GError **err)
+{
+    int uid = a->zpci_uid.set ? (int)a->zpci_uid.v : take_number(uids, 1);
+    int fid = a->zpci_fid.set ? (int)a->zpci_fid.v : take_number(fids, 0);
+    if ((uid < 0 || uid > 0xffff) || (!a->zpci_fid.set && fid < 0)) {
+        error_set(err, VIR_ERR_XML_ERROR, "no zpci number is left for a PCI device");
+        return false;
+    }
+    if (!a->zpci_uid.set)
+        a->zpci_uid = (OptU32){ 1, (uint32_t)uid };
+    if (!a->zpci_fid.set)
+        a->zpci_fid = (OptU32){ 1, (uint32_t)fid };
+    return true;
+}
+
+/* Every PCI device of an s390 machine has a number for users and one for the function. Those that a
+ * document gives are taken first, then what is missing beside a given one, then all others. */
+static bool assign_zpci(DomainDef *d, const QemuCaps *caps, GError **err)
+{
+    if (!qemu_machine_is_s390_ccw(d) || !qemu_caps_has(caps, QEMU_CAP_DEVICE_ZPCI))
+        return true;
+    g_autoptr(GPtrArray) devices = by_kind(d);
+    g_autoptr(Bitmap) uids = bitmap_new(), fids = bitmap_new();
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < devices->len; i++) {
+            Device *dev = g_ptr_array_index(devices, i);
+            DeviceInfo *info = &dev->info;
+            PciAddress *a = &info->address.u.pci;
+            bool bridge = dev->kind == DEVICE_CONTROLLER && ((ControllerDef *)dev)->type == CONTROLLER_PCI;
+            if (info->address.type != ADDRESS_PCI || !info->pci_connect || bridge)
+                continue;
+            if (round == 0) {
+                /* Numbers beyond the bitmap are never handed out. */
+                if (a->zpci_uid.set)
+                    (void)bitmap_set(uids, a->zpci_uid.v);
+                if (a->zpci_fid.set)
+                    (void)bitmap_set(fids, a->zpci_fid.v);
+            } else if ((round == 2 || a->zpci_uid.set || a->zpci_fid.set) && !complete_zpci(a, uids, fids, err)) {
+                return false;
+            }
         }
     }
     return true;
@@ -275,5 +351,5 @@ static bool assign_memory_slots(DomainDef *d, GError **err)
 bool qemu_assign_addresses(DomainDef *d, const QemuCaps *caps, bool keep, GError **err)
 {
     return qemu_assign_virtio_serial(d, err) && qemu_assign_other(d, caps, err) &&
-           qemu_assign_pci(d, caps, err) && qemu_assign_usb(d, keep, err) && assign_memory_slots(d, err);
+           qemu_assign_pci(d, caps, err) && assign_zpci(d, caps, err) && qemu_assign_usb(d, keep, err) && assign_memory_slots(d, err);
 }

@@ -104,7 +104,7 @@ static bool adopt_buses(DomainDef *d, PciSet *s, const QemuCaps *caps, GError **
         c->index = (OptU32){ 1, i };
         domain_add_device(d, &c->dev);
         c->dev.info.pci_connect = pci_device_flags(d, &c->dev, caps);
-        if (!pci_set_assign(s, &c->dev.info, err))
+        if (c->dev.info.pci_connect && !pci_set_assign(s, &c->dev.info, err))
             return false;
     }
     return true;
@@ -133,7 +133,7 @@ static bool rehearse(DomainDef *d, const QemuCaps *caps, unsigned n_buses, GErro
             g_ptr_array_add(open, &c->dev.info);
     }
 
-    if (qemu_machine_has_pci_root(d)) {
+    if (qemu_machine_has_pci_root(d) && !s->host_bridges) {
         /* Room for a bridge, in case the next device does not fit. */
         DeviceInfo spare = { .pci_connect = PCI_DEVICE | PCI_HOTPLUGGABLE };
         bool full = true;
@@ -210,6 +210,30 @@ static bool next_bus_nr(const DomainDef *d, uint32_t *ret)
     return true;
 }
 
+/* The emulator knows 32 host bridges; the first is the machine's own. */
+static bool next_target_index(const DomainDef *d, const ControllerDef *of, OptU32 *ret)
+{
+    enum { HOST_BRIDGES = 32 };
+    uint32_t used = 1;
+    guint pos = 0;
+    const ControllerDef *c;
+    if (of->index.v == 0) {
+        *ret = (OptU32){ 1, 0 };
+        return true;
+    }
+    while ((c = domain_next(d, DEVICE_CONTROLLER, &pos))) {
+        if (c->type == CONTROLLER_PCI && c->target_index.set && c->target_index.v < HOST_BRIDGES)
+            used |= 1u << c->target_index.v;
+    }
+    for (unsigned i = 0; i < HOST_BRIDGES; i++) {
+        if (!(used & (1u << i))) {
+            *ret = (OptU32){ 1, i };
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool finish_controller(DomainDef *d, ControllerDef *c, const QemuCaps *caps, GError **err)
 {
     const PciAddress *a = &c->dev.info.address.u.pci;
@@ -250,6 +274,14 @@ static bool finish_controller(DomainDef *d, ControllerDef *c, const QemuCaps *ca
                 return false;
             }
             c->bus_nr = (OptU32){ 1, nr };
+        }
+        break;
+    case PCI_ROOT:
+        if (!qemu_machine_is_pseries(d) || c->target_index.set)
+            break;
+        if (!next_target_index(d, c, &c->target_index)) {
+            error_set(err, VIR_ERR_INTERNAL_ERROR, "PCI controller %u: no target index is left for it", c->index.v);
+            return false;
         }
         break;
     default:

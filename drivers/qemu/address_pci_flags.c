@@ -141,6 +141,6 @@ uint32_t pci_device_flags(const DomainDef *d, const Device *dev, const QemuCaps 
     bool pcie = qemu_machine_has_pcie_root(d);
     Kinds k = { .pci = PCI_DEVICE | PCI_HOTPLUGGABLE };
     k.pcie = pcie ? PCIE_DEVICE | PCI_HOTPLUGGABLE : k.pci;
-    k.virtio = k.pcie; /* every emulator that we start speaks virtio 1.0 */
+    k.virtio = qemu_caps_has(caps, QEMU_CAP_VIRTIO_PCI_TRANSITIONAL) ? k.pcie : k.pci;
     return kind_flags(dev, &k);
 }

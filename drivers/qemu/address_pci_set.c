@@ -6,6 +6,7 @@
  * growth follow today's daemons, since the addresses that result are the guest's hardware.
  */
 #include "drivers/qemu/address-internal.h"
+#include "drivers/qemu/machine.h"
 #include "util/error.h"
 
 enum { PCI_BUSES_MAX = 256 };
@@ -97,7 +98,9 @@ static bool grow(PciSet *s, uint32_t flags, GError **err)
         bool takes_bridge = false;
         for (unsigned i = 0; i < s->buses->len; i++)
             takes_bridge |= (pci_set_bus(s, i)->flags & PCI_TO_PCI_BRIDGE) != 0;
-        if (takes_bridge) {
+        if (s->host_bridges) {
+            append_bus(s, PCI_ROOT);
+        } else if (takes_bridge) {
             append_bus(s, PCI_BRIDGE);
         } else if (s->pcie_pci_bridge) {
             /* The root port below the bridge takes nothing else: neither another device nor the spare
@@ -249,6 +252,7 @@ PciSet *pci_set_new(const DomainDef *d, unsigned n_buses, const QemuCaps *caps, 
     s->def = d;
     s->dry_run = dry_run;
     s->pcie_pci_bridge = qemu_caps_has(caps, QEMU_CAP_DEVICE_PCIE_PCI_BRIDGE);
+    s->host_bridges = qemu_machine_is_pseries(d);
     s->buses = g_array_new(FALSE, TRUE, sizeof(PciBus));
     if (n_buses > PCI_BUSES_MAX) {
         error_set(err, VIR_ERR_XML_ERROR, "PCI controller index %u: at most %d are possible", n_buses - 1,
@@ -269,7 +273,7 @@ PciSet *pci_set_new(const DomainDef *d, unsigned n_buses, const QemuCaps *caps, 
     for (unsigned i = 0; i < n_buses; i++) {
         PciBus *b = pci_set_bus(s, i);
         if (b->model == CONTROLLER_MODEL_DEFAULT)
-            bus_set_model(b, i == 0 ? PCI_ROOT : pcie ? PCIE_ROOT_PORT : PCI_BRIDGE);
+            bus_set_model(b, i == 0 || s->host_bridges ? PCI_ROOT : pcie ? PCIE_ROOT_PORT : PCI_BRIDGE);
     }
     return collect(s, err) ? g_steal_pointer(&s) : NULL;
 }

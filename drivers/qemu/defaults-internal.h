@@ -6,7 +6,7 @@
 #include "drivers/qemu/defaults.h"
 
 /* What a device that leaves something open gets (defaults_device.c). Idempotent. */
-void qemu_fill_device(DomainDef *d, Device *dev, const QemuCaps *caps);
+void qemu_fill_device(DomainDef *d, Device *dev, const QemuPolicyData *p, const QemuCaps *caps);
 
 /* Disks by bus and name, controllers by type and index (defaults_implied.c). */
 void qemu_sort_devices(DomainDef *d);

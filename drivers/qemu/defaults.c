@@ -131,8 +131,8 @@ static void cpu_defaults(DomainDef *d, const QemuCaps *caps)
     const QemuMachine *m = caps && accel < QEMU_ACCEL_N_ ? qemu_caps_machine(caps, accel, d->os.machine) : NULL;
     bool open = !d->cpu || ((d->cpu->mode == CPU_MODE_NONE || d->cpu->mode == CPU_MODE_CUSTOM) && !d->cpu->model);
     if (open && m && m->default_cpu) {
-        g_autofree char *model = qemu_cpu_model_of_type(m->default_cpu);
-        bool host = strcmp(model, "host") == 0, s390 = arch_is_s390(d->os.arch);
+        g_autofree char *model = qemu_cpu_model_in(caps, accel, m->default_cpu);
+        bool host = strcmp(model, "host") == 0, s390 = arch_is_s390(d->os.arch) && !qemu_machine_is_host_cpu_only(d);
         bool usable = host ? d->virt == VIRT_KVM : !arch_is_riscv(d->os.arch) && !(arch_is_arm(d->os.arch) && d->virt == VIRT_KVM);
         if (usable) {
             if (!d->cpu)
@@ -169,6 +169,32 @@ static void cpu_defaults(DomainDef *d, const QemuCaps *caps)
         cpu->migratable = qemu_caps_has(caps, QEMU_CAP_CPU_MIGRATABLE) ? TRI_YES : TRI_NO;
 }
 
+/* A vector length of SVE is asked for: so is SVE. */
+static bool sve_defaults(CpuDef *cpu, GError **err)
+{
+    const CpuFeature *sve = NULL;
+    bool lengths = false;
+    for (unsigned i = 0; i < list_len(cpu->features); i++) {
+        const CpuFeature *f = list_at(cpu->features, i);
+        if (strcmp(f->name, "sve") == 0)
+            sve = f;
+        lengths |= g_str_has_prefix(f->name, "sve") && g_ascii_isdigit(f->name[3]);
+    }
+    if (!lengths)
+        return true;
+    if (sve && (sve->policy == CPU_POLICY_DISABLE || sve->policy == CPU_POLICY_FORBID)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "cpu/feature: SVE is disabled, and vector lengths of it are given");
+        return false;
+    }
+    if (!sve) {
+        CpuFeature *f = g_new0(CpuFeature, 1);
+        f->name = g_strdup("sve");
+        f->policy = CPU_POLICY_REQUIRE;
+        g_ptr_array_add(cpu->features, f);
+    }
+    return true;
+}
+
 static void feature_defaults(DomainDef *d, const QemuCaps *caps)
 {
     Features *f = &d->features;
@@ -184,9 +210,24 @@ static void feature_defaults(DomainDef *d, const QemuCaps *caps)
     }
 }
 
+/* What a pseries guest can plug is in units of 256 MiB; rounded down, since the file behind a module has
+ * no more, and beside the label. */
+static void align_nvdimms(DomainDef *d)
+{
+    static const uint64_t unit = 256 * 1024; /* KiB */
+    guint pos = 0;
+    MemoryDef *m;
+    while ((m = domain_next(d, DEVICE_MEMORY, &pos))) {
+        if (m->model == MEMORY_NVDIMM && m->size > m->label_size)
+            m->size = (m->size - m->label_size) / unit * unit + m->label_size;
+    }
+}
+
 /* The memory of a new guest is what its cells and modules have. */
 static void memory_defaults(DomainDef *d)
 {
+    if (arch_is_ppc64(d->os.arch))
+        align_nvdimms(d);
     uint64_t cells = 0, modules = 0;
     guint pos = 0;
     const MemoryDef *m;
@@ -252,7 +293,7 @@ static bool policy_device_defaults(DomainDef *d, Device *dev, void *data, GError
 {
     g_autoptr(QemuCaps) caps = NULL;
     machine_defaults(d, data, &caps);
-    qemu_fill_device(d, dev, caps);
+    qemu_fill_device(d, dev, data, caps);
     return true;
 }
 
@@ -282,11 +323,18 @@ static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
         channel_defaults(channel, data);
     if (!qemu_imply_devices(d, data, caps, err))
         return false;
+    if (list_len(d->seclabels) == 1) {
+        SeclabelDef *label = list_at(d->seclabels, 0);
+        if (label->type == SECLABEL_NONE && !label->model)
+            label->model = g_strdup("none");
+    }
     boot_defaults(d);
     nvram_defaults(d, data);
     cpu_defaults(d, caps);
+    if (d->cpu && arch_is_arm(d->os.arch) && !sve_defaults(d->cpu, err))
+        return false;
     for (unsigned i = 0; i < list_len(d->devices); i++)
-        qemu_fill_device(d, list_at(d->devices, i), caps);
+        qemu_fill_device(d, list_at(d->devices, i), data, caps);
     return true;
 }
 

@@ -8,12 +8,18 @@
 #include "drivers/qemu/defaults-internal.h"
 #include "drivers/qemu/machine.h"
 
-static ControllerModel default_usb_model(const DomainDef *d, const QemuCaps *caps)
+static ControllerModel default_usb_model(const DomainDef *d, bool new_guest, const QemuCaps *caps)
 {
     if (arch_is_s390(d->os.arch))
         return USB_NONE;
-    if (arch_is_ppc64(d->os.arch))
-        return qemu_machine_is_pseries(d) && qemu_caps_has(caps, QEMU_CAP_DEVICE_QEMU_XHCI) ? USB_QEMU_XHCI : USB_PCI_OHCI;
+    if (arch_is_ppc64(d->os.arch)) {
+        /* Existing guests have always had the older one. */
+        if (new_guest && qemu_caps_has(caps, QEMU_CAP_DEVICE_QEMU_XHCI))
+            return USB_QEMU_XHCI;
+        if (new_guest && qemu_caps_has(caps, QEMU_CAP_NEC_USB_XHCI))
+            return USB_NEC_XHCI;
+        return qemu_caps_has(caps, QEMU_CAP_PCI_OHCI) ? USB_PCI_OHCI : CONTROLLER_MODEL_DEFAULT;
+    }
     if (arch_is_arm(d->os.arch) || arch_is_riscv(d->os.arch)) {
         if (qemu_caps_has(caps, QEMU_CAP_DEVICE_QEMU_XHCI))
             return USB_QEMU_XHCI;
@@ -35,14 +41,14 @@ static ControllerModel default_scsi_model(const DomainDef *d, const QemuCaps *ca
     return qemu_caps_has(caps, QEMU_CAP_VIRTIO_SCSI) ? SCSI_VIRTIO_SCSI : CONTROLLER_MODEL_DEFAULT;
 }
 
-static void controller_defaults(const DomainDef *d, ControllerDef *c, const QemuCaps *caps)
+static void controller_defaults(const DomainDef *d, ControllerDef *c, const QemuPolicyData *p, const QemuCaps *caps)
 {
     if (qemu_is_usb_companion(c) && !c->dev.info.master_startport.set)
         c->dev.info.master_startport = (OptU32){ 1, 2u * (unsigned)(c->model - USB_ICH9_UHCI1) };
     if (c->model != CONTROLLER_MODEL_DEFAULT && c->model != SCSI_AUTO)
         return;
     if (c->type == CONTROLLER_USB && caps)
-        c->model = default_usb_model(d, caps);
+        c->model = default_usb_model(d, !p->keep_hardware, caps);
     else if (c->type == CONTROLLER_SCSI && caps)
         c->model = default_scsi_model(d, caps);
     else if (c->type == CONTROLLER_PCI && c->index.v == 0)
@@ -109,6 +115,10 @@ static void net_defaults(const DomainDef *d, NetDef *n, const QemuCaps *caps)
 
 static void serial_defaults(const DomainDef *d, ChrDef *c)
 {
+    /* Older documents say so for every machine. */
+    if (c->target == SERIAL_ISA && !arch_is_x86(d->os.arch) && c->serial_model == SERIAL_MODEL_NONE &&
+        c->dev.info.address.type != ADDRESS_ISA)
+        c->target = CHR_TARGET_NONE;
     if (c->target == CHR_TARGET_NONE) {
         switch (c->dev.info.address.type) {
         case ADDRESS_PCI: c->target = SERIAL_PCI; break;
@@ -201,10 +211,10 @@ static void graphics_defaults(GraphicsDef *g)
     g_clear_pointer(&g->listen_legacy, g_free);
 }
 
-void qemu_fill_device(DomainDef *d, Device *dev, const QemuCaps *caps)
+void qemu_fill_device(DomainDef *d, Device *dev, const QemuPolicyData *p, const QemuCaps *caps)
 {
     switch (dev->kind) {
-    case DEVICE_CONTROLLER: controller_defaults(d, (ControllerDef *)dev, caps); break;
+    case DEVICE_CONTROLLER: controller_defaults(d, (ControllerDef *)dev, p, caps); break;
     case DEVICE_DISK: disk_defaults((DiskDef *)dev); break;
     case DEVICE_INTERFACE: net_defaults(d, (NetDef *)dev, caps); break;
     case DEVICE_SERIAL: serial_defaults(d, (ChrDef *)dev); break;

@@ -36,7 +36,7 @@ static Implied implied_devices(const DomainDef *d, const QemuCaps *caps)
         w.pcie_root = qemu_machine_is_arm_virt(d) && qemu_caps_has(caps, QEMU_CAP_OBJECT_GPEX);
         w.pci_root = g_strcmp0(d->os.machine, "versatilepb") == 0;
     } else if (arch_is_riscv(arch)) {
-        w.usb = w.balloon = false;
+        w.usb = false;
         w.pcie_root = qemu_machine_is_riscv_virt(d) && qemu_caps_has(caps, QEMU_CAP_OBJECT_GPEX);
     } else if (arch_is_ppc64(arch)) {
         w.pci_root = w.usb_keyboard = w.usb_mouse = true;

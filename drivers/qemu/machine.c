@@ -99,6 +99,12 @@ bool qemu_machine_is_s390_ccw(const DomainDef *d)
     return machine_is(d, arch_is_s390, "s390-ccw", "s390-ccw");
 }
 
+bool qemu_machine_is_host_cpu_only(const DomainDef *d)
+{
+    unsigned v = arch_is_s390(d->os.arch) ? machine_version(d->os.machine, "s390-ccw-virtio-") : 0;
+    return v != 0 && v <= 2007;
+}
+
 bool qemu_machine_has_ide(const DomainDef *d)
 {
     return qemu_machine_is_i440fx(d) ||
@@ -150,6 +156,18 @@ char *qemu_cpu_model_of_type(const char *type)
             return g_strndup(type, strlen(type) - strlen(suffixes[i]));
     }
     return g_strdup(type);
+}
+
+char *qemu_cpu_model_in(const QemuCaps *c, QemuAccel a, const char *type)
+{
+    const GPtrArray *cpus = c->accel[a].cpus;
+
+    for (unsigned i = 0; cpus && i < cpus->len; i++) {
+        const QemuCpuModel *m = g_ptr_array_index(cpus, i);
+        if (g_strcmp0(m->type_name, type) == 0)
+            return g_strdup(m->name);
+    }
+    return qemu_cpu_model_of_type(type);
 }
 
 bool qemu_machine_has_pci_root(const DomainDef *d)

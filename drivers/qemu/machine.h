@@ -4,6 +4,7 @@
 #pragma once
 
 #include "conf/domain.h"
+#include "drivers/qemu/caps.h"
 
 bool arch_is_x86(const char *arch);
 bool arch_is_ppc64(const char *arch);
@@ -19,6 +20,8 @@ bool qemu_machine_is_arm_virt(const DomainDef *d);
 bool qemu_machine_is_riscv_virt(const DomainDef *d);
 bool qemu_machine_is_pseries(const DomainDef *d);
 bool qemu_machine_is_s390_ccw(const DomainDef *d);
+/* Too old for CPU models: the guest can have the host's CPU as it is, or none. */
+bool qemu_machine_is_host_cpu_only(const DomainDef *d);
 /* An IDE or floppy controller that is part of the machine. */
 bool qemu_machine_has_ide(const DomainDef *d);
 bool qemu_machine_has_fdc(const DomainDef *d);
@@ -34,6 +37,8 @@ bool qemu_device_on_usb(const Device *dev);
 unsigned qemu_fixed_vcpus(const DomainDef *d);
 /* The model that a CPU type stands for: "qemu64-x86_64-cpu" is "qemu64". */
 char *qemu_cpu_model_of_type(const char *type);
+/* The same, by the emulator's own list of models where that has the type. */
+char *qemu_cpu_model_in(const QemuCaps *c, QemuAccel a, const char *type);
 /* TCP port of a storage protocol, 0: none of its own. */
 unsigned qemu_storage_port(StorageProtocol p);
 /* A root bus of PCI or PCI Express. */

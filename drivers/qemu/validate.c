@@ -295,7 +295,8 @@ bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err
     if (d->cpu && d->cpu->mode == CPU_MODE_HOST_PASSTHROUGH && d->virt == VIRT_QEMU)
         return refuse(err, "CPU mode 'host-passthrough' for %s qemu domain on this host is not supported by hypervisor", d->os.arch);
     const CpuTopology *t = d->cpu ? d->cpu->topology : NULL;
-    if (t && (uint64_t)t->sockets * MAX(t->dies, 1) * MAX(t->clusters, 1) * t->cores * t->threads != d->vcpus_max)
+    if (t && (!caps || qemu_caps_has(caps, QEMU_CAP_QUERY_HOTPLUGGABLE_CPUS)) &&
+        (uint64_t)t->sockets * MAX(t->dies, 1) * MAX(t->clusters, 1) * t->cores * t->threads != d->vcpus_max)
         return refuse(err, "cpu/topology does not match the maximum of %u vcpus", d->vcpus_max);
     if (d->launch_security && d->launch_security->type == LAUNCH_SEV && caps && !qemu_caps_has(caps, QEMU_CAP_SEV_GUEST))
         return refuse(err, "launchSecurity 'sev' is not supported by this emulator on this host");

@@ -171,6 +171,24 @@ static char *build_argv(const Request *r, DomainDef *d, GError **err)
     return json_answer(argv, env);
 }
 
+/* The number that the document of a running guest has. */
+static int id_of(const char *xml)
+{
+    const char *root = strstr(xml, "<domain"), *end = root ? strchr(root, '>') : NULL, *id = root ? strstr(root, " id='") : NULL;
+    return id && id < end ? atoi(id + strlen(" id='")) : 0;
+}
+
+static void set_gic(QemuCaps *c, const char *versions)
+{
+    if (!c->gic)
+        c->gic = g_array_new(FALSE, TRUE, sizeof(QemuGic));
+    for (unsigned v = 2; v <= 3; v++) {
+        QemuGic g = { .version = v, .kernel = true };
+        if (strchr(versions, (int)('0' + v)))
+            g_array_append_val(c->gic, g);
+    }
+}
+
 static char *convert(Request *r, GError **err)
 {
     g_autofree char *xml = NULL;
@@ -179,7 +197,7 @@ static char *convert(Request *r, GError **err)
     QemuPolicyData data = {
         .lookup_caps = lookup_caps, .emulator = emulator_path, .opaque = r, .host_arch = "x86_64", .channel_dir = field(r, "define") ? NULL : "/tmp/channel", .spice_tls = !field(r, "no_spice_tls"),
         .host_audio = field(r, "host_audio"), .vnc_host_audio = field(r, "vnc_host_audio"),
-        .nographics_host_audio = field(r, "nographics_host_audio"), .keep_hardware = !field(r, "define") && strcmp(field(r, "to") ? field(r, "to") : "argv", "argv"),
+        .nographics_host_audio = field(r, "nographics_host_audio"), .keep_hardware = !field(r, "define") && !field(r, "abi_update") && strcmp(field(r, "to") ? field(r, "to") : "argv", "argv"),
     };
     if (!field(r, "xml") || !g_file_get_contents(field(r, "xml"), &xml, &len, err))
         return NULL;
@@ -193,13 +211,16 @@ static char *convert(Request *r, GError **err)
     } else if (field(r, "flags")) {
         r->caps = caps_of_flags(field(r, "arch") ? field(r, "arch") : "x86_64", field(r, "flags"));
     }
+    if (r->caps && field(r, "gic"))
+        set_gic(r->caps, field(r, "gic"));
     bool active = strcmp(to, "xml") != 0;
     g_autoptr(DomainDef) d = domain_parse(xml, len, active ? 0 : DOMAIN_PARSE_INACTIVE, &qemu_policy, &data, err);
     if (!d)
         return NULL;
     if (strcmp(to, "argv") == 0)
         return build_argv(r, d, err);
-    return domain_format(d, (active ? 0 : DOMAIN_FORMAT_INACTIVE) | DOMAIN_FORMAT_SECURE, NULL, err);
+    DomainFormatContext ctx = { .id = active ? id_of(xml) : 0 };
+    return domain_format(d, (active ? 0 : DOMAIN_FORMAT_INACTIVE) | DOMAIN_FORMAT_SECURE, &ctx, err);
 }
 
 int main(void)

@@ -104,6 +104,8 @@ class Driver:
             fields['flags'] = ','.join(p['qemu_flags'])
         if p.get('gic'):
             fields['gic'] = GIC.get(p['gic'], 'none')
+        if 'ABI_UPDATE' in str(p.get('parseflags')):
+            fields['abi_update'] = '1'
         if p.get('capabilities_file'):
             return {**fields, 'caps': p['capabilities_file']}
         arch = re.search(r"""<type[^>]*arch=['"]([a-z0-9_]+)""", documents.read(self.folder, case['inputs']['xml']))
