@@ -23,7 +23,8 @@ void conf_format_at(ConfFormatter *f, const char *const *names, unsigned n)
         want[n_want++] = f->prefix[i];
     for (unsigned i = 0; i < n; i++)
         want[n_want++] = names[i];
-    while (same < n_want && same < f->n_open && !strcmp(want[same], f->open[same]))
+    while (same < n_want && same < f->n_open && 
+           (want[same] == f->open[same] || !strcmp(want[same], f->open[same])))
         same++;
     while (f->n_open > same) {
         xml_close(&f->w);
@@ -156,9 +157,10 @@ static void format_inner(ConfFormatter *f, const ConfStep *s, const ConfDesc *d,
 
 void conf_format(ConfFormatter *f, const ConfDesc *d, const void *v)
 {
-    for (unsigned i = 0; i < d->n_rows; i++) {
+    const ConfStep *s = d->n_rows ? conf_step(d, 0) : NULL;
+
+    for (unsigned i = 0; i < d->n_rows; i++, s++) {
         const ConfField *r = &d->rows[i];
-        const ConfStep *s = conf_step(d, i);
         const void *at = (const char *)v + r->off;
         if (s->leaf == LEAF_HIDDEN || masked(f, r) || !conf_row_applies(r, v))
             continue;

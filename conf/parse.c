@@ -124,14 +124,6 @@ static bool forgive(ConfParser *p, GError **err, GError *e)
 
 /* ---- the walk ---- */
 
-bool conf_row_applies(const ConfField *r, const void *base)
-{
-    if (!r->when)
-        return true;
-    uint32_t v = *(const uint32_t *)((const char *)base + r->when_off);
-    return v < 64 && (r->when >> v & 1);
-}
-
 const ConfDesc *conf_arm(const ConfField *r, const void *base)
 {
     uint32_t tag = *(const uint32_t *)((const char *)base + r->tag_off);
@@ -160,19 +152,29 @@ static bool named(const xmlNode *n, const char *name)
     return slash && !strncmp(slash + 1, name, len) && slash[1 + len] == '/';
 }
 
+/* n or the first of its siblings behind it. Almost no name has a colon, and most differ from the one
+ * that is looked for in the first letter. */
+static xmlNode *first_named(xmlNode *n, const char *name)
+{
+    if (!name || strchr(name, ':')) {
+        while (n && !named(n, name))
+            n = n->next;
+        return n;
+    }
+    for (; n; n = n->next)
+        if (n->type == XML_ELEMENT_NODE && !n->ns && *n->name == (xmlChar)*name && !strcmp((const char *)n->name, name))
+            break;
+    return n;
+}
+
 static xmlNode *child(xmlNode *n, const char *name)
 {
-    for (n = n->children; n && !named(n, name);)
-        n = n->next;
-    return n;
+    return first_named(n->children, name);
 }
 
 static xmlNode *next(xmlNode *n, const char *name)
 {
-    do
-        n = n->next;
-    while (n && !named(n, name));
-    return n;
+    return first_named(n->next, name);
 }
 
 static xmlNode *find_element(xmlNode *el, const ConfStep *s, unsigned n)
@@ -188,7 +190,7 @@ static xmlNode *find_element(xmlNode *el, const ConfStep *s, unsigned n)
 static xmlAttr *find_attr(xmlNode *el, const char *name)
 {
     for (xmlAttr *a = el->properties; a; a = a->next) {
-        if (!a->ns && !strcmp((const char *)a->name, name)) {
+        if (!a->ns && *a->name == (xmlChar)*name && !strcmp((const char *)a->name, name)) {
             a->_private = &mark;
             return a;
         }
@@ -397,14 +399,13 @@ static bool parse_row(ConfParser *p, const ConfDesc *d, unsigned i, xmlNode *bas
 
 bool conf_parse(ConfParser *p, const ConfDesc *d, xmlNode *el, void *v, GError **err)
 {
-    const ConfStep *last = NULL;
+    const ConfStep *last = NULL, *s = d->n_rows ? conf_step(d, 0) : NULL;
     xmlNode *last_el = NULL;
 
     conf_mark(el);
     p->depth++;
-    for (unsigned i = 0; i < d->n_rows; i++) {
+    for (unsigned i = 0; i < d->n_rows; i++, s++) {
         const ConfField *r = &d->rows[i];
-        const ConfStep *s = conf_step(d, i);
         if (s->leaf == LEAF_HIDDEN || !conf_row_applies(r, v))
             continue;
         /* Rows come in runs below one element: look it up once. */

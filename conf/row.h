@@ -267,7 +267,13 @@ void conf_format_element(ConfFormatter *f, const ConfDesc *d, const void *v, con
 void conf_format_at(ConfFormatter *f, const char *const *names, unsigned n);
 void conf_format_close(ConfFormatter *f); /* back to the struct's element */
 
-bool conf_row_applies(const ConfField *r, const void *base);
+static inline bool conf_row_applies(const ConfField *r, const void *base)
+{
+    if (!r->when)
+        return true;
+    uint32_t v = *(const uint32_t *)((const char *)base + r->when_off);
+    return v < 64 && (r->when >> v & 1);
+}
 const ConfDesc *conf_arm(const ConfField *r, const void *base);
 
 void conf_clear(const ConfDesc *d, void *v);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -416,6 +417,8 @@ int daemon_main(int argc, char **argv, const DaemonSpec *spec)
     g_autoptr(GError) err = NULL;
     int status = EXIT_FAILURE;
 
+    /* One heap: workers come and go, and a heap for each would keep what the last one did not need. */
+    (void)mallopt(M_ARENA_MAX, 1);
     setlocale(LC_ALL, "C.UTF-8"); /* bytes and messages are the same everywhere */
     if (!options_parse(argc, argv, spec, &d.options, &status))
         return status;

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -58,6 +59,7 @@ struct Loop {
     Lock lock;       /* guards the queue */
     Post *first, **last;
     atomic_bool sleeping; /* set under the lock */
+    atomic_uint posting;  /* threads in loop_post() */
 };
 
 /* Any address that no two living threads share. */
@@ -150,6 +152,8 @@ Loop *loop_free(Loop *l)
 {
     if (!l)
         return NULL;
+    while (atomic_load(&l->posting))
+        sched_yield(); /* what they have posted may have run, but they still use us */
     loop_drain(l);
     sd_event_unref(l->event);
     fd_close(&l->wake);
@@ -337,13 +341,16 @@ void loop_post(Loop *l, void (*fn)(void *data), void *data)
     Post *p = g_new(Post, 1);
 
     *p = (Post){ NULL, fn, data };
+    atomic_fetch_add(&l->posting, 1);
     lock_enter(&l->lock);
     *l->last = p;
     l->last = &p->next;
-    /* Under the lock: the loop may be freed as soon as the post has run. */
-    if (atomic_exchange_explicit(&l->sleeping, false, memory_order_relaxed))
-        (void)!write(l->wake, &(uint64_t){ 1 }, sizeof(uint64_t)); /* cannot overflow */
+    bool wake = atomic_exchange_explicit(&l->sleeping, false, memory_order_relaxed);
     lock_leave(&l->lock);
+    /* Without the lock: whom we wake needs it at once. */
+    if (wake)
+        (void)!write(l->wake, &(uint64_t){ 1 }, sizeof(uint64_t)); /* cannot overflow */
+    atomic_fetch_sub(&l->posting, 1);
 }
 
 bool loop_is_current(const Loop *l)

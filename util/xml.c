@@ -357,13 +357,44 @@ char *xml_dump(xmlNode *n, int indent)
 
 /* ---- writing ---- */
 
+/* g_string_append_len() is a call for every few bytes. */
+static inline void put(GString *out, const char *text, size_t n)
+{
+    if (G_UNLIKELY(out->len + n >= out->allocated_len)) {
+        g_string_append_len(out, text, (gssize)n);
+        return;
+    }
+    memcpy(out->str + out->len, text, n);
+    out->len += n;
+    out->str[out->len] = '\0';
+}
+
+static inline void put_str(GString *out, const char *text)
+{
+    put(out, text, strlen(text));
+}
+
+/* How many bytes need no escaping. strcspn() makes a table of its second string for each call. */
+static size_t plain_length(const char *text, bool attribute)
+{
+    static const uint8_t special[256] = {
+        [0] = 3, ['<'] = 3, ['>'] = 3, ['&'] = 3, ['\''] = 3, ['"'] = 3, ['\r'] = 3, ['\n'] = 2, ['\t'] = 2,
+    };
+    uint8_t bit = attribute ? 2 : 1;
+    const uint8_t *p = (const uint8_t *)text;
+
+    while (!(special[*p] & bit))
+        p++;
+    return (size_t)((const char *)p - text);
+}
+
 /* A reader turns line ends and tabs inside attributes into spaces, and drops \r everywhere, unless
  * they are written as references. */
-static void escape(GString *out, const char *text, const char *special)
+static void escape(GString *out, const char *text, bool attribute)
 {
     for (;;) {
-        size_t plain = strcspn(text, special);
-        g_string_append_len(out, text, (gssize)plain);
+        size_t plain = plain_length(text, attribute);
+        put(out, text, plain);
         text += plain;
         switch (*text++) {
         case '<':
@@ -398,7 +429,7 @@ static void escape(GString *out, const char *text, const char *special)
 
 void xml_escape(GString *out, const char *text)
 {
-    escape(out, text, "<>&'\"\r");
+    escape(out, text, false);
 }
 
 void xml_writer_init(XmlWriter *w, GString *out, unsigned base_indent)
@@ -414,7 +445,7 @@ static void indent(XmlWriter *w)
     static const char spaces[] = "                                                                ";
     for (unsigned n = 2 * (w->base + w->depth); n;) {
         unsigned now = MIN(n, sizeof(spaces) - 1);
-        g_string_append_len(w->out, spaces, (gssize)now);
+        put(w->out, spaces, now);
         n -= now;
     }
 }
@@ -423,7 +454,7 @@ static void finish_tag(XmlWriter *w)
 {
     if (!w->in_tag)
         return;
-    g_string_append(w->out, ">\n");
+    put(w->out, ">\n", 2);
     w->in_tag = false;
 }
 
@@ -432,8 +463,8 @@ void xml_open(XmlWriter *w, const char *name)
     g_assert(w->depth < G_N_ELEMENTS(w->names));
     finish_tag(w);
     indent(w);
-    g_string_append_c(w->out, '<');
-    g_string_append(w->out, name);
+    put(w->out, "<", 1);
+    put_str(w->out, name);
     w->names[w->depth++] = name;
     w->in_tag = true;
     w->has_text = false;
@@ -444,16 +475,24 @@ void xml_attr(XmlWriter *w, const char *name, const char *value)
     if (!value)
         return;
     g_assert(w->in_tag);
-    g_string_append_c(w->out, ' ');
-    g_string_append(w->out, name);
-    g_string_append(w->out, "='");
-    escape(w->out, value, "<>&'\"\r\n\t");
-    g_string_append_c(w->out, '\'');
+    put(w->out, " ", 1);
+    put_str(w->out, name);
+    put(w->out, "='", 2);
+    escape(w->out, value, true);
+    put(w->out, "'", 1);
 }
 
 void xml_attrf(XmlWriter *w, const char *name, const char *fmt, ...)
 {
+    char brief[64];
     va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(brief, sizeof(brief), fmt, ap);
+    va_end(ap);
+    if ((size_t)n < sizeof(brief)) {
+        xml_attr(w, name, brief);
+        return;
+    }
     va_start(ap, fmt);
     g_autofree char *s = g_strdup_vprintf(fmt, ap);
     va_end(ap);
@@ -484,11 +523,13 @@ void xml_close(XmlWriter *w)
     g_assert(w->depth);
     const char *name = w->names[--w->depth];
     if (w->in_tag) {
-        g_string_append(w->out, "/>\n");
+        put(w->out, "/>\n", 3);
     } else {
         if (!w->has_text)
             indent(w);
-        g_string_append_printf(w->out, "</%s>\n", name);
+        put(w->out, "</", 2);
+        put_str(w->out, name);
+        put(w->out, ">\n", 2);
     }
     w->in_tag = w->has_text = false;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "drivers/common/handlers.h"
+#include "drivers/common/xml_cache.h"
 #include "util/error.h"
 #include "util/xml.h"
 
@@ -44,7 +45,6 @@ bool common_domain_get_xml_desc(Call *c, const DomainView *v, const remote_domai
     unsigned flags = 0;
     bool config = v->config && ((a->flags & VIR_DOMAIN_XML_INACTIVE) || !view_active(v));
     const DomainDef *def = config ? view_config(v, c, err) : view_def(v, c, err);
-    DomainFormatContext ctx = { v->id };
 
     if (!def)
         return false;
@@ -54,9 +54,8 @@ bool common_domain_get_xml_desc(Call *c, const DomainView *v, const remote_domai
         flags |= DOMAIN_FORMAT_MIGRATABLE | DOMAIN_FORMAT_INACTIVE;
     if ((a->flags & VIR_DOMAIN_XML_INACTIVE) || !view_active(v))
         flags |= DOMAIN_FORMAT_INACTIVE;
-    if (flags & DOMAIN_FORMAT_INACTIVE)
-        ctx.id = -1;
-    r->xml = domain_format(def, flags, &ctx, err);
+    r->xml = xml_cache_format(config || !v->live ? v->config : v->live, def, flags,
+                              flags & DOMAIN_FORMAT_INACTIVE ? -1 : v->id, err);
     return r->xml != NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "drivers/common/internal.h"
+#include "drivers/common/xml_cache.h"
 #include "util/error.h"
 
 static struct {
@@ -60,6 +61,7 @@ void registry_done(void)
         g_ptr_array_add(all, d);
     for (unsigned i = 0; i < all->len; i++)
         registry_drop(all->pdata[i]);
+    xml_cache_clear();
     g_clear_pointer(&reg.by_uuid, g_hash_table_unref);
     g_clear_pointer(&reg.by_name, g_hash_table_unref);
     g_clear_pointer(&reg.by_id, g_hash_table_unref);

@@ -309,6 +309,32 @@ static void test_definitions_are_read_late(void)
     assert(g_file_set_contents(path, text, -1, NULL));
 }
 
+static char *document_of(const char *name)
+{
+    g_autoptr(DomainView) v = view_of(name);
+    const remote_domain_get_xml_desc_args a = { .flags = 0 };
+    remote_domain_get_xml_desc_ret r = { 0 };
+
+    assert(common_domain_get_xml_desc(NULL, v, &a, &r, NULL));
+    return r.xml;
+}
+
+/* However often it is asked for: what is shown is what was defined last. */
+static void test_documents_are_remembered_not_mixed_up(void)
+{
+    for (int mib = 32; mib < 200; mib++) {
+        g_autofree char *expected = g_strdup_printf(">%d</memory>", mib * 1024);
+
+        assert(define("one", UUID1, mib, NULL));
+        for (unsigned i = 0; i < 4; i++) {
+            g_autofree char *xml = document_of("one");
+            g_autofree char *other = document_of("five");
+
+            assert(strstr(xml, expected) && !strstr(other, expected) == (mib != 64));
+        }
+    }
+}
+
 int main(void)
 {
     char root[] = "/tmp/test-turn-XXXXXX";
@@ -329,6 +355,7 @@ int main(void)
     test_a_start_that_cannot_be_recorded_fails();
     test_files_that_cannot_be_read_are_left();
     test_definitions_are_read_late();
+    test_documents_are_remembered_not_mixed_up();
 
     registry_done();
     g_autofree char *rm = g_strdup_printf("rm -rf '%s'", root);

@@ -17,32 +17,74 @@
 #include "drivers/qemu/launch.h"
 #include "drivers/qemu/process.h"
 #include "util/error.h"
+#include "util/lock.h"
 #include "util/log.h"
+#include "util/loop.h"
 #include "util/paths.h"
 
 QemuDriver qemu;
 
 /* Policy: what definitions need to know of the host's emulators ----------------------------------- */
 
-static QemuCaps *lookup_caps(void *opaque, const char *emulator, const char *arch, const char *virt_type)
-{
-    g_autofree char *found = emulator ? NULL : qemu_emulator_find(arch);
-    const char *path = emulator ? emulator : found;
-    g_autoptr(GError) error = NULL;
-    (void)opaque;
-    (void)virt_type;
+/* One document asks about its emulator some twenty times. Whether the file is still the same one is
+ * looked up once in this time. */
+enum { EMULATOR_KEPT_USEC = G_USEC_PER_SEC / 4 };
 
-    QemuCaps *caps = path ? qemu_caps_get(path, &error) : NULL;
-    if (path && !caps)
-        log_warn("cannot find out what '%s' can do: %s", path, error->message);
-    return caps;
-}
+static struct {
+    Lock lock; /* of all */
+    const char *arch, *path; /* interned: a few in all */
+    uint64_t path_until;
+    QemuCaps *caps;
+    uint64_t caps_until;
+} last = { .lock = LOCK_INIT };
 
 static const char *emulator_for(void *opaque, const char *arch)
 {
+    uint64_t now = now_usec();
     (void)opaque;
-    g_autofree char *found = qemu_emulator_find(arch);
-    return found ? g_intern_string(found) : NULL; /* a few paths in all */
+
+    LOCK_SCOPE(&last.lock);
+    if (now >= last.path_until || g_strcmp0(last.arch, arch) != 0) {
+        g_autofree char *found = qemu_emulator_find(arch);
+
+        last.arch = g_intern_string(arch);
+        last.path = g_intern_string(found);
+        last.path_until = now + EMULATOR_KEPT_USEC;
+    }
+    return last.path;
+}
+
+static QemuCaps *last_caps(const char *path)
+{
+    LOCK_SCOPE(&last.lock);
+    bool same = last.caps && now_usec() < last.caps_until && g_str_equal(last.caps->binary, path);
+
+    return same ? qemu_caps_ref(last.caps) : NULL;
+}
+
+static void keep_caps(QemuCaps *caps)
+{
+    LOCK_SCOPE(&last.lock);
+    qemu_caps_unref(last.caps);
+    last.caps = qemu_caps_ref(caps);
+    last.caps_until = now_usec() + EMULATOR_KEPT_USEC;
+}
+
+static QemuCaps *lookup_caps(void *opaque, const char *emulator, const char *arch, const char *virt_type)
+{
+    const char *path = emulator ? emulator : emulator_for(opaque, arch);
+    g_autoptr(GError) error = NULL;
+    (void)virt_type;
+
+    QemuCaps *caps = path ? last_caps(path) : NULL;
+    if (caps || !path)
+        return caps;
+    caps = qemu_caps_get(path, &error);
+    if (caps)
+        keep_caps(caps);
+    else
+        log_warn("cannot find out what '%s' can do: %s", path, error->message);
+    return caps;
 }
 
 static const DomainDriver domain_driver = {
@@ -159,6 +201,7 @@ static void driver_stop(void)
 static void driver_done(void)
 {
     registry_done();
+    g_clear_pointer(&last.caps, qemu_caps_unref);
     qemu_caps_cache_clear();
     g_clear_pointer(&qemu.config, qemu_config_free);
 }
