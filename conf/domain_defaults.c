@@ -106,22 +106,13 @@ static void default_boot(DomainDef *d)
 
 /* ---- disks and controllers ---- */
 
-static bool address_taken(const DomainDef *d, DiskBus bus, const DriveAddress *a)
+static bool taken_by_hostdev(const DomainDef *d, const DriveAddress *a)
 {
-    const DiskDef *disk;
-
-    for (guint i = 0; (disk = domain_next(d, DEVICE_DISK, &i));) {
-        const DeviceAddress *b = &disk->dev.info.address;
-        if (disk->bus == bus && b->type == ADDRESS_DRIVE && !memcmp(&b->u.drive, a, sizeof(*a)))
-            return true;
-    }
-    if (bus != DISK_BUS_SCSI)
-        return false;
     const HostdevDef *h;
+
     for (guint i = 0; (h = domain_next(d, DEVICE_HOSTDEV, &i));) {
         const DeviceAddress *b = &h->dev.info.address;
-        if (h->type == HOSTDEV_SCSI && b->type == ADDRESS_DRIVE &&
-            !memcmp(&b->u.drive, a, sizeof(*a)))
+        if (h->type == HOSTDEV_SCSI && b->type == ADDRESS_DRIVE && !memcmp(&b->u.drive, a, sizeof(*a)))
             return true;
     }
     return false;
@@ -165,9 +156,12 @@ static bool place_disk(DomainDef *d, DiskDef *disk, bool wide, GError **err)
         return false;
     }
     (void)place_on_bus(disk->bus, (unsigned)n, wide, &a); /* the bus was accepted above */
-    if (disk->bus == DISK_BUS_SCSI) {
-        for (unsigned more = 0; address_taken(d, disk->bus, &a) && more < 4096; more++)
-            (void)place_on_bus(disk->bus, ++n, wide, &a);
+    /* The guest's name for a disk follows from its place: it is not moved out of another's way. */
+    if (disk->bus == DISK_BUS_SCSI && taken_by_hostdev(d, &a)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "using disk target name '%s' conflicts with SCSI host device address controller='%u' bus='%u' target='%u' unit='%u'",
+                  disk->dst, a.controller, a.bus, a.target, a.unit);
+        return false;
     }
     disk->dev.info.address = (DeviceAddress){ .type = ADDRESS_DRIVE, .u.drive = a };
     return true;

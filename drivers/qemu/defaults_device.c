@@ -156,7 +156,7 @@ static VideoType default_video_type(const DomainDef *d, const QemuCaps *caps)
         return VIDEO_CIRRUS;
     if (qemu_caps_has(caps, QEMU_CAP_DEVICE_VGA))
         return VIDEO_VGA;
-    return qemu_caps_has(caps, QEMU_CAP_DEVICE_VIRTIO_GPU) ? VIDEO_VIRTIO : VIDEO_CIRRUS;
+    return qemu_caps_has(caps, QEMU_CAP_DEVICE_VIRTIO_GPU) ? VIDEO_VIRTIO : VIDEO_DEFAULT;
 }
 
 static void video_defaults(const DomainDef *d, VideoDef *v, const QemuCaps *caps)

@@ -138,6 +138,8 @@ bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps 
     switch (dev->kind) {
     case DEVICE_DISK: return validate_disk((const DiskDef *)dev, err);
     case DEVICE_CONTROLLER: return validate_controller(d, (const ControllerDef *)dev, caps, err);
+    case DEVICE_VIDEO:
+        return ((const VideoDef *)dev)->type != VIDEO_DEFAULT || refuse(err, "missing video model and cannot determine default");
     case DEVICE_SERIAL: return validate_serial(d, (const ChrDef *)dev, err);
     case DEVICE_IOMMU: return validate_iommu(d, (const IommuDef *)dev, err);
     case DEVICE_HOSTDEV: return validate_hostdev((const HostdevDef *)dev, caps, err);
@@ -298,10 +300,16 @@ bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err
     if (t && (!caps || qemu_caps_has(caps, QEMU_CAP_QUERY_HOTPLUGGABLE_CPUS)) &&
         (uint64_t)t->sockets * MAX(t->dies, 1) * MAX(t->clusters, 1) * t->cores * t->threads != d->vcpus_max)
         return refuse(err, "cpu/topology does not match the maximum of %u vcpus", d->vcpus_max);
+    QemuAccel accel = qemu_accel_from_name(enum_name(&virt_type_names, d->virt));
+    const QemuMachine *machine = caps && accel < QEMU_ACCEL_N_ ? qemu_caps_machine(caps, accel, d->os.machine) : NULL;
     if (d->launch_security && d->launch_security->type == LAUNCH_SEV && caps && !qemu_caps_has(caps, QEMU_CAP_SEV_GUEST))
         return refuse(err, "launchSecurity 'sev' is not supported by this emulator on this host");
     if (d->os.bootmenu_timeout.set && d->os.bootmenu_timeout.v > 65535)
         return refuse(err, "os/bootmenu: timeout %u is not between 0 and 65535", d->os.bootmenu_timeout.v);
+    if (d->backing && d->backing->hugepages && d->backing->access == MEM_ACCESS_SHARED && !(d->cpu && list_len(d->cpu->cells)) &&
+        (!machine || !machine->default_ram_id))
+        return refuse(err, "memory access mode '%s' not supported without guest numa node",
+                      enum_name(&mem_access_names, d->backing->access));
     if (d->max_memory && arch_is_x86(d->os.arch) && !(d->cpu && list_len(d->cpu->cells)))
         return refuse(err, "maxMemory: at least one NUMA cell must be configured for memory hotplug");
     return true;
