@@ -251,7 +251,7 @@ static bool open_main_server(Daemon *d, GError **err)
 
     if (d->spec->proxy) {
         ForwarderConfig cfg = { .run_dir = paths()->run, .open_timeout_sec = UPSTREAM_OPEN_SEC,
-                                .session = paths()->session };
+                                .session = paths()->session, .metrics = dispatcher_metrics(d->dispatcher) };
 
         d->forwarder = forwarder_new(d->loop, &cfg);
         d->main = forwarder_serve(d->forwarder, d->spec->name, &limits, d->users);

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "rpc/forward.h"
 #include "rpc/listen.h"
 #include "rpc/metrics.h"
 #include "util/counter.h"
@@ -86,6 +87,8 @@ char *metrics_text(Daemon *d)
     render_servers(d, out);
     render_pool(d, out);
     dispatcher_render_metrics(d->dispatcher, out);
+    if (d->forwarder)
+        forwarder_render_metrics(d->forwarder, out);
     counter_foreach(render_counter, out);
     g_string_append(out, "# EOF\n");
     return g_string_free(out, FALSE);

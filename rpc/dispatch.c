@@ -816,6 +816,11 @@ GArray *dispatcher_calls(Dispatcher *d)
     return rows;
 }
 
+Metrics *dispatcher_metrics(Dispatcher *d)
+{
+    return d->metrics;
+}
+
 void dispatcher_render_metrics(Dispatcher *d, GString *out)
 {
     unsigned turns = 0, access = 0, others = 0;

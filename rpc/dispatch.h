@@ -51,6 +51,8 @@ GArray *dispatcher_calls(Dispatcher *d); /* of CallRow */
 bool dispatcher_cancel(Dispatcher *d, uint64_t call_id);
 
 /* Figures about calls, as OpenMetrics text. Loop thread. */
+/* For others in this process who answer calls. */
+struct Metrics *dispatcher_metrics(Dispatcher *d);
 void dispatcher_render_metrics(Dispatcher *d, GString *out);
 
 /* For administration: would this be granted? As call_allows(), but about somebody else, with the reason

@@ -28,6 +28,16 @@ typedef struct Pending {
     bool is_stream;
 } Pending;
 
+/* Calls that were forwarded lately, by serial: when the answer comes it is known how long it took. Who
+ * has more in flight is not counted completely. */
+enum { TIMED_CALLS = 16 };
+
+typedef struct TimedCall {
+    uint64_t since; /* 0: none */
+    uint32_t prog, serial;
+    int32_t proc;
+} TimedCall;
+
 typedef struct Upstream {
     Session *s;
     Route target;
@@ -42,6 +52,7 @@ typedef struct Upstream {
     bool parked_pause;      /* the client is paused because of them */
     bool congested;         /* the client is paused because the daemon does not read */
     GArray *pending;        /* Pending; secondaries only, NULL until needed */
+    TimedCall timed[TIMED_CALLS];
 } Upstream;
 
 struct Session {
@@ -62,6 +73,7 @@ struct Forwarder {
     unsigned open_timeout_sec;
     bool session_mode;
     Server *server;
+    struct Metrics *metrics;
 };
 
 /* forward.c */

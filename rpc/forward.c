@@ -19,6 +19,7 @@
 #include "protocols/qemu_procs.h"
 #include "protocols/remote_procs.h"
 #include "rpc/forward-internal.h"
+#include "rpc/metrics.h"
 #include "util/error.h"
 
 void session_reply_error(Session *s, const MsgHeader *call, const GError *error)
@@ -173,6 +174,7 @@ Forwarder *forwarder_new(Loop *loop, const ForwarderConfig *cfg)
     f->run_dir = g_strdup(cfg->run_dir);
     f->open_timeout_sec = cfg->open_timeout_sec ? cfg->open_timeout_sec : 30;
     f->session_mode = cfg->session;
+    f->metrics = cfg->metrics;
     return f;
 }
 
@@ -181,6 +183,49 @@ Server *forwarder_serve(Forwarder *f, const char *name, const ServerLimits *limi
     g_assert(!f->server);
     f->server = server_new(f->loop, name, limits, users, &forward_ops, f);
     return f->server;
+}
+
+typedef struct UpstreamFigures {
+    unsigned open[_ROUTE_N], opening[_ROUTE_N];
+    uint64_t queued, parked;
+} UpstreamFigures;
+
+static void add_session(Client *c, void *data)
+{
+    UpstreamFigures *t = data;
+    const Session *s = c->data;
+
+    for (unsigned i = 0; s && i < _ROUTE_N; i++) {
+        const Upstream *u = s->up[i];
+
+        if (!u)
+            continue;
+        (*(u->state == UP_READY ? &t->open[i] : &t->opening[i]))++;
+        t->parked += u->parked_bytes;
+        t->queued += u->conn ? conn_queued_bytes(u->conn) : 0;
+    }
+}
+
+void forwarder_render_metrics(Forwarder *f, GString *out)
+{
+    UpstreamFigures t = { { 0 } };
+
+    server_foreach_client(f->server, add_session, &t);
+    for (unsigned opening = 0; opening < 2; opening++) {
+        const char *name = opening ? "modvirt_upstreams_opening" : "modvirt_upstreams";
+
+        metrics_family(out, name, "gauge", opening ? "Connections to daemons that are being opened." : "Connections to daemons.");
+        for (Route r = 0; r < _ROUTE_N; r++) {
+            const char *daemon = r == ROUTE_PRIMARY ? "primary" : forward_daemon_of_route(r);
+
+            if (daemon)
+                metrics_sample(out, name, "daemon", daemon, opening ? t.opening[r] : t.open[r]);
+        }
+    }
+    metrics_family(out, "modvirt_upstream_queued_bytes", "gauge", "Bytes that daemons have not taken yet.");
+    metrics_sample(out, "modvirt_upstream_queued_bytes", NULL, NULL, t.queued);
+    metrics_family(out, "modvirt_upstream_parked_bytes", "gauge", "Bytes of calls to daemons that are being opened.");
+    metrics_sample(out, "modvirt_upstream_parked_bytes", NULL, NULL, t.parked);
 }
 
 Forwarder *forwarder_free(Forwarder *f)

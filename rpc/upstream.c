@@ -24,6 +24,7 @@
 #include "protocols/xdr_buf.h"
 #include "rpc/forward-internal.h"
 #include "rpc/identity_params.h"
+#include "rpc/metrics.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -35,20 +36,48 @@ static bool is_primary(const Upstream *u)
     return u->target == ROUTE_PRIMARY;
 }
 
-/* --- pending calls of secondaries ------------------------------------------------------------------ */
+/* --- figures ------------------------------------------------------------------------------------------- */
 
-static const ProcInfo *proc_of(const MsgHeader *h)
+static const ProgramInfo *program_of(const MsgHeader *h)
 {
     switch (h->prog) {
     case REMOTE_PROGRAM:
-        return program_find(&remote_program, h->proc);
+        return &remote_program;
     case QEMU_PROGRAM:
-        return program_find(&qemu_program, h->proc);
+        return &qemu_program;
     case LXC_PROGRAM:
-        return program_find(&lxc_program, h->proc);
+        return &lxc_program;
     }
     return NULL;
 }
+
+static const ProcInfo *proc_of(const MsgHeader *h)
+{
+    const ProgramInfo *p = program_of(h);
+
+    return p ? program_find(p, h->proc) : NULL;
+}
+
+static void timed_begin(Upstream *u, const MsgHeader *h)
+{
+    u->timed[h->serial % TIMED_CALLS] = (TimedCall){ now_usec(), h->prog, h->serial, h->proc };
+}
+
+static void timed_end(Upstream *u, const MsgHeader *h)
+{
+    TimedCall *t = &u->timed[h->serial % TIMED_CALLS];
+
+    if (!t->since || t->serial != h->serial || t->proc != h->proc || t->prog != h->prog)
+        return;
+
+    const ProcInfo *p = proc_of(h);
+
+    if (p && u->s->f->metrics)
+        metrics_call(u->s->f->metrics, program_of(h), p, now_usec() - t->since, h->status != MSG_OK);
+    t->since = 0;
+}
+
+/* --- pending calls of secondaries ------------------------------------------------------------------ */
 
 static Pending *pending_find(Upstream *u, const MsgHeader *h, bool is_stream)
 {
@@ -328,6 +357,8 @@ static void upstream_message(Conn *c, Message *m, void *data)
         upstream_died(u, NULL);
         return;
     }
+    if (m->h.type == MSG_REPLY || m->h.type == MSG_REPLY_FDS)
+        timed_end(u, &m->h);
     if (!is_primary(u))
         pending_received(u, m);
     client_send(u->s->client, m);
@@ -439,6 +470,8 @@ static void upstream_send(Upstream *u, Message *m)
 {
     bool call = m->h.type == MSG_CALL || m->h.type == MSG_CALL_FDS;
 
+    if (call)
+        timed_begin(u, &m->h);
     if (!is_primary(u)) {
         if (call)
             pending_sent(u, m);

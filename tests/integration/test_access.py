@@ -296,11 +296,13 @@ class Figures(OwnSandbox):
             self.assertIn(f'Content-Length: {len(body.encode())}', head)
             families = parse_openmetrics(body)
             self.assertEqual(families['modvirt_clients']['modvirt_clients', f'{{server="{daemon}"}}'], 1)
-        labels = '{program="remote",procedure="connect_list_all_domains"}'
-        self.assertEqual(families['modvirt_call_seconds']['modvirt_call_seconds_count', labels], 7)
-        labels = '{program="remote",procedure="domain_lookup_by_name"}'
-        self.assertEqual(families['modvirt_call_failures']['modvirt_call_failures_total', labels], 1)
-        self.assertIn('modvirt_jobs_queued', families)
+            labels = '{program="remote",procedure="connect_list_all_domains"}'
+            self.assertEqual(families['modvirt_call_seconds']['modvirt_call_seconds_count', labels], 7)
+            labels = '{program="remote",procedure="domain_lookup_by_name"}'
+            self.assertEqual(families['modvirt_call_failures']['modvirt_call_failures_total', labels], 1)
+            self.assertIn('modvirt_jobs_queued', families)
+            upstreams = families.get('modvirt_upstreams', {}).get(('modvirt_upstreams', '{daemon="primary"}'))
+            self.assertEqual(upstreams, 1 if daemon == 'virtproxyd' else None)
 
     def test_other_requests(self):
         self.sandbox.start()
