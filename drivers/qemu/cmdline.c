@@ -40,9 +40,40 @@ void cmd_env(Cmd *c, const char *name, const char *value)
 
 void cmd_json(Cmd *c, const char *option, JsonObject *o)
 {
+    /* Options that once took text alone; the others had JSON from the start. */
+    static const struct {
+        const char *option, *first;
+        QemuCap json;
+    } texts[] = {
+        { "-device", "driver", QEMU_CAP_DEVICE_JSON },
+        { "-netdev", "type", QEMU_CAP_NETDEV_JSON },
+        { "-object", "qom-type", QEMU_CAP_OBJECT_JSON },
+    };
     g_autoptr(JsonObject) owned = o;
+    const char *first = NULL;
+    for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
+        if (strcmp(option, texts[i].option) == 0 && !cmd_has(c, texts[i].json))
+            first = texts[i].first;
+    }
     cmd_arg(c, option);
-    g_ptr_array_add(c->argv, json_text(owned));
+    g_ptr_array_add(c->argv, first ? props_text(owned, first) : json_text(owned));
+}
+
+/* On s390x a PCI device has a companion that carries its identifiers. */
+static void add_zpci(Cmd *c, const char *alias)
+{
+    for (unsigned i = 0; i < list_len(c->def->devices); i++) {
+        const DeviceInfo *info = &((const Device *)list_at(c->def->devices, i))->info;
+        const PciAddress *a = &info->address.u.pci;
+        if (g_strcmp0(info->alias, alias) != 0 || info->address.type != ADDRESS_PCI ||
+            !a->zpci_uid.set)
+            continue;
+        g_autofree char *id = g_strdup_printf("zpci%u", a->zpci_uid.v);
+        cmd_json(c, "-device",
+                 props_new(P_STR("driver", "zpci"), P_UINT("uid", a->zpci_uid.v),
+                           P_UINT("fid", a->zpci_fid.v), P_STR("target", alias), P_STR("id", id)));
+        return;
+    }
 }
 
 /* <qemu:override>: the user's own values for properties of one device. */
@@ -82,6 +113,8 @@ bool cmd_device(Cmd *c, const char *alias, JsonObject *o, GError **err)
     g_autoptr(JsonObject) owned = o;
     if (!owned || !override_properties(c, alias, owned, err))
         return false;
+    if (alias && arch_is_s390(c->def->os.arch))
+        add_zpci(c, alias);
     cmd_json(c, "-device", g_steal_pointer(&owned));
     return true;
 }

@@ -78,17 +78,6 @@ static bool cpu_model(Cmd *c, GString *s, GError **err)
     return true;
 }
 
-static const QemuMachine *machine_of(const Cmd *c)
-{
-    return qemu_caps_machine(c->caps, qemu_accel_from_name(enum_name(&virt_type_names, c->def->virt)), c->def->os.machine);
-}
-
-static char *default_model(const Cmd *c)
-{
-    const QemuMachine *m = machine_of(c);
-    return m && m->default_cpu ? qemu_cpu_model_of_type(m->default_cpu) : NULL;
-}
-
 static void hyperv_props(GString *s, const HypervFeatures *h)
 {
     if (!h)
@@ -183,11 +172,6 @@ bool cmd_cpu(Cmd *c, GError **err)
     const DomainDef *d = c->def;
     GString *model = g_string_new(NULL), *s = g_string_new(NULL);
     bool ok = !d->cpu || cpu_model(c, model, err);
-    if (ok && model->len == 0) {
-        g_autofree char *name = default_model(c);
-        if (name && !(strcmp(name, "host") == 0 && d->virt != VIRT_KVM))
-            g_string_append(model, name);
-    }
     for (unsigned i = 0; ok && i < list_len(d->clock.timers); i++) {
         const ClockTimer *t = list_at(d->clock.timers, i);
         if (t->name == TIMER_KVMCLOCK && t->present != TRI_ABSENT)

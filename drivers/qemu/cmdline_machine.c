@@ -425,7 +425,7 @@ bool cmd_pm(Cmd *c, GError **err)
 {
     const DomainDef *d = c->def;
     cmd_arg(c, "-no-shutdown");
-    if (arch_is_x86(d->os.arch) && !d->features.acpi)
+    if (cmd_has(c, QEMU_CAP_NO_ACPI) && !d->features.acpi)
         cmd_arg(c, "-no-acpi");
     if (d->pm_s3 == TRI_ABSENT && d->pm_s4 == TRI_ABSENT)
         return true;

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "drivers/qemu/address.h"
 #include "drivers/qemu/alias.h"
 #include "drivers/qemu/cpu_map.h"
 #include "drivers/qemu/firmware.h"
@@ -138,7 +139,7 @@ static void channel_paths(DomainDef *d, const QemuRun *run)
 bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GError **err)
 {
     unsigned node = 0;
-    if (!qemu_assign_aliases(d, caps, err))
+    if (!qemu_assign_addresses(d, caps, run->resumes, err) || !qemu_assign_aliases(d, caps, err))
         return false;
     qemu_assign_nodes(d, &node);
     if (!qemu_firmware_select(d, run->firmware_dirs, run->nvram_dir ? run->nvram_dir : "/var/lib/libvirt/qemu/nvram", err))

@@ -8,6 +8,7 @@
 
 typedef struct QemuRun {
     int id;
+    bool resumes; /* a guest that ran before, elsewhere or in a file: nothing new for it */
     const char *channel_dir; /* parent of the sockets of virtio channels; NULL: they get no path */
     const char *nvram_dir;   /* NULL: "/var/lib/libvirt/qemu/nvram" */
     const char *const *firmware_dirs; /* NULL: qemu_firmware_dirs */

@@ -49,5 +49,7 @@ void props_add_(JsonObject *o, const PropArg *args);
 JsonObject *props_new_(const PropArg *args);
 /* A new array element; takes item. */
 void props_append(JsonObject *array, JsonObject *item);
+/* "first,key=value,..." for emulators that take no JSON there; the value of member `first` has no key. */
+char *props_text(JsonObject *o, const char *first);
 /* Text for a "key=value,key=value" option: a comma is doubled. */
 void props_escape(GString *out, const char *value);

@@ -23,11 +23,13 @@ static QemuCaps *make_caps(void)
     static const QemuCap flags[] = {
         QEMU_CAP_PIIX3_USB_UHCI, QEMU_CAP_DEVICE_QEMU_XHCI, QEMU_CAP_DEVICE_PCIE_ROOT_PORT, QEMU_CAP_DEVICE_PCIE_PCI_BRIDGE,
         QEMU_CAP_DEVICE_CIRRUS_VGA, QEMU_CAP_DEVICE_RTL8139, QEMU_CAP_SCSI_LSI, QEMU_CAP_SECCOMP_SANDBOX, QEMU_CAP_TCG, QEMU_CAP_VIRTIO_PCI_TRANSITIONAL,
+        QEMU_CAP_DEVICE_JSON, QEMU_CAP_NETDEV_JSON, QEMU_CAP_OBJECT_JSON, QEMU_CAP_NO_ACPI,
     };
     QemuCaps *c = qemu_caps_new("/usr/bin/qemu-system-x86_64", "x86_64");
     c->version = 7002000;
     for (unsigned i = 0; i < G_N_ELEMENTS(flags); i++)
         qemu_caps_set(c, flags[i]);
+    qemu_caps_add_cpu(c, QEMU_ACCEL_TCG, "qemu64")->type_name = g_strdup("qemu64-x86_64-cpu");
     static const char *const machines[][2] = { { "pc-i440fx-7.2", "pc" }, { "pc-q35-7.2", "q35" } };
     for (unsigned i = 0; i < 2; i++) {
         QemuMachine *m = qemu_caps_add_machine(c, QEMU_ACCEL_TCG, machines[i][0]);

@@ -197,7 +197,7 @@ static char *convert(Request *r, GError **err)
     QemuPolicyData data = {
         .lookup_caps = lookup_caps, .emulator = emulator_path, .opaque = r, .host_arch = "x86_64", .channel_dir = field(r, "define") ? NULL : "/tmp/channel", .spice_tls = !field(r, "no_spice_tls"),
         .host_audio = field(r, "host_audio"), .vnc_host_audio = field(r, "vnc_host_audio"),
-        .nographics_host_audio = field(r, "nographics_host_audio"), .keep_hardware = !field(r, "define") && !field(r, "abi_update") && strcmp(field(r, "to") ? field(r, "to") : "argv", "argv"),
+        .nographics_host_audio = field(r, "nographics_host_audio"), .keep_hardware = !field(r, "define") && !field(r, "abi_update"),
     };
     if (!field(r, "xml") || !g_file_get_contents(field(r, "xml"), &xml, &len, err))
         return NULL;

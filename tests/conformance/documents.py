@@ -86,8 +86,9 @@ class Documents:
         self.p = subprocess.Popen([os.path.join(build, TOOL), KINDS.get(corpus, 'domain')],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def is_newest(self, case):
-        return False
+    def set_of(self, case):
+        """Sets of cases whose numbers are shown apart; None: not in any."""
+        return None
 
     def convert(self, name, args=()):
         """(text, None, 0) or (None, error, code); args say what a driver knows beside the document."""

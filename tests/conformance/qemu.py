@@ -83,8 +83,12 @@ class Driver:
                       dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder, env=env))
         self.p = None
 
-    def is_newest(self, case):
-        return bool(NEWEST.match(str(case['params'].get('qemu_version', ''))))
+    def set_of(self, case):
+        p = case['params']
+        if case['kind'] != 'success':
+            return 'to be refused'
+        newest = NEWEST.match(str(p.get('qemu_version', '')))
+        return '%s %s' % (p['qemu_version'], p.get('caps_arch', '')) if newest else None
 
     def ask(self, fields):
         if self.p is None or self.p.poll() is not None:
