@@ -125,6 +125,8 @@ static bool vio_in_use(const DomainDef *d, const Device *but, uint64_t reg)
 {
     for (unsigned i = 0; i < list_len(d->devices); i++) {
         const Device *o = list_at(d->devices, i);
+        if (o->kind == DEVICE_CONSOLE)
+            continue; /* another name for the serial port */
         if (o != but && o->info.address.type == ADDRESS_SPAPR_VIO && o->info.address.u.vio.reg.set &&
             o->info.address.u.vio.reg.v == reg)
             return true;

@@ -190,6 +190,16 @@ static bool source_is_empty(const StorageSource *s)
     }
 }
 
+void qemu_forget_nodes(DomainDef *d)
+{
+    guint pos = 0;
+    DiskDef *disk;
+    while ((disk = domain_next(d, DEVICE_DISK, &pos))) {
+        for (StorageSource *s = &disk->src; s; s = s->backing)
+            s->index = 0;
+    }
+}
+
 void qemu_assign_nodes(DomainDef *d, unsigned *next)
 {
     for (unsigned i = list_len(d->devices); i > 0; i--) {

@@ -13,6 +13,8 @@ bool qemu_assign_aliases(DomainDef *d, const QemuCaps *caps, GError **err);
 /* For a device about to be plugged in: the next free name of its kind. */
 bool qemu_assign_device_alias(const DomainDef *d, Device *dev, const QemuCaps *caps, GError **err);
 
+/* Numbers that a document brought along are those of another run. */
+void qemu_forget_nodes(DomainDef *d);
 /* Numbers every layer of every image chain (StorageSource.index) from the last disk to the first;
  * *next is the last number given before, and is updated: block nodes are "libvirt-N-format". */
 void qemu_assign_nodes(DomainDef *d, unsigned *next);

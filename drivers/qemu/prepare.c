@@ -141,6 +141,7 @@ bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GE
     unsigned node = 0;
     if (!qemu_assign_addresses(d, caps, run->resumes, err) || !qemu_assign_aliases(d, caps, err))
         return false;
+    qemu_forget_nodes(d); /* those of another run */
     qemu_assign_nodes(d, &node);
     if (!qemu_firmware_select(d, run->firmware_dirs, run->nvram_dir ? run->nvram_dir : "/var/lib/libvirt/qemu/nvram", err))
         return false;

@@ -111,6 +111,8 @@ static QemuCaps *caps_of_flags(const char *arch, const char *flags)
     };
     QemuCaps *c = qemu_caps_new(emulator_path(NULL, arch), arch);
     set_flags(c, flags);
+    if (strcmp(arch, "x86_64") == 0 || strcmp(arch, "i686") == 0 || strcmp(arch, "aarch64") == 0)
+        qemu_caps_set(c, QEMU_CAP_NO_ACPI); /* never asked, known by the architecture */
     for (unsigned i = 0; i < G_N_ELEMENTS(machines); i++) {
         if (strcmp(arch, machines[i][0]) != 0)
             continue;
