@@ -28,7 +28,6 @@
 #include "daemons/idle.h"
 #include "daemons/metrics.h"
 #include "daemons/modvirt.h"
-#include "daemons/module.h"
 #include "daemons/net.h"
 #include "daemons/process.h"
 #include "daemons/sockets.h"
@@ -39,6 +38,7 @@
 #include "protocols/remote_procs.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/module.h"
 #include "util/paths.h"
 #include "util/spawn.h"
 
@@ -350,7 +350,7 @@ static bool set_up(Daemon *d, GError **err)
 
     if (d->spec->builtin)
         d->driver = d->spec->builtin;
-    else if (d->spec->module && !(d->driver = module_load(d->spec->module, err)))
+    else if (d->spec->module && !(d->driver = module_symbol(d->spec->module, DRIVER_SYMBOL, err)))
         return false;
     if (!start(d, err))
         return false;

@@ -13,10 +13,10 @@
 
 #include <string.h>
 
-#include "daemons/module.h"
 #include "rpc/net/module.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/module.h"
 #include "util/paths.h"
 
 #define TCP_PORT "16509"

@@ -150,14 +150,19 @@ static bool asks_for_something(const ConfFileKey *k, const QemuConfig *c, const 
     return false;
 }
 
+QemuConfig *qemu_config_new(void)
+{
+    QemuConfig *c = g_new0(QemuConfig, 1);
+
+    set_defaults(c);
+    return c;
+}
+
 QemuConfig *qemu_config_load(GError **err)
 {
     g_autofree char *path = g_build_filename(paths()->etc, "qemu.conf", NULL);
-    g_autoptr(QemuConfig) c = g_new0(QemuConfig, 1);
-    g_autoptr(QemuConfig) defaults = g_new0(QemuConfig, 1);
+    g_autoptr(QemuConfig) c = qemu_config_new(), defaults = qemu_config_new();
 
-    set_defaults(c);
-    set_defaults(defaults);
     if (!conffile_load(path, keys, G_N_ELEMENTS(keys), c, err))
         return NULL;
     for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++)

@@ -108,5 +108,7 @@ typedef struct QemuConfig {
 
 /* Defaults, then SYSCONFDIR/libvirt/qemu.conf. */
 QemuConfig *qemu_config_load(GError **err);
+/* What holds without a file. */
+QemuConfig *qemu_config_new(void);
 void qemu_config_free(QemuConfig *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuConfig, qemu_config_free)

@@ -101,6 +101,29 @@ static const DomainDriver domain_driver = {
     .subdir = "qemu",
 };
 
+QemuPolicyData qemu_policy_data(const QemuConfig *c)
+{
+    return (QemuPolicyData){
+        .lookup_caps = lookup_caps,
+        .emulator = emulator_for,
+        .host_arch = host_arch(),
+        .vnc_listen = c->vnc_listen,
+        .spice_listen = c->spice_listen,
+        .nvram_dir = g_build_filename(paths()->lib, "qemu", "nvram", NULL),
+        .channel_dir = g_build_filename(paths()->lib, "qemu", "channel", "target", NULL),
+        .spice_tls = c->spice_tls,
+        .host_audio = g_getenv("QEMU_AUDIO_DRV"),
+        .vnc_host_audio = c->vnc_allow_host_audio,
+        .nographics_host_audio = c->nographics_allow_host_audio,
+    };
+}
+
+void qemu_policy_data_clear(QemuPolicyData *p)
+{
+    g_free((char *)p->nvram_dir);
+    g_free((char *)p->channel_dir);
+}
+
 /* Life of the driver ------------------------------------------------------------------------------ */
 
 static bool make_dirs(GError **err)
@@ -131,19 +154,7 @@ static bool driver_init(const DriverContext *ctx, GError **err)
     qemu.config = qemu_config_load(err);
     if (!qemu.config || !make_dirs(err))
         return false;
-    qemu.policy = (QemuPolicyData){
-        .lookup_caps = lookup_caps,
-        .emulator = emulator_for,
-        .host_arch = host_arch(),
-        .vnc_listen = qemu.config->vnc_listen,
-        .spice_listen = qemu.config->spice_listen,
-        .nvram_dir = g_build_filename(qemu.lib, "nvram", NULL),
-        .channel_dir = g_build_filename(qemu.lib, "channel", "target", NULL),
-        .spice_tls = qemu.config->spice_tls,
-        .host_audio = g_getenv("QEMU_AUDIO_DRV"),
-        .vnc_host_audio = qemu.config->vnc_allow_host_audio,
-        .nographics_host_audio = qemu.config->nographics_allow_host_audio,
-    };
+    qemu.policy = qemu_policy_data(qemu.config);
     qemu.stored_policy = qemu.policy;
     qemu.stored_policy.keep_hardware = true;
     if (!registry_init(&domain_driver, ctx, err) || !store_load(&live, err) ||

@@ -17,3 +17,8 @@ typedef struct QemuDriver {
 } QemuDriver;
 
 extern QemuDriver qemu;
+
+/* What the stages of a definition need, as the configuration has it; its strings stay the configuration's
+ * but for those that clear() frees. */
+QemuPolicyData qemu_policy_data(const QemuConfig *c);
+void qemu_policy_data_clear(QemuPolicyData *p);

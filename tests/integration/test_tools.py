@@ -16,8 +16,27 @@ from test_access import parse_openmetrics
 class Tools(OwnSandbox):
     def modvirt(self, *args):
         status, out, err = run([os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')] + list(args), check=False,
-                               env={'MODVIRT_ROOT': self.sandbox.dir})
+                               env={'MODVIRT_ROOT': self.sandbox.dir,
+                                    'MODVIRT_MODULE_DIR': os.path.join(self.sandbox.dir, 'modules')})
         return status, out, err
+
+    def test_convert_by_the_rules_of_a_driver(self):
+        path = os.path.join(self.sandbox.dir, 'convert.xml')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write("<domain type='qemu'><name>a</name><uuid>6e6f7420-616e-4f74-8865-7220686f7374</uuid><memory>65536</memory>"
+                    "<os><type>hvm</type></os></domain>")
+        self.sandbox.start()
+        self.use(self.sandbox)
+        status, out, err = self.modvirt('convert', '--from', 'domain', '--driver', 'qemu', path)
+        self.assertEqual(status, 0, err)
+        conn = self.connect()
+        dom = conn.defineXML(out)
+        self.addCleanup(dom.undefine)
+        self.assertEqual(dom.XMLDesc(), out, 'defining what convert shows changes nothing')
+        self.assertIn("<controller type='usb'", out)
+        status, out, err = self.modvirt('convert', '--from', 'domain', '--driver', 'vmx', path)
+        self.assertEqual(status, 2, out)
+        self.assertIn("driver 'vmx'", err)
 
     def calls(self):
         """{id: [procedure, uid, seconds, waits for, object]} of virtqemud"""

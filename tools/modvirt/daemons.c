@@ -33,7 +33,7 @@ const DaemonName daemon_names[] = {
 };
 /* clang-format on */
 
-static bool paths_ready(GError **err)
+bool paths_ready(GError **err)
 {
     return paths()->run || paths_init(g_getenv("MODVIRT_ROOT"), geteuid() != 0, err);
 }

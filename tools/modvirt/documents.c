@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/convert.h"
 #include "conf/domain.h"
 #include "conf/kinds.h"
 #include "tools/modvirt/modvirt.h"
 #include "util/error.h"
+#include "util/module.h"
 #include "util/xml.h"
 
 /* The kind that a document's root names. */
@@ -109,15 +111,33 @@ int cmd_validate(int argc, char **argv)
     return all_valid ? EXIT_OK : EXIT_NO;
 }
 
+static int convert_by_driver(const char *driver, const char *file, const ConvertRequest *r)
+{
+    g_autoptr(GError) err = NULL;
+    bool sane = !strchr(driver, '/');
+    const DriverConverter *converter = sane && paths_ready(&err) ? module_symbol(driver, CONVERTER_SYMBOL, &err) : NULL;
+
+    if (!converter)
+        return trouble("convert", "driver '%s': %s", driver, err ? err->message : "not the name of a driver");
+    g_autofree char *out = converter->convert(r, &err);
+    if (!out) {
+        g_autofree char *why = error_text(err);
+        fprintf(stderr, "%s: %s\n", file, why);
+        return EXIT_NO;
+    }
+    fputs(out, stdout);
+    return EXIT_OK;
+}
+
 int cmd_convert(int argc, char **argv)
 {
     static const struct option longs[] = {
         { "from", required_argument, NULL, 'f' }, { "to", required_argument, NULL, 't' }, { "driver", required_argument, NULL, 'd' },
         { "live", no_argument, NULL, 'l' },       { "inactive", no_argument, NULL, 'i' }, { "migratable", no_argument, NULL, 'm' },
-        { "secure", no_argument, NULL, 's' },     { 0 },
+        { "secure", no_argument, NULL, 's' },     { "capabilities", required_argument, NULL, 'c' },     { 0 },
     };
     const Command *self = command_find("convert");
-    const char *from = NULL, *to = NULL;
+    const char *from = NULL, *to = NULL, *driver = NULL, *capabilities = NULL;
     unsigned format = 0, parse = 0;
     bool mode = false;
     int c;
@@ -145,12 +165,16 @@ int cmd_convert(int argc, char **argv)
             format |= DOMAIN_FORMAT_SECURE;
             break;
         case 'd':
-            return trouble("convert", "rules of a driver are not supported yet: what '%s' would add cannot be shown", optarg);
+            driver = optarg;
+            break;
+        case 'c':
+            capabilities = optarg;
+            break;
         default:
             return usage_error(self);
         }
     }
-    if (!from || optind != argc - 1)
+    if (!from || optind != argc - 1 || (capabilities && !driver))
         return usage_error(self);
     if (to && strcmp(from, to) != 0)
         return trouble("convert", "from '%s' to '%s' is not supported yet; a kind can be converted to itself", from, to);
@@ -165,6 +189,8 @@ int cmd_convert(int argc, char **argv)
         return trouble("convert", "%s", err->message);
     if (!mode)
         parse = k->tool_parse, format |= k->tool_format;
+    if (driver)
+        return convert_by_driver(driver, argv[optind], &(ConvertRequest){ .text = text, .len = len, .parse = parse, .format = format, .to = from, .capabilities = capabilities });
     void *def = doc_parse(k, text, len, parse, &err);
     g_autofree char *out = def ? doc_format(k, def, format, &err) : NULL;
     if (def)

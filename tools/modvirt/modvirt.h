@@ -35,3 +35,6 @@ int cmd_cancel(int argc, char **argv);
 int cmd_can_i(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
+
+/* Where everything is, from MODVIRT_ROOT and who asks; once is enough. */
+bool paths_ready(GError **err);

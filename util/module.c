@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A module is NAME.so in the module directory and has one symbol, its Driver or its table of
- * functions. Loop thread. */
-#include "daemons/module.h"
+/* A module is NAME.so in the module directory and shows one or two symbols: tables of functions. */
+#include "util/module.h"
 
 #include <dlfcn.h>
 
@@ -23,9 +22,4 @@ const void *module_symbol(const char *name, const char *symbol, GError **err)
     if (!found)
         error_set(err, VIR_ERR_NO_SUPPORT, "module '%s' is none of its kind: it has no symbol '%s'", path, symbol);
     return found;
-}
-
-const Driver *module_load(const char *name, GError **err)
-{
-    return module_symbol(name, DRIVER_SYMBOL, err);
 }
