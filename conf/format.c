@@ -23,7 +23,7 @@ void conf_format_at(ConfFormatter *f, const char *const *names, unsigned n)
         want[n_want++] = f->prefix[i];
     for (unsigned i = 0; i < n; i++)
         want[n_want++] = names[i];
-    while (same < n_want && same < f->n_open && 
+    while (same < n_want && same < f->n_open &&
            (want[same] == f->open[same] || !strcmp(want[same], f->open[same])))
         same++;
     while (f->n_open > same) {

@@ -26,7 +26,8 @@ static const DocKind *kind_of(const char *text, gsize len, GError **err)
     const char *root = (const char *)xml_root(doc)->name;
     const DocKind *k = doc_kind_of_root(root);
     if (!k)
-        error_set(err, VIR_ERR_XML_ERROR, "line %u: <%s> is the root of no kind of document that we know",
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "line %u: <%s> is the root of no kind of document that we know",
                   xml_line(xml_root(doc)), root);
     return k;
 }
@@ -60,7 +61,9 @@ static char *problem_of(const char *path, const DocKind *k, const char **ret_kin
 
 int cmd_validate(int argc, char **argv)
 {
-    static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { "kind", required_argument, NULL, 'k' }, { 0 } };
+    static const struct option longs[] = { { "json", no_argument, NULL, 'j' },
+                                           { "kind", required_argument, NULL, 'k' },
+                                           { 0 } };
     const Command *self = command_find("validate");
     const DocKind *kind = NULL;
     bool json = false, all_valid = true;
@@ -105,7 +108,8 @@ int cmd_validate(int argc, char **argv)
         json_object_array_add(list, o);
     }
     if (json) {
-        printf("%s\n", json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        printf("%s\n", json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY |
+                                                                JSON_C_TO_STRING_NOSLASHESCAPE));
         json_object_put(list);
     }
     return all_valid ? EXIT_OK : EXIT_NO;
@@ -115,10 +119,12 @@ static int convert_by_driver(const char *driver, const char *file, const Convert
 {
     g_autoptr(GError) err = NULL;
     bool sane = !strchr(driver, '/');
-    const DriverConverter *converter = sane && paths_ready(&err) ? module_symbol(driver, CONVERTER_SYMBOL, &err) : NULL;
+    const DriverConverter *converter =
+        sane && paths_ready(&err) ? module_symbol(driver, CONVERTER_SYMBOL, &err) : NULL;
 
     if (!converter)
-        return trouble("convert", "driver '%s': %s", driver, err ? err->message : "not the name of a driver");
+        return trouble("convert", "driver '%s': %s", driver,
+                       err ? err->message : "not the name of a driver");
     g_autofree char *out = converter->convert(r, &err);
     if (!out) {
         g_autofree char *why = error_text(err);
@@ -132,9 +138,15 @@ static int convert_by_driver(const char *driver, const char *file, const Convert
 int cmd_convert(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "from", required_argument, NULL, 'f' }, { "to", required_argument, NULL, 't' }, { "driver", required_argument, NULL, 'd' },
-        { "live", no_argument, NULL, 'l' },       { "inactive", no_argument, NULL, 'i' }, { "migratable", no_argument, NULL, 'm' },
-        { "secure", no_argument, NULL, 's' },     { "capabilities", required_argument, NULL, 'c' },     { 0 },
+        { "from", required_argument, NULL, 'f' },
+        { "to", required_argument, NULL, 't' },
+        { "driver", required_argument, NULL, 'd' },
+        { "live", no_argument, NULL, 'l' },
+        { "inactive", no_argument, NULL, 'i' },
+        { "migratable", no_argument, NULL, 'm' },
+        { "secure", no_argument, NULL, 's' },
+        { "capabilities", required_argument, NULL, 'c' },
+        { 0 },
     };
     const Command *self = command_find("convert");
     const char *from = NULL, *to = NULL, *driver = NULL, *capabilities = NULL;
@@ -177,7 +189,9 @@ int cmd_convert(int argc, char **argv)
     if (!from || optind != argc - 1 || (capabilities && !driver))
         return usage_error(self);
     if (to && strcmp(from, to) != 0)
-        return trouble("convert", "from '%s' to '%s' is not supported yet; a kind can be converted to itself", from, to);
+        return trouble("convert",
+                       "from '%s' to '%s' is not supported yet; a kind can be converted to itself",
+                       from, to);
     const DocKind *k = kind_named("convert", from);
     if (!k)
         return EXIT_TROUBLE;
@@ -190,7 +204,13 @@ int cmd_convert(int argc, char **argv)
     if (!mode)
         parse = k->tool_parse, format |= k->tool_format;
     if (driver)
-        return convert_by_driver(driver, argv[optind], &(ConvertRequest){ .text = text, .len = len, .parse = parse, .format = format, .to = from, .capabilities = capabilities });
+        return convert_by_driver(driver, argv[optind],
+                                 &(ConvertRequest){ .text = text,
+                                                    .len = len,
+                                                    .parse = parse,
+                                                    .format = format,
+                                                    .to = from,
+                                                    .capabilities = capabilities });
     void *def = doc_parse(k, text, len, parse, &err);
     g_autofree char *out = def ? doc_format(k, def, format, &err) : NULL;
     if (def)
