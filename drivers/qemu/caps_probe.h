@@ -26,6 +26,11 @@ char *qemu_emulator_find(const char *arch);
  * arch, path, arch, path … */
 char **qemu_emulators(void);
 
+/* Replies that were recorded (pairs of command and reply, one JSON value after the other). */
+QemuCaps *qemu_caps_from_recording(const char *path, const char *binary, GError **err);
+/* Either of the two kinds of file: a recording, or what qemu_caps_load_xml() reads. */
+QemuCaps *qemu_caps_load(const char *path, const char *binary, GError **err);
+
 /* Where replies come from: a live monitor or a recording. */
 typedef struct CapsSource {
     /* false: the command failed; a missing command is a failure with VIR_ERR_OPERATION_UNSUPPORTED. */

@@ -178,3 +178,27 @@ void qemu_config_free(QemuConfig *c)
     conffile_clear(keys, G_N_ELEMENTS(keys), c);
     g_free(c);
 }
+
+void qemu_config_cmdline(const QemuConfig *c, QemuCmdlineContext *ctx)
+{
+    ctx->no_sandbox = c->seccomp_sandbox == 0;
+    ctx->memory_backing_dir = c->memory_backing_dir;
+    ctx->vnc_listen = c->vnc_listen;
+    ctx->spice_listen = c->spice_listen;
+    ctx->vnc_tls = c->vnc_tls;
+    ctx->vnc_tls_verify = c->vnc_tls_x509_verify;
+    ctx->vnc_tls_dir = c->vnc_tls_x509_cert_dir;
+    ctx->vnc_sasl = c->vnc_sasl;
+    ctx->vnc_sasl_dir = c->vnc_sasl_dir;
+    ctx->vnc_password_always = c->vnc_password != NULL;
+    ctx->vnc_auto_unix_socket = c->vnc_auto_unix_socket;
+    ctx->spice_auto_unix_socket = c->spice_auto_unix_socket;
+    ctx->spice_tls = c->spice_tls;
+    ctx->spice_tls_dir = c->spice_tls_x509_cert_dir;
+    ctx->spice_sasl = c->spice_sasl;
+    ctx->spice_sasl_dir = c->spice_sasl_dir;
+    ctx->spice_password = c->spice_password != NULL;
+    ctx->set_process_name = c->set_process_name;
+    ctx->dump_guest_core = c->dump_guest_core;
+    ctx->log_timestamp = c->log_timestamp;
+}

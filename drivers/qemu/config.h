@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "drivers/qemu/cmdline.h"
+
 typedef struct QemuConfig {
     char *default_tls_x509_cert_dir;
     bool default_tls_x509_verify;
@@ -110,5 +112,7 @@ typedef struct QemuConfig {
 QemuConfig *qemu_config_load(GError **err);
 /* What holds without a file. */
 QemuConfig *qemu_config_new(void);
+/* Its part of what command lines depend on; the rest of ctx stays as it is. */
+void qemu_config_cmdline(const QemuConfig *c, QemuCmdlineContext *ctx);
 void qemu_config_free(QemuConfig *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuConfig, qemu_config_free)

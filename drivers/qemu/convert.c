@@ -8,9 +8,12 @@
 
 #include "conf/convert.h"
 #include "conf/domain.h"
+#include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/native.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/paths.h"
 
 static QemuCaps *described_caps(void *opaque, const char *emulator, const char *arch, const char *virt_type)
 {
@@ -18,16 +21,46 @@ static QemuCaps *described_caps(void *opaque, const char *emulator, const char *
     return !arch || g_strcmp0(arch, c->arch) == 0 || !c->arch ? qemu_caps_ref(c) : NULL;
 }
 
+static const char *described_emulator(void *opaque, const char *arch)
+{
+    const QemuCaps *c = opaque;
+    return c->binary;
+}
+
+static QemuCaps *load_described(const char *path, GError **err)
+{
+    QemuCaps *c = qemu_caps_load(path, NULL, err);
+    if (c && !c->binary)
+        c->binary = g_strdup_printf("/usr/bin/qemu-system-%s", c->arch);
+    return c;
+}
+
+static char *convert_domain(const ConvertRequest *r, const QemuPolicyData *policy, GError **err)
+{
+    g_autoptr(DomainDef) d = domain_parse(r->text, r->len, r->parse, &qemu_policy, (void *)policy, err);
+    return d ? domain_format(d, r->format, NULL, err) : NULL;
+}
+
+static char *convert_argv(const ConvertRequest *r, const QemuPolicyData *policy, const QemuConfig *config, GError **err)
+{
+    QemuRun run = { .id = -1, .channel_dir = policy->channel_dir, .nvram_dir = policy->nvram_dir };
+    QemuCmdlineContext ctx = { 0 };
+    g_autofree char *lib = g_build_filename(paths()->lib, "qemu", NULL);
+    qemu_config_cmdline(config, &ctx);
+    return qemu_native_argv(r->text, r->len, policy, &run, &ctx, lib, err);
+}
+
 static char *convert(const ConvertRequest *r, GError **err)
 {
     g_autoptr(GError) ignored = NULL;
     g_autoptr(QemuCaps) described = NULL;
+    bool argv = strcmp(r->to, "qemu-argv") == 0;
 
-    if (strcmp(r->to, "domain") != 0) {
+    if (!argv && strcmp(r->to, "domain") != 0) {
         error_set(err, VIR_ERR_NO_SUPPORT, "the QEMU driver does not convert to '%s'", r->to);
         return NULL;
     }
-    if (r->capabilities && !(described = qemu_caps_load_xml(r->capabilities, err)))
+    if (r->capabilities && !(described = load_described(r->capabilities, err)))
         return NULL;
     /* Whoever may not read the configuration sees what it would be without. */
     QemuConfig *config = qemu_config_load(&ignored);
@@ -38,10 +71,10 @@ static char *convert(const ConvertRequest *r, GError **err)
     QemuPolicyData policy = qemu_policy_data(config);
     if (described) {
         policy.lookup_caps = described_caps;
+        policy.emulator = described_emulator;
         policy.opaque = described;
     }
-    g_autoptr(DomainDef) d = domain_parse(r->text, r->len, r->parse, &qemu_policy, &policy, err);
-    char *out = d ? domain_format(d, r->format, NULL, err) : NULL;
+    char *out = argv ? convert_argv(r, &policy, config, err) : convert_domain(r, &policy, err);
     qemu_policy_data_clear(&policy);
     qemu_config_free(config);
     return out;

@@ -261,6 +261,7 @@ static const RemoteHandlers remote_handlers = {
     .connect_get_capabilities = { qemu_connect_get_capabilities },
     .connect_get_domain_capabilities = { qemu_connect_get_domain_capabilities },
     .connect_get_cpu_model_names = { qemu_connect_get_cpu_model_names },
+    .connect_domain_xml_to_native = { qemu_connect_domain_xml_to_native },
     .connect_compare_cpu = { qemu_connect_compare_cpu, COMPARE_CPU_FLAGS },
     .connect_compare_hypervisor_cpu = { qemu_connect_compare_hypervisor_cpu, COMPARE_CPU_FLAGS },
     .connect_baseline_cpu = { qemu_connect_baseline_cpu, BASELINE_CPU_FLAGS },

@@ -35,6 +35,7 @@ HANDLER_C(connect_get_sysinfo);
 HANDLER_R(connect_get_capabilities);
 HANDLER_C(connect_get_domain_capabilities);
 HANDLER_C(connect_get_cpu_model_names);
+HANDLER_C(connect_domain_xml_to_native);
 HANDLER_R(connect_get_version);
 HANDLER_C(connect_get_max_vcpus);
 HANDLER_R(connect_is_secure);

@@ -4,8 +4,10 @@
 
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/domcaps.h"
+#include "drivers/qemu/driver.h"
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/host.h"
+#include "drivers/qemu/native.h"
 #include "util/error.h"
 
 bool qemu_node_get_info(Call *c, remote_node_get_info_ret *r, GError **err)
@@ -154,6 +156,23 @@ bool qemu_connect_get_domain_capabilities(Call *c, const remote_connect_get_doma
     (void)c;
     r->capabilities = qemu_domain_capabilities(a->emulatorbin, a->arch, a->machine, a->virttype, err);
     return r->capabilities != NULL;
+}
+
+/* Paths are those of a start; the number of the run is not known yet. */
+bool qemu_connect_domain_xml_to_native(Call *c, const remote_connect_domain_xml_to_native_args *a,
+                                       remote_connect_domain_xml_to_native_ret *r, GError **err)
+{
+    QemuRun run = { .id = -1, .channel_dir = qemu.policy.channel_dir, .nvram_dir = qemu.policy.nvram_dir };
+    QemuCmdlineContext ctx = { 0 };
+    (void)c;
+
+    if (strcmp(a->nativeFormat, "qemu-argv") != 0) {
+        error_set(err, VIR_ERR_INVALID_ARG, "unsupported config type %s", a->nativeFormat);
+        return false;
+    }
+    qemu_config_cmdline(qemu.config, &ctx);
+    r->nativeConfig = qemu_native_argv(a->domainXml, strlen(a->domainXml), &qemu.policy, &run, &ctx, qemu.lib, err);
+    return r->nativeConfig != NULL;
 }
 
 bool qemu_connect_get_cpu_model_names(Call *c, const remote_connect_get_cpu_model_names_args *a,

@@ -126,37 +126,12 @@ static bool interrupted(const Start *s, GError **err)
 
 static bool step_spawn(Start *s, GError **err)
 {
-    const QemuConfig *c = qemu.config;
-    QemuCmdlineContext ctx = {
-        .id = s->id,
-        .lib_dir = s->lib_dir,
-        .monitor_path = s->monitor_path,
-        .no_sandbox = c->seccomp_sandbox == 0,
-        .memory_backing_dir = c->memory_backing_dir,
-        .vnc_listen = c->vnc_listen,
-        .spice_listen = c->spice_listen,
-        .vnc_tls = c->vnc_tls,
-        .vnc_tls_verify = c->vnc_tls_x509_verify,
-        .vnc_tls_dir = c->vnc_tls_x509_cert_dir,
-        .vnc_sasl = c->vnc_sasl,
-        .vnc_sasl_dir = c->vnc_sasl_dir,
-        .vnc_password_always = c->vnc_password != NULL,
-        .vnc_auto_unix_socket = c->vnc_auto_unix_socket,
-        .spice_auto_unix_socket = c->spice_auto_unix_socket,
-        .spice_tls = c->spice_tls,
-        .spice_tls_dir = c->spice_tls_x509_cert_dir,
-        .spice_sasl = c->spice_sasl,
-        .spice_sasl_dir = c->spice_sasl_dir,
-        .spice_password = c->spice_password != NULL,
-        .set_process_name = c->set_process_name,
-        .dump_guest_core = c->dump_guest_core,
-        .log_timestamp = c->log_timestamp,
-        .fd = resources_fd,
-        .opaque = &s->res,
-    };
+    QemuCmdlineContext ctx = { .id = s->id, .lib_dir = s->lib_dir, .monitor_path = s->monitor_path,
+                               .fd = resources_fd, .opaque = &s->res };
     g_autoptr(GPtrArray) argv = NULL;
     g_autoptr(GPtrArray) env = NULL;
 
+    qemu_config_cmdline(qemu.config, &ctx);
     resources_init(&s->res, qemu_launch_monitor_fd(s->launch));
     if (interrupted(s, err) || !resources_assign_ports(&s->res, s->def, err) ||
         !qemu_cmdline_build(s->def, s->caps, &ctx, &argv, &env, err))

@@ -15,85 +15,6 @@
 
 static unsigned problems;
 
-/* A recording: commands and replies in turn, sessions begin with qmp_capabilities. */
-typedef struct Recording {
-    GPtrArray *items; /* JsonObject: command, reply, command, reply … */
-    unsigned session;
-} Recording;
-
-static bool replay(void *data, const char *cmd, JsonObject *args, JsonObject **ret, GError **err)
-{
-    Recording *r = data;
-    unsigned session = 0;
-    g_autoptr(JsonObject) mine = args;
-
-    for (unsigned i = 0; i + 1 < r->items->len; i += 2) {
-        JsonObject *c = r->items->pdata[i], *reply = r->items->pdata[i + 1], *a = json_get(c, "arguments");
-
-        if (g_strcmp0(json_get_str(c, "execute"), "qmp_capabilities") == 0)
-            session++;
-        if (session != r->session || g_strcmp0(json_get_str(c, "execute"), cmd) != 0)
-            continue;
-        if (!a != !mine || (a && !json_object_equal(a, mine)))
-            continue;
-        if (json_get(reply, "error")) {
-            error_set(err, VIR_ERR_INTERNAL_ERROR, "%s", json_get_str(reply, "error/desc"));
-            return false;
-        }
-        *ret = json_object_get(json_get(reply, "return"));
-        return true;
-    }
-    error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "%s is not recorded", cmd);
-    return false;
-}
-
-/* The file is one JSON value after the other; json_parse() wants one, so cut by depth. */
-static GPtrArray *load_recording(const char *path)
-{
-    g_autofree char *text = NULL;
-    size_t len;
-    GPtrArray *items = g_ptr_array_new_with_free_func((GDestroyNotify)json_put_);
-    bool in_string = false;
-    unsigned depth = 0;
-    static const JsonLimits limits = { 16 << 20, 64, 2000000 };
-
-    assert(fd_read_file(AT_FDCWD, path, 16 << 20, &text, &len, NULL));
-    const char *start = text;
-    for (const char *p = text; p < text + len; p++) {
-        if (in_string) {
-            if (*p == '\\')
-                p++;
-            else if (*p == '"')
-                in_string = false;
-        } else if (*p == '"') {
-            in_string = true;
-        } else if (*p == '{' || *p == '[') {
-            if (depth++ == 0)
-                start = p;
-        } else if ((*p == '}' || *p == ']') && --depth == 0) {
-            JsonObject *o = json_parse(path, start, p + 1 - start, &limits, NULL);
-            assert(o);
-            g_ptr_array_add(items, o);
-        }
-    }
-    return items;
-}
-
-static QemuCaps *caps_from_recording(const char *path, const char *binary, GError **err)
-{
-    g_autoptr(QemuCaps) c = qemu_caps_new(binary, NULL);
-    Recording r = { load_recording(path), 1 };
-    CapsSource src = { replay, &r };
-    bool ok = qemu_caps_query(c, &src, true, err);
-
-    if (ok && qemu_caps_has(c, QEMU_CAP_KVM)) {
-        r.session = 2;
-        ok = qemu_caps_query(c, &src, false, err);
-    }
-    g_ptr_array_unref(r.items);
-    return ok ? g_steal_pointer(&c) : NULL;
-}
-
 static void same_str(const char *what, const char *name, const char *a, const char *b)
 {
     if (g_strcmp0(a, b) == 0)
@@ -189,7 +110,7 @@ static void test_recordings(const char *shared)
         fprintf(stderr, "%s\n", name);
         g_autoptr(QemuCaps) expected = qemu_caps_load_xml(xml, &err);
         assert(expected);
-        g_autoptr(QemuCaps) found = caps_from_recording(replies, expected->binary, &err);
+        g_autoptr(QemuCaps) found = qemu_caps_from_recording(replies, expected->binary, &err);
         if (!found)
             g_error("%s", err->message);
         compare(found, expected);

@@ -11,7 +11,9 @@
 #include "drivers/qemu/alias.h"
 #include "drivers/qemu/cmdline.h"
 #include "drivers/qemu/defaults.h"
+#include "drivers/qemu/native.h"
 #include "drivers/qemu/prepare.h"
+#include "drivers/qemu/props.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -241,6 +243,33 @@ static void test_unsupported(void)
     has(err->message, "volume 'v'");
 }
 
+/* Older emulators take text where newer ones take JSON: the same members, numbers in sets as ranges. */
+static void test_text_props(void)
+{
+    static const char json[] = "{\"driver\":\"x\",\"on\":true,\"off\":false,\"n\":7,\"path\":\"a,b\",\"nodes\":[1,2,3,5],"
+                               "\"sub\":{\"k\":\"v\"},\"fwd\":[{\"str\":\"one\"},{\"str\":\"two\"}]}";
+    g_autoptr(JsonObject) o = json_parse("test", json, strlen(json), NULL, NULL);
+    g_autofree char *text = props_text(o, "driver");
+    assert(!strcmp(text, "x,on=on,off=off,n=7,path=a,,b,nodes=1-3,nodes=5,sub.k=v,fwd=one,fwd=two"));
+}
+
+static void test_native(void)
+{
+    g_autoptr(GError) err = NULL;
+    static const char xml[] = "<domain type='qemu'><name>it's</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='pc'>hvm</type></os>"
+                              "<devices><graphics type='vnc'/><channel type='unix'><target type='virtio' name='a'/></channel></devices></domain>";
+    QemuRun run = { .id = -1, .channel_dir = "/c" };
+    QemuCmdlineContext ctx = { 0 };
+    g_autofree char *text = qemu_native_argv(xml, strlen(xml), &policy_data, &run, &ctx, "/l", &err);
+    assert(text && !err);
+    has(text, "HOME='/l/domain--1-it'\\''s' \\\n");
+    has(text, "\n/usr/bin/qemu-system-x86_64 \\\n-name 'guest=it'\\''s,debug-threads=on' \\\n-S \\\n");
+    has(text, "socket,id=charmonitor,fd=3,");
+    has(text, "socket,id=charchannel0,fd=4,");
+    has(text, ":0"); /* the display got a port */
+    assert(g_str_has_suffix(text, "\n") && !g_str_has_suffix(text, "\\\n"));
+}
+
 int main(void)
 {
     caps = make_caps();
@@ -251,6 +280,8 @@ int main(void)
     test_argv();
     test_escape();
     test_unsupported();
+    test_text_props();
+    test_native();
     qemu_caps_unref(caps);
     puts("cmdline: ok");
     return 0;

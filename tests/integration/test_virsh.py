@@ -69,6 +69,18 @@ class Host(TestCase):
         buses = [v.text for v in caps.findall("devices/disk/enum[@name='bus']/value")]
         self.assertIn('virtio', buses)
 
+    def test_command_line_of_a_document(self):
+        name = unique('native')
+        path = self.xml_file(domain_xml(name))
+        text = virsh('domxml-to-native', 'qemu-argv', '--xml', path)
+        self.assertIn(f'-name guest={name},', text)
+        self.assertRegex(text, r'-machine pc[-a-z0-9.]*,')
+        self.assertIn('socket,id=charmonitor,', text)
+        self.assertNotIn(name, virsh('list', '--all', '--name').split())
+        status, _, err = virsh('domxml-to-native', 'xen-xm', '--xml', path, check=False)
+        self.assertEqual(status, 1)
+        self.assertIn('unsupported config type xen-xm', err)
+
     def test_cpu_models(self):
         models = names(virsh('cpu-models', 'x86_64'))
         self.assertLessEqual({'qemu64', 'Nehalem', 'EPYC'}, set(models))

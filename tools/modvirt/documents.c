@@ -186,9 +186,13 @@ int cmd_convert(int argc, char **argv)
             return usage_error(self);
         }
     }
+    bool native = to && g_str_has_suffix(to, "-argv") && g_strcmp0(from, "domain") == 0;
+    g_autofree char *named = native && !driver ? g_strndup(to, strlen(to) - strlen("-argv")) : NULL;
+    if (named)
+        driver = named; /* "qemu-argv" is what "qemu" makes */
     if (!from || optind != argc - 1 || (capabilities && !driver))
         return usage_error(self);
-    if (to && strcmp(from, to) != 0)
+    if (to && !native && strcmp(from, to) != 0)
         return trouble("convert",
                        "from '%s' to '%s' is not supported yet; a kind can be converted to itself",
                        from, to);
@@ -209,7 +213,7 @@ int cmd_convert(int argc, char **argv)
                                                     .len = len,
                                                     .parse = parse,
                                                     .format = format,
-                                                    .to = from,
+                                                    .to = native ? to : from,
                                                     .capabilities = capabilities });
     void *def = doc_parse(k, text, len, parse, &err);
     g_autofree char *out = def ? doc_format(k, def, format, &err) : NULL;

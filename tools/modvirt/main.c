@@ -16,7 +16,7 @@
 /* clang-format off */
 const Command commands[] = {
     { "validate",  cmd_validate,  "[--json] [--kind KIND] FILE...", "check documents of any kind, strictly" },
-    { "convert",   cmd_convert,   "--from KIND --to KIND [--driver NAME [--capabilities FILE]] [--live|--inactive|--migratable] [--secure] FILE", "show a document as it is understood" },
+    { "convert",   cmd_convert,   "--from KIND --to KIND|qemu-argv [--driver NAME [--capabilities FILE]] [--live|--inactive|--migratable] [--secure] FILE", "show a document as it is understood" },
     { "schema",    cmd_schema,    "[KIND]", "RELAX NG schema of a kind; without: list the kinds" },
     { "reference", cmd_reference, "DIR", "write a reference page per kind of document" },
     { "calls",     cmd_calls,     "[DAEMON]", "calls in flight: who, what, how long, waiting for what" },
