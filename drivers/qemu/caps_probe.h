@@ -26,6 +26,8 @@ char *qemu_emulator_find(const char *arch);
  * arch, path, arch, path … */
 char **qemu_emulators(void);
 
+/* The JSON values of a file, one after the other; an array that owns them. */
+GPtrArray *qemu_recording_load(const char *path, GError **err);
 /* Replies that were recorded (pairs of command and reply, one JSON value after the other). */
 QemuCaps *qemu_caps_from_recording(const char *path, const char *binary, GError **err);
 /* Either of the two kinds of file: a recording, or what qemu_caps_load_xml() reads. */

@@ -47,7 +47,7 @@ static bool replay(void *data, const char *cmd, JsonObject *args, JsonObject **r
 }
 
 /* The file is one JSON value after the other; json_parse() wants one, so cut by depth. */
-static GPtrArray *load_recording(const char *path, GError **err)
+GPtrArray *qemu_recording_load(const char *path, GError **err)
 {
     g_autofree char *text = NULL;
     size_t len;
@@ -83,7 +83,7 @@ static GPtrArray *load_recording(const char *path, GError **err)
 QemuCaps *qemu_caps_from_recording(const char *path, const char *binary, GError **err)
 {
     g_autoptr(QemuCaps) c = qemu_caps_new(binary, NULL);
-    Recording r = { load_recording(path, err), 1 };
+    Recording r = { qemu_recording_load(path, err), 1 };
     CapsSource src = { replay, &r };
     if (!r.items)
         return NULL;

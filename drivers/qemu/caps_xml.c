@@ -285,12 +285,18 @@ static void put_usable(GString *s, const char *name, QemuUsable u)
         put_attr(s, name, u == QEMU_USABLE_YES ? "yes" : "no");
 }
 
+/* The file has the emulator's word for it, domains have another. */
+static const char *accel_word(QemuAccel a)
+{
+    return a == QEMU_ACCEL_TCG ? "tcg" : qemu_accel_name(a);
+}
+
 static void put_host_cpu(GString *s, QemuAccel a, const QemuHostCpu *h)
 {
     if (!h->model)
         return;
     g_string_append(s, "  <hostCPU");
-    put_attr(s, "type", qemu_accel_name(a));
+    put_attr(s, "type", accel_word(a));
     put_attr(s, "model", h->model);
     put_attr(s, "migratability", h->migratability ? "yes" : "no");
     g_string_append(s, ">\n");
@@ -322,7 +328,7 @@ static void put_host_cpu(GString *s, QemuAccel a, const QemuHostCpu *h)
 static void put_cpu(GString *s, QemuAccel a, const QemuCpuModel *m)
 {
     g_string_append(s, "  <cpu");
-    put_attr(s, "type", qemu_accel_name(a));
+    put_attr(s, "type", accel_word(a));
     put_attr(s, "name", m->name);
     put_attr(s, "typename", m->type_name);
     put_usable(s, "usable", m->usable);
@@ -343,7 +349,7 @@ static void put_cpu(GString *s, QemuAccel a, const QemuCpuModel *m)
 static void put_machine(GString *s, QemuAccel a, const QemuMachine *m)
 {
     g_string_append(s, "  <machine");
-    put_attr(s, "type", qemu_accel_name(a));
+    put_attr(s, "type", accel_word(a));
     put_attr(s, "name", m->name);
     put_attr(s, "alias", m->alias);
     put_flag(s, "hotplugCpus", m->hotplug_cpus);
@@ -406,15 +412,6 @@ char *qemu_caps_format_xml(const QemuCaps *c)
     g_string_append_printf(s, "  <version>%u</version>\n", c->version);
     put_text(s, "  ", "package", c->package);
     put_text(s, "  ", "arch", c->arch);
-    if (c->hyperv) {
-        g_string_append(s, "  <hypervCapabilities supported='yes'>\n");
-        for (char **h = c->hyperv; *h; h++) {
-            g_string_append(s, "    <cap");
-            put_attr(s, "name", *h);
-            g_string_append(s, "/>\n");
-        }
-        g_string_append(s, "  </hypervCapabilities>\n");
-    }
     for (unsigned a = 0; a < QEMU_ACCEL_N_; a++) {
         put_host_cpu(s, a, &c->accel[a].host_cpu);
         for (unsigned i = 0; i < c->accel[a].cpus->len; i++)
@@ -431,6 +428,15 @@ char *qemu_caps_format_xml(const QemuCaps *c)
         put_sev(s, c->sev);
     if (c->sgx)
         put_sgx(s, c->sgx);
+    if (c->hyperv) {
+        g_string_append(s, "  <hypervCapabilities supported='yes'>\n");
+        for (char **h = c->hyperv; *h; h++) {
+            g_string_append(s, "    <cap");
+            put_attr(s, "name", *h);
+            g_string_append(s, "/>\n");
+        }
+        g_string_append(s, "  </hypervCapabilities>\n");
+    }
     g_string_append(s, "</qemuCaps>\n");
     return g_string_free(s, false);
 }

@@ -36,6 +36,8 @@ typedef struct QemuHostOffer {
 void qemu_host_offer_clear(QemuHostOffer *o);
 /* This host's, for guests of caps on that machine. */
 void qemu_host_offer(QemuHostOffer *ret, const QemuCaps *caps, const char *machine);
+/* Its firmware part, from the descriptors in dirs (NULL-terminated, the first hides the others). */
+void qemu_host_offer_firmware(QemuHostOffer *o, const char *const *dirs, const char *arch, const char *machine);
 /* Pure. machine: one of caps', NULL: the default one. */
 char *qemu_domain_capabilities_of(const QemuCaps *caps, const char *emulator, const char *machine, QemuAccel accel,
                                   const QemuHostOffer *offer, GError **err);

@@ -20,7 +20,8 @@ static bool emulator_has_model(const char *model, void *data)
 {
     const Choice *c = data;
 
-    return qemu_caps_cpu(c->caps, c->accel, model) != NULL;
+    /* An emulator that lists none is not asked. */
+    return c->caps->accel[c->accel].cpus->len == 0 || qemu_caps_cpu(c->caps, c->accel, model);
 }
 
 /* The processor that the emulator offers, as it expands "host" or "max". */

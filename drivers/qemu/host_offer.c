@@ -75,16 +75,13 @@ static int by_name(const void *a, const void *b)
 }
 
 /* A name in an earlier directory hides the same in later ones; an empty file hides without replacing. */
-static void read_descriptors(Found *f, const char *arch, const char *machine)
+static void read_descriptors(Found *f, const char *const *dirs, const char *arch, const char *machine)
 {
-    g_autofree char *user = g_build_filename(g_get_user_config_dir(), "qemu/firmware", NULL);
-    const char *dirs[] = { paths()->session ? user : "/etc/qemu/firmware", paths()->session ? "/etc/qemu/firmware" : NULL,
-                           "/usr/share/qemu/firmware" };
     g_autoptr(GHashTable) where = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(dirs); i++) {
-        GDir *d = dirs[i] ? g_dir_open(dirs[i], 0, NULL) : NULL;
+    for (unsigned i = 0; dirs[i]; i++) {
+        GDir *d = g_dir_open(dirs[i], 0, NULL);
         for (const char *name; d && (name = g_dir_read_name(d));)
             if (g_str_has_suffix(name, ".json") && name[0] != '.' && !g_hash_table_contains(where, name)) {
                 char *key = g_strdup(name);
@@ -185,6 +182,19 @@ static const char *ppc_model(void)
     return NULL;
 }
 
+void qemu_host_offer_firmware(QemuHostOffer *o, const char *const *dirs, const char *arch, const char *machine)
+{
+    Found f = { .images = g_ptr_array_new() };
+    read_descriptors(&f, dirs, arch, machine);
+    if (f.images->len == 0)
+        usual_images(&f, arch);
+    g_ptr_array_add(f.images, NULL);
+    o->loaders = (char **)g_ptr_array_free(f.images, false);
+    o->firmware_bios = f.bios;
+    o->firmware_efi = f.efi;
+    o->secure = f.secure;
+}
+
 void qemu_host_offer(QemuHostOffer *ret, const QemuCaps *caps, const char *machine)
 {
     const QemuMachine *m = NULL;
@@ -192,16 +202,11 @@ void qemu_host_offer(QemuHostOffer *ret, const QemuCaps *caps, const char *machi
     for (unsigned a = 0; a < QEMU_ACCEL_N_ && !m; a++)
         m = qemu_caps_machine(caps, a, machine);
 
-    Found f = { .images = g_ptr_array_new() };
-    read_descriptors(&f, caps->arch, m ? m->name : machine ? machine : "");
-    if (f.images->len == 0)
-        usual_images(&f, caps->arch);
-    g_ptr_array_add(f.images, NULL);
+    g_autofree char *user = g_build_filename(g_get_user_config_dir(), "qemu/firmware", NULL);
+    const char *const dirs[] = { paths()->session ? user : "/etc/qemu/firmware",
+                                 paths()->session ? "/etc/qemu/firmware" : "/usr/share/qemu/firmware",
+                                 paths()->session ? "/usr/share/qemu/firmware" : NULL, NULL };
     *ret = (QemuHostOffer){
-        .loaders = (char **)g_ptr_array_free(f.images, false),
-        .firmware_bios = f.bios,
-        .firmware_efi = f.efi,
-        .secure = f.secure,
         .vfio = vfio_usable(),
         .tpm_versions = g_strdupv(tpm_versions()),
         .ppc_model = ppc_model(),
@@ -209,6 +214,7 @@ void qemu_host_offer(QemuHostOffer *ret, const QemuCaps *caps, const char *machi
                      (qemu_arch_is_x86(caps->arch) && qemu_arch_is_x86(host_arch())) ||
                      (qemu_arch_is_arm(caps->arch) && qemu_arch_is_arm(host_arch())),
     };
+    qemu_host_offer_firmware(ret, dirs, caps->arch, m ? m->name : machine ? machine : "");
 }
 
 void qemu_host_offer_clear(QemuHostOffer *o)

@@ -74,23 +74,22 @@ def settings(case):
     return fields
 
 
-class Driver:
-    def __init__(self, folder, build, corpus):
+class Tool:
+    """A tool that answers requests of one line (its first comment says how)."""
+
+    def __init__(self, folder, build, tool):
         env = dict(os.environ, PATH='/bin', USER='test', LOGNAME='test', HOME='/home/test', LC_ALL='C')
         env.pop('TMPDIR', None)
         self.folder = folder
-        self.start = ([os.path.join(os.path.abspath(build), TOOL)],
+        self.start = ([os.path.join(os.path.abspath(build), tool)],
                       dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder, env=env))
         self.p = None
 
     def set_of(self, case):
-        p = case['params']
-        if case['kind'] != 'success':
-            return 'to be refused'
-        newest = NEWEST.match(str(p.get('qemu_version', '')))
-        return '%s %s' % (p['qemu_version'], p.get('caps_arch', '')) if newest else None
+        return None
 
     def ask(self, fields):
+        """Its answer, the error, the number of the error (-1: it died)."""
         if self.p is None or self.p.poll() is not None:
             self.p = subprocess.Popen(self.start[0], **self.start[1])
         self.p.stdin.write('\t'.join('%s=%s' % kv for kv in fields.items()).encode() + b'\n')
@@ -101,6 +100,18 @@ class Driver:
             return None, 'the tool died', -1
         text = self.p.stdout.read(int(words[-1])).decode(errors='replace')
         return (text, None, 0) if words[0] == b'ok' else (None, text, int(words[1]))
+
+
+class Driver(Tool):
+    def __init__(self, folder, build, corpus):
+        super().__init__(folder, build, TOOL)
+
+    def set_of(self, case):
+        p = case['params']
+        if case['kind'] != 'success':
+            return 'to be refused'
+        newest = NEWEST.match(str(p.get('qemu_version', '')))
+        return '%s %s' % (p['qemu_version'], p.get('caps_arch', '')) if newest else None
 
     def fields(self, case, to):
         p, fields = case['params'], {'xml': case['inputs']['xml'], 'to': to, **settings(case)}
