@@ -119,7 +119,7 @@ static const ConfField info_rows[] = {
     CONF_STR(DeviceInfo, loadparm, "boot/@loadparm", CF_ABI, "s390 load parameter"),
     CONF_STR(DeviceInfo, alias, "alias/@name", CF_USER_ALIAS, "name that the emulator and events use"),
     CONF_OPT32(DeviceInfo, master_startport, "master/@startport", CF_ABI, "first port on the master controller"),
-    CONF_ONOFF(DeviceInfo, rom_enabled, "rom/@enabled", 0, "whether the guest sees a ROM"),
+    CONF_YESNO(DeviceInfo, rom_enabled, "rom/@enabled", 0, "whether the guest sees a ROM"),
     CONF_ONOFF(DeviceInfo, rom_bar, "rom/@bar", 0, "whether the ROM is in a BAR"),
     CONF_STR(DeviceInfo, rom_file, "rom/@file", 0, "ROM image"),
     CONF_U32(DeviceInfo, acpi_index, "acpi/@index", CF_ABI, "ACPI index: stable names in the guest"),

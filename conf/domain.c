@@ -230,7 +230,7 @@ static const ConfField domain_rows[] = {
     CONF_U32(D, memory_slots, "maxMemory/@slots", CF_ABI, "slots for memory devices"),
     CONF_SIZE(D, max_memory, "maxMemory/text()", size_kib, CF_ABI, "most memory with all devices"),
     CONF_ONOFF(D, dump_core, "memory/@dumpCore", 0, "guest memory in core files"),
-    CONF_SIZE(D, memory, "memory/text()", size_kib, CF_ALWAYS | CF_ABI, "memory at boot"),
+    CONF_SIZE(D, memory, "memory/text()", size_kib, CF_ALWAYS | CF_ABI, "all memory, memory devices included"),
     CONF_SIZE(D, current_memory, "currentMemory/text()", size_kib, CF_ALWAYS, "memory that it should use"),
     CONF_OPTIONAL(D, blkiotune, "blkiotune", blkio_desc, 0, "block I/O"),
     CONF_STRUCT(D, memtune, "memtune", memory_tuning_desc, 0, "memory limits"),
@@ -272,7 +272,7 @@ static const ConfField domain_rows[] = {
     CONF_CUSTOM_VIEW(namespaces, "", "elements of drivers"),
     CONF_OPTIONAL(D, qemu, NULL, qemu_namespace_desc, 0, ""),
     CONF_STR(D, other_namespace, NULL, 0, ""),
-    CONF_HIDDEN(D, genid_set, 0), CONF_HIDDEN(D, uuid_generated, CF_NO_COMPARE), CONF_PAD(D, _pad),
+    CONF_HIDDEN(D, genid_set, 0), CONF_HIDDEN(D, uuid_generated, CF_NO_COMPARE), CONF_HIDDEN(D, document_id, CF_NO_COMPARE),
 };
 CONF_DESC(domain_desc, DomainDef, domain_rows);
 #undef D
@@ -425,8 +425,10 @@ DomainDef *domain_parse_element(xmlNode *root, unsigned flags, const ConfPolicy 
     ConfParser p = { .flags = flags, .root = d, .problems = problems };
     if (!conf_parse(&p, &domain_desc, root, d, err))
         return NULL;
-    if (id)
+    if (id) {
         id->_private = root->_private;
+        d->document_id = (int32_t)g_ascii_strtoll(xml_attr_get(root, "id"), NULL, 10);
+    }
     if (!conf_check_unread(&p, root, err) || !stages(d, flags, policy, policy_data, err))
         return NULL;
     return g_steal_pointer(&d);
@@ -496,7 +498,8 @@ Device *device_parse(const char *xml, gsize len, unsigned flags, const DomainDef
     if (!doc)
         return NULL;
     xmlNode *root = xml_root(doc);
-    ConfParser p = { .flags = flags, .root = d };
+    g_autoptr(GPtrArray) problems = flags & DOMAIN_PARSE_STRICT ? g_ptr_array_new_with_free_func(g_free) : NULL;
+    ConfParser p = { .flags = flags, .root = d, .problems = problems };
     g_autoptr(Device) dev = device_parse_element(&p, root, err);
     if (!dev || !conf_check_unread(&p, root, err))
         return NULL;

@@ -104,11 +104,11 @@ typedef struct DomainDef {
     OptUuid uuid;             /* set after parsing: generated when missing */
     OptUuid genid;            /* unset with genid_set: to be generated at start */
     Flag uuid_generated;      /* it was not in the document */
-    Flag _pad;
+    int32_t document_id;      /* of the running guest that the document was of; for tools */
     char *name, *title, *description;
     char *metadata;           /* whole <metadata> element as it came, NULL none */
     /* memory, KiB */
-    uint64_t memory;          /* all of it: at boot plus memory devices */
+    uint64_t memory;          /* total, memory devices included */
     uint64_t current_memory;  /* balloon target; resolve: <= memory */
     uint64_t max_memory;      /* 0: no hotplug */
     uint32_t memory_slots;

@@ -182,6 +182,7 @@ static const ConfField chr_source_rows[] = {
     CONF_STRUCT(C, reconnect, "source/reconnect", reconnect_desc, 0, "connect again", ON(BIT(CHR_TCP) | BIT(CHR_UNIX))),
     CONF_LIST(C, seclabels, "source/seclabel", seclabel_desc, 0, "security labels", ON(PATHS | BIT(CHR_UNIX) | BIT(CHR_PTY))),
     CONF_ENUM(C, protocol, "protocol/@type", chr_protocol_names, CF_ALWAYS, "what is spoken", ON(BIT(CHR_TCP))),
+    CONF_UNUSED("protocol/@type", "counts for tcp only", ON(~BIT(CHR_TCP))),
     CONF_STR(C, log_file, "log/@file", 0, "copy of the output"),
     CONF_ONOFF(C, log_append, "log/@append", 0, "keep what is in the file"),
     CONF_HIDDEN(C, type, 0),

@@ -43,14 +43,14 @@ ENUM_TABLE(sgio_names, "sgio", _SGIO_N, "default", "filtered", "unfiltered");
 static const ConfField seclabel_rows[] = {
     CONF_STR(DeviceSeclabel, model, "@model", 0, "security model"),
     CONF_YESNO(DeviceSeclabel, relabel, "@relabel", 0, "whether the file is relabelled"),
-    CONF_YESNO(DeviceSeclabel, labelskip, "@labelskip", CF_LIVE, "relabelling turned out to be impossible"),
+    CONF_YESNO(DeviceSeclabel, labelskip, "@labelskip", CF_LIVE_INPUT, "relabelling turned out to be impossible"),
     CONF_STR(DeviceSeclabel, label, "label/text()", 0, "label"),
 };
 /* Without labelskip, which only a running guest has, nothing may be left of a label. */
-static bool seclabel_says_nothing(const ConfParser *p, const void *v)
+static bool seclabel_says_nothing(bool inactive, const void *v)
 {
     const DeviceSeclabel *s = v;
-    return (p->flags & DOMAIN_PARSE_INACTIVE) && !s->label && s->relabel != TRI_NO;
+    return inactive && !s->label && s->relabel != TRI_NO;
 }
 CONF_DESC(seclabel_desc, DeviceSeclabel, seclabel_rows, .says_nothing = seclabel_says_nothing);
 
@@ -156,6 +156,8 @@ static const ConfField reservations_rows[] = {
     CONF_STR(Reservations, source_type, "source/@type", 0, "'unix'"),
     CONF_STR(Reservations, source_path, "source/@path", 0, "socket of the helper"),
     CONF_STR(Reservations, source_mode, "source/@mode", 0, "'client'"),
+    CONF_UNUSED("source/reconnect/@enabled", "the helper is always connected again"),
+    CONF_UNUSED("source/reconnect/@timeout", "the helper is always connected again"),
 };
 CONF_DESC(reservations_desc, Reservations, reservations_rows);
 
@@ -178,6 +180,8 @@ static const ConfField storage_private_rows[] = {
     CONF_LIST(StoragePrivate, secrets, "objects/secret", private_secret_desc, 0, "secrets in the emulator"),
     CONF_STR(StoragePrivate, tls_alias, "objects/TLSx509/@alias", 0, "TLS credentials in the emulator"),
     CONF_LIST(StoragePrivate, fdsets, "fdsets/entry", private_secret_desc, 0, "descriptors in the emulator"),
+    CONF_YESNO(StoragePrivate, threshold_by_index, "thresholdEvent/@indexUsed", 0, "events name the layer by its number"),
+    CONF_PAD(StoragePrivate, _pad),
 };
 CONF_DESC(storage_private_desc, StoragePrivate, storage_private_rows);
 
@@ -296,6 +300,7 @@ static bool storage_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 static const ConfField storage_rows[] = {
     CONF_ENUM(S, type, "@type", storage_type_names, 0, "where the layer is"),
     CONF_U32(S, index, "@index", CF_VIEW | CF_LIVE_INPUT, "number of the layer in a running guest"),
+    CONF_UNUSED("source/@index", "the same number, as clients may repeat it"),
     CONF_ENUM(S, format, "format/@type", storage_format_names, 0, "image format"),
     CONF_SIZE(S, metadata_cache_size, "format/metadata_cache/max_size/text()", size_bytes, 0, "qcow2 metadata cache"),
     STORAGE_ROWS(NULL),
@@ -372,6 +377,13 @@ CONF_DESC(disk_iothread_desc, DiskIothread, disk_iothread_rows);
 static const ConfField throttle_rows[] = { CONF_STR(StrItem, s, "@group", CF_REQUIRED, "throttle group") };
 CONF_DESC(throttle_desc, StrItem, throttle_rows);
 
+/* Old documents of xen name the way to read raw images instead of their format. */
+static int disk_format_find(const void *base, const char *word)
+{
+    return !strcmp(word, "aio") ? FORMAT_RAW : enum_value(&storage_format_names, word);
+}
+static const ConfEnumBy disk_format = { &storage_format_names, disk_format_find, "image format", "aio" };
+
 static bool disk_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {
     DiskDef *d = v;
@@ -390,7 +402,7 @@ static const ConfField disk_rows[] = {
     CONF_ENUM(DiskDef, snapshot, "@snapshot", snapshot_location_names, 0, "how snapshots treat the disk"),
 
     CONF_STR(DiskDef, driver, "driver/@name", 0, "block driver"),
-    CONF_ENUM(DiskDef, src.format, "driver/@type", storage_format_names, CF_VIEW, "image format"),
+    CONF_ENUM_BY(DiskDef, src.format, "driver/@type", disk_format, CF_VIEW, "image format"),
     CONF_ENUM(DiskDef, cache, "driver/@cache", disk_cache_names, 0, "host page cache use"),
     CONF_ENUM(DiskDef, error_policy, "driver/@error_policy", disk_error_names, 0, "on write errors"),
     CONF_ENUM(DiskDef, rerror_policy, "driver/@rerror_policy", disk_error_names, 0, "on read errors"),
@@ -437,6 +449,9 @@ static const ConfField disk_rows[] = {
     CONF_CUSTOM(DiskDef, src, "encryption", outside_encryption, NULL, CF_VIEW, "encryption, older place"),
     CONF_DEVICE_HEAD(DiskDef),
     CONF_STR(DiskDef, qom_name, "privateData/qom/@name", OWN, "path in the emulator's object tree"),
+    CONF_LIST(DiskDef, node_names, "privateData/nodenames/nodename", node_name_desc, OWN, "node that copies on reads"),
+    CONF_STR(DiskDef, auth_placement, "diskSecretsPlacement/@auth", OWN, "credentials were outside of the source"),
+    CONF_STR(DiskDef, encryption_placement, "diskSecretsPlacement/@enc", OWN, "encryption was outside of the source"),
     CONF_PAD(DiskDef, _pad),
 };
 CONF_DESC(disk_desc, DiskDef, disk_rows, .parsed = disk_parsed);

@@ -161,6 +161,8 @@ typedef struct StoragePrivate { /* <privateData>, in status files only */
     GPtrArray *secrets;        /* PrivateSecret */
     char *tls_alias;
     GPtrArray *fdsets;         /* PrivateSecret: type and alias of passed descriptors */
+    Tristate threshold_by_index; /* clients set a threshold by the layer's number */
+    Flag _pad;
 } StoragePrivate;
 
 /* All attributes that a <source> may carry; which are meaningful says .type. */
@@ -273,6 +275,8 @@ typedef struct DiskDef {
     DiskIotune iotune;
     GPtrArray *throttle_groups; /* StrItem */
     char *qom_name;            /* own files: path in the emulator's object tree */
+    GPtrArray *node_names;     /* own files: NodeName, of the layer that copies on reads */
+    char *auth_placement, *encryption_placement; /* own files: which secrets were found outside of the source */
 } DiskDef;
 
 CONF_STRUCTS_END

@@ -70,8 +70,11 @@ static const ConfCustom scsi_address = { scsi_address_parse, scsi_address_format
 
 static bool hostdev_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {
-    const HostdevDef *h = v;
+    HostdevDef *h = v;
     bool caps = h->type >= HOSTDEV_STORAGE;
+
+    if (!caps && h->managed == TRI_ABSENT)
+        h->managed = TRI_NO;
 
     if (caps != (h->mode == HOSTDEV_CAPS)) {
         conf_error_at(err, VIR_ERR_XML_ERROR, el, "type", "'%s' is not of mode '%s'", enum_name(&hostdev_type_names, h->type), enum_name(&hostdev_mode_names, h->mode));
@@ -242,8 +245,7 @@ static const ConfField filesystem_rows[] = {
     CONF_STR(F, src, "source/@file", CF_VIEW, "image", ON(BIT(FS_FILE))),
     CONF_STR(F, src, "source/@name", CF_VIEW, "template", ON(BIT(FS_TEMPLATE))),
     CONF_STR(F, socket, "source/@socket", 0, "virtiofsd that somebody else runs", ON(BIT(FS_MOUNT))),
-    CONF_U64(F, usage, "source/@usage", CF_REQUIRED, "KiB", ON(BIT(FS_RAM))),
-    CONF_CONST("source/@units", "KiB", ON(BIT(FS_RAM))),
+    CONF_SIZE(F, usage, "source/@usage", size_kib, CF_REQUIRED | CF_UNITS, "memory", ON(BIT(FS_RAM))),
     CONF_STR(F, src_pool, "source/@pool", CF_REQUIRED, "storage pool", ON(BIT(FS_VOLUME))),
     CONF_STR(F, src_volume, "source/@volume", CF_REQUIRED, "volume", ON(BIT(FS_VOLUME))),
     CONF_STR(F, dst, "target/@dir", CF_REQUIRED | CF_ABI, "mount tag or directory in the guest"),

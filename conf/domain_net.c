@@ -103,6 +103,7 @@ static const ConfField rate_rows[] = {
 CONF_DESC(rate_desc, BandwidthRate, rate_rows);
 
 static const ConfField bandwidth_rows[] = {
+    CONF_UNUSED("@classID", "chosen by the network"),
     CONF_OPTIONAL(NetBandwidth, inbound, "inbound", rate_desc, 0, "to the guest"),
     CONF_OPTIONAL(NetBandwidth, outbound, "outbound", rate_desc, 0, "from the guest"),
 };

@@ -88,9 +88,9 @@ static void format_scalar(ConfFormatter *f, const ConfField *r, const ConfStep *
     }
     if (s->leaf == LEAF_ATTR) {
         xml_attr(&f->w, s->attr, f->tmp->str);
-        xml_attr(&f->w, "unit", unit);
+        xml_attr(&f->w, conf_unit_attr(r), unit);
     } else {
-        xml_attr(&f->w, "unit", unit);
+        xml_attr(&f->w, conf_unit_attr(r), unit);
         xml_text(&f->w, f->tmp->str);
     }
 }
@@ -140,6 +140,8 @@ static void format_list(ConfFormatter *f, const ConfField *r, const ConfStep *s,
     conf_format_at(f, s->names, s->n - 1u);
     for (unsigned i = 0; i < list_len(list); i++) {
         const void *item = list_at(list, i);
+        if (d->says_nothing && d->says_nothing(f->inactive_asked, item))
+            continue;
         conf_format_element(f, d, item, strcmp(name, "*") ? name : item_name(d, item, f->tmp));
     }
 }

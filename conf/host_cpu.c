@@ -48,7 +48,13 @@ static bool host_cpu_resolve(void *def, unsigned flags, GError **err)
     return true;
 }
 
+/* The architecture of a guest stands elsewhere. */
+static bool is_of_host(const xmlNode *root)
+{
+    return xml_child(root, "arch") != NULL;
+}
+
 const DocKind guest_cpu_kind = { .name = "cpu", .root = "cpu", .desc = &cpu_desc };
 DOC_KIND_DEFINE(guest_cpu, CpuDef)
-const DocKind host_cpu_kind = { .name = "hostcpu", .root = "cpu", .desc = &host_cpu_desc, .resolve = host_cpu_resolve };
+const DocKind host_cpu_kind = { .name = "hostcpu", .root = "cpu", .claims = is_of_host, .desc = &host_cpu_desc, .resolve = host_cpu_resolve };
 DOC_KIND_DEFINE(host_cpu, HostCpuDef)

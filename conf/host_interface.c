@@ -199,8 +199,14 @@ static bool hostif_resolve(void *def, unsigned flags, GError **err)
     return true;
 }
 
+/* Interfaces of guests have no name. */
+static bool is_of_host(const xmlNode *root)
+{
+    return xml_attr_get(root, "name") != NULL;
+}
+
 const DocKind hostif_kind = {
-    .name = "interface", .root = "interface", .desc = &hostif_desc, .resolve = hostif_resolve, .validate = hostif_validate,
+    .name = "interface", .root = "interface", .claims = is_of_host, .desc = &hostif_desc, .resolve = hostif_resolve, .validate = hostif_validate,
 };
 
 DOC_KIND_DEFINE(hostif, HostIfDef)

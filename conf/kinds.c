@@ -17,6 +17,7 @@
 #include "conf/host_sysinfo.h"
 #include "conf/node_device.h"
 #include "conf/nwfilter.h"
+#include "conf/parse-internal.h"
 #include "conf/secret.h"
 #include "conf/storage_pool.h"
 #include "conf/storage_volume.h"
@@ -24,14 +25,15 @@
 
 /* ---- domains have more context than other kinds ---- */
 
-static void *domain_doc_parse(const char *xml, gsize len, unsigned flags, GError **err)
+static void *domain_doc_parse(const DocKind *k, const char *xml, gsize len, unsigned flags, GError **err)
 {
     return domain_parse(xml, len, flags, NULL, NULL, err);
 }
 
 static char *domain_doc_write(const void *def, unsigned flags, GError **err)
 {
-    return domain_format(def, flags, NULL, err);
+    const DomainFormatContext ctx = { .id = ((const DomainDef *)def)->document_id };
+    return domain_format(def, flags, &ctx, err);
 }
 
 static void domain_doc_free(void *def)
@@ -45,7 +47,37 @@ static const DocKind domain_kind = {
     .parse = domain_doc_parse, .write = domain_doc_write, .free = domain_doc_free,
 };
 
-/* One line per kind. */
+/* ---- devices alone, as they are attached: one kind for each element ---- */
+
+static void *device_doc_parse(const DocKind *k, const char *xml, gsize len, unsigned flags, GError **err)
+{
+    g_autoptr(Device) d = device_parse(xml, len, flags, NULL, NULL, NULL, err);
+
+    if (!d || device_desc(d->kind) == k->desc)
+        return g_steal_pointer(&d);
+    error_set(err, VIR_ERR_XML_ERROR, "unexpected root element <%s>, expected <%s>", device_kind_element(d->kind), k->root);
+    return NULL;
+}
+
+static DocKind device_kinds[_DEVICE_KIND_N];
+
+static const DocKind *device_kind(unsigned i)
+{
+    static gsize ready;
+
+    if (g_once_init_enter(&ready)) {
+        for (unsigned k = 0; k < _DEVICE_KIND_N; k++) {
+            const char *element = device_kind_element((DeviceKind)k);
+            g_autofree char *name = g_strconcat("device-", element, NULL);
+            device_kinds[k] = (DocKind){ .name = g_intern_string(name), .root = element, .desc = device_desc((DeviceKind)k),
+                                         .tool_format = DOMAIN_FORMAT_SECURE, .parse = device_doc_parse };
+        }
+        g_once_init_leave(&ready, 1);
+    }
+    return i < _DEVICE_KIND_N ? &device_kinds[i] : NULL;
+}
+
+/* One line per kind. Where several have one root, the first that claims the document has it. */
 static const DocKind *const kinds[] = {
     &domain_kind,
     &network_kind,
@@ -59,8 +91,8 @@ static const DocKind *const kinds[] = {
     &storage_source_list_kind,
     &storage_pool_caps_kind,
     &node_device_kind,
-    &guest_cpu_kind,
     &host_cpu_kind,
+    &guest_cpu_kind,
     &host_sysinfo_kind,
     &snapshot_kind,
     &checkpoint_kind,
@@ -70,25 +102,25 @@ static const DocKind *const kinds[] = {
 
 const DocKind *doc_kind_at(unsigned i)
 {
-    return i < G_N_ELEMENTS(kinds) ? kinds[i] : NULL;
+    return i < G_N_ELEMENTS(kinds) ? kinds[i] : device_kind(i - (unsigned)G_N_ELEMENTS(kinds));
 }
 
 const DocKind *doc_kind_find(const char *name)
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        if (!strcmp(kinds[i]->name, name))
-            return kinds[i];
-    }
-    return NULL;
+    const DocKind *k;
+
+    for (unsigned i = 0; (k = doc_kind_at(i)) && strcmp(k->name, name) != 0;)
+        i++;
+    return k;
 }
 
-const DocKind *doc_kind_of_root(const char *root)
+const DocKind *doc_kind_of(const xmlNode *root)
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        if (!strcmp(kinds[i]->root, root))
-            return kinds[i];
-    }
-    return NULL;
+    const DocKind *k;
+
+    for (unsigned i = 0; (k = doc_kind_at(i)) && (!xml_is(root, k->root) || (k->claims && !k->claims(root)));)
+        i++;
+    return k;
 }
 
 /* ---- what all kinds do the same way ---- */
@@ -115,7 +147,7 @@ static bool walk(const DocKind *k, xmlNode *root, void *def, unsigned flags, GEr
 void *doc_parse(const DocKind *k, const char *xml, gsize len, unsigned flags, GError **err)
 {
     if (k->parse)
-        return k->parse(xml, len, flags, err);
+        return k->parse(k, xml, len, flags, err);
     g_autoptr(XmlDoc) doc = xml_parse(xml, len, err);
     if (!doc || !check_root(k, xml_root(doc), err))
         return NULL;

@@ -11,9 +11,11 @@
 
 #include "conf/row.h"
 
-typedef struct DocKind {
+typedef struct DocKind DocKind;
+struct DocKind {
     const char *name;  /* what tools call it: "network" */
     const char *root;  /* the root element; several kinds may share one */
+    bool (*claims)(const xmlNode *root); /* which of them a document is; NULL: any of that root */
     const ConfDesc *desc;
     unsigned tool_parse, tool_format; /* flags that tools use, to show all that is in a document */
     unsigned identity; /* DOC_IDENTITY_*: what doc_peek_identity() looks for */
@@ -24,19 +26,19 @@ typedef struct DocKind {
     bool (*validate)(const void *def, unsigned flags, GError **err); /* what must not be */
 
     /* Instead of the walk over desc, for kinds that need more; NULL: the walk. */
-    void *(*parse)(const char *xml, gsize len, unsigned flags, GError **err);
+    void *(*parse)(const DocKind *k, const char *xml, gsize len, unsigned flags, GError **err);
     char *(*write)(const void *def, unsigned flags, GError **err);
     void (*free)(void *def);
-} DocKind;
+};
 
 enum { /* DocKind.identity */
     DOC_IDENTITY_NAME = 1 << 0, /* <name>, required */
     DOC_IDENTITY_UUID = 1 << 1, /* <uuid>, may be missing */
 };
 
-/* All kinds, by name; NULL when there is none. doc_kind_of_root() gives the first with that root. */
+/* All kinds, by name, and that of a document; NULL when there is none. */
 const DocKind *doc_kind_find(const char *name);
-const DocKind *doc_kind_of_root(const char *root);
+const DocKind *doc_kind_of(const xmlNode *root);
 /* For iteration, NULL past the end. */
 const DocKind *doc_kind_at(unsigned i);
 

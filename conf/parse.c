@@ -17,6 +17,7 @@
 #include "conf/domain.h"
 #include "conf/parse-internal.h"
 #include "conf/row.h"
+#include "conf/schema.h"
 #include "util/error.h"
 
 static char mark; /* its address is the mark */
@@ -248,7 +249,7 @@ static bool parse_scalar(ConfParser *p, const ConfField *r, const ConfStep *s, x
         return true;
     }
     if (r->type->with_unit) {
-        xmlAttr *a = find_attr(el, "unit");
+        xmlAttr *a = find_attr(el, conf_unit_attr(r));
         unit = a ? attr_text(a) : NULL;
     }
     if ((r->flags & CF_WRITE_ONLY) || ((r->flags & (CF_LIVE | CF_LIVE_INPUT)) && (p->flags & DOMAIN_PARSE_INACTIVE)))
@@ -301,7 +302,7 @@ static bool parse_list(ConfParser *p, const ConfField *r, const ConfStep *s, xml
             conf_free(d, item);
             return false;
         }
-        if (d->says_nothing && d->says_nothing(p, item)) {
+        if (d->says_nothing && d->says_nothing(p->flags & DOMAIN_PARSE_INACTIVE, item)) {
             conf_free(d, item);
             continue;
         }
@@ -389,7 +390,8 @@ static bool parse_row(ConfParser *p, const ConfDesc *d, unsigned i, xmlNode *bas
         return true;
     case CK_CUSTOM: {
         const ConfCustom *c = r->arg;
-        return !c->parse || c->parse(p, r, el, base, err);
+        GError *e = NULL;
+        return !c->parse || c->parse(p, r, el, base, &e) || forgive(p, err, e);
     }
     case CK_PAD:
         return true;
@@ -403,7 +405,8 @@ bool conf_parse(ConfParser *p, const ConfDesc *d, xmlNode *el, void *v, GError *
     xmlNode *last_el = NULL;
 
     conf_mark(el);
-    p->depth++;
+    if (!p->depth++)
+        p->desc = d;
     for (unsigned i = 0; i < d->n_rows; i++, s++) {
         const ConfField *r = &d->rows[i];
         if (s->leaf == LEAF_HIDDEN || !conf_row_applies(r, v))
@@ -430,45 +433,42 @@ bool conf_parse(ConfParser *p, const ConfDesc *d, xmlNode *el, void *v, GError *
 
 /* ---- what nobody read ---- */
 
-static bool note(ConfParser *p, const xmlNode *n, const char *attr)
+/* The place, what is wrong there and, where one is near, the word that was perhaps meant. */
+static void note(ConfParser *p, const xmlNode *n, const char *attr, const xmlNode *root, const char *problem)
 {
-    if (!p->problems)
-        return true;
-    g_autofree char *where = place(n, attr);
-    g_ptr_array_add(p->problems, g_strdup_printf("%s: unknown %s", where, attr ? "attribute" : "element"));
-    return true;
+    g_autofree char *where = place(n, attr), *words = schema_words(p->desc, root, n, attr);
+    g_ptr_array_add(p->problems, g_strdup_printf("%s: %s%s", where, problem, words));
 }
 
-static bool unread(ConfParser *p, xmlNode *n, GError **err)
+static bool unread_one(ConfParser *p, const xmlNode *n, const char *attr, const xmlNode *root, GError **err)
+{
+    bool known = conf_known_unsupported(n, attr);
+
+    if (p->problems)
+        note(p, n, attr, root, known ? "not supported yet" : attr ? "unknown attribute" : "unknown element");
+    else if (known)
+        conf_error_at(err, VIR_ERR_CONFIG_UNSUPPORTED, n, attr, "not supported yet");
+    return p->problems || !known;
+}
+
+static bool unread(ConfParser *p, xmlNode *n, const xmlNode *root, GError **err)
 {
     for (xmlAttr *a = n->properties; a; a = a->next) {
-        if (a->_private == &mark || a->ns)
-            continue;
-        if (conf_known_unsupported(n, (const char *)a->name)) {
-            conf_error_at(err, VIR_ERR_CONFIG_UNSUPPORTED, n, (const char *)a->name, "not supported yet");
+        if (a->_private != &mark && !a->ns && !unread_one(p, n, (const char *)a->name, root, err))
             return false;
-        }
-        (void)note(p, n, (const char *)a->name);
     }
     for (xmlNode *c = n->children; c; c = c->next) {
         if (c->type != XML_ELEMENT_NODE)
             continue;
-        if (c->_private == &mark) {
-            if (!unread(p, c, err))
-                return false;
-        } else if (conf_known_unsupported(c, NULL)) {
-            conf_error_at(err, VIR_ERR_CONFIG_UNSUPPORTED, c, NULL, "not supported yet");
+        if (c->_private == &mark ? !unread(p, c, root, err) : !c->ns && !unread_one(p, c, NULL, root, err))
             return false;
-        } else if (!c->ns) {
-            (void)note(p, c, NULL);
-        }
     }
     return true;
 }
 
 bool conf_check_unread(ConfParser *p, xmlNode *root, GError **err)
 {
-    if (!unread(p, root, err))
+    if (!unread(p, root, root, err))
         return false;
     if (!p->problems || !p->problems->len)
         return true;

@@ -50,6 +50,7 @@ enum { /* ConfField.flags */
     CF_ONLY_KNOWN = 1 << 17, /* list of any element: names that its name() row lacks are left alone */
     CF_LIVE_INPUT = 1 << 18, /* read from documents of running guests only, hidden when an inactive document is asked for */
     CF_ONE_PER_NAMESPACE = 1 << 19, /* raw: children without a namespace, or with one that came before, are dropped */
+    CF_UNITS = 1 << 20,     /* the unit stands in @units instead of @unit */
     CF_ON_IF_PRESENT = 1 << 15, /* the element without the attribute means the second word */
 };
 
@@ -124,7 +125,7 @@ struct ConfDesc {
     /* After the rows of one element were read: what rows cannot say. May be NULL. */
     bool (*parsed)(ConfParser *p, xmlNode *el, void *v, GError **err);
     /* Of a list's items: this one says nothing here, and is left out. May be NULL. */
-    bool (*says_nothing)(const ConfParser *p, const void *v);
+    bool (*says_nothing)(bool inactive, const void *v);
 };
 
 /* ---- rows; T is the struct, f the member (may be nested: info.alias) ---- */
@@ -177,6 +178,8 @@ struct ConfDesc {
 #define CONF_CUSTOM_VIEW(fns, path_, doc_, ...) { .kind = CK_CUSTOM, .flags = CF_VIEW, .path = path_, .arg = &(fns), .field = "", .doc = doc_, ##__VA_ARGS__ }
 /* a word that is always written and may only be this word */
 #define CONF_CONST(path_, word, ...) { .kind = CK_SCALAR, .flags = CF_VIEW | CF_ALWAYS, .path = path_, .type = &conf_const, .arg = (word), .field = "", .doc = "always " word, ##__VA_ARGS__ }
+/* other releases write or allow it here and do nothing with it: read, not kept */
+#define CONF_UNUSED(path_, doc_, ...) { .kind = CK_SCALAR, .flags = CF_VIEW | CF_READ_ONLY, .path = path_, .type = &conf_unused, .field = "", .doc = doc_, ##__VA_ARGS__ }
 /* not in documents: kept, copied and (unless CF_NO_COMPARE) compared as bytes */
 #define CONF_HIDDEN(T, f, flags) CONF_ROW_(CK_SCALAR, T, f, (uint32_t)offsetof(T, f), NULL, flags, "", .type = &conf_bytes)
 #define CONF_PAD(T, f)           CONF_ROW_(CK_PAD, T, f, (uint32_t)offsetof(T, f), NULL, 0, "", .type = NULL)
@@ -193,7 +196,7 @@ struct ConfDesc {
 /* clang-format on */
 
 /* ---- scalar types (scalar.c) ---- */
-extern const ConfType conf_str, conf_u32, conf_u64, conf_i64, conf_opt_u32, conf_opt_i32,
+extern const ConfType conf_unused, conf_str, conf_u32, conf_u64, conf_i64, conf_opt_u32, conf_opt_i32,
     conf_opt_u64, conf_uuid, conf_mac, conf_bitmap, conf_enum, conf_enum_by, conf_flag,
     conf_yesflag, conf_size, conf_opt_size, conf_bytes, conf_const, conf_opt_pretty, conf_pretty,
     conf_opt_or_any;
@@ -218,14 +221,17 @@ typedef struct ConfEnumBy {
     const EnumTable *table;                                /* value → word */
     int (*find)(const void *base, const char *word);       /* -1: not allowed here */
     const char *what;
+    const char *also;                                      /* another word that find() knows, or NULL */
 } ConfEnumBy;
 
 /* ---- the engine ---- */
 const ConfStep *conf_step(const ConfDesc *d, unsigned row);
+static inline const char *conf_unit_attr(const ConfField *r) { return r->flags & CF_UNITS ? "units" : "unit"; }
 
 struct ConfParser {
     unsigned flags;         /* DOMAIN_PARSE_* */
     const void *root;       /* the outermost struct, for custom rows */
+    const ConfDesc *desc;   /* of the outermost element */
     unsigned depth;
     GPtrArray *problems;    /* strict mode: all of them, else NULL */
 };

@@ -612,3 +612,17 @@ static void const_format(const ConfField *row, const void *v, const void *base, 
 
 /* No field at all. */
 const ConfType conf_const = { "word", 0, false, const_parse, const_present, const_format };
+
+/* ---- what is read and not kept ---- */
+
+static bool unused_parse(const ConfField *row, const char *text, const char *unit, void *v, const void *base, GError **err)
+{
+    return true;
+}
+
+static bool never_present(const ConfField *row, const void *v)
+{
+    return false;
+}
+
+const ConfType conf_unused = { "not used", 0, false, unused_parse, never_present, nothing_format };

@@ -133,7 +133,7 @@ static void add_scalar(Node *at, const ConfField *r, const ConfStep *s, bool cer
         g_ptr_array_add(at->text_rows, (void *)r);
     }
     if (r->type && r->type->with_unit)
-        g_ptr_array_add(attribute(at, "unit")->rows, NULL);
+        g_ptr_array_add(attribute(at, conf_unit_attr(r))->rows, NULL);
 }
 
 static void add_row(Node *here, const ConfDesc *d, unsigned i, bool certain, unsigned depth)
@@ -236,6 +236,50 @@ static Node *tree_of(const char *name, const ConfDesc *d)
     return n;
 }
 
+/* ---- what may stand at a place ---- */
+
+/* Goes down to the node of an element; *top owns what is looked at. NULL: not described. */
+static Node *node_at(Node **top, const xmlNode *root, const xmlNode *n)
+{
+    if (n == root)
+        return *top;
+    Node *above = n->parent && n->parent->type == XML_ELEMENT_NODE ? node_at(top, root, n->parent) : NULL;
+    for (unsigned i = 0; above && i < above->children->len; i++) {
+        Node *c = above->children->pdata[i];
+        if (strcmp(c->name, (const char *)n->name) != 0)
+            continue;
+        if (!pure_ref(c))
+            return c;
+        Node *inner = tree_of("", c->refs->pdata[0]);
+        node_free(*top);
+        return *top = inner;
+    }
+    return NULL;
+}
+
+char *schema_words(const ConfDesc *d, const xmlNode *root, const xmlNode *n, const char *attr)
+{
+    enum { LISTED_MAX = 12 };
+    Node *top = tree_of("", d);
+    const Node *at = !attr && n == root ? NULL : node_at(&top, root, attr ? n : n->parent);
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; at && i < (attr ? at->attrs->len : at->children->len); i++)
+        g_ptr_array_add(words, (void *)(attr ? ((Attr *)at->attrs->pdata[i])->name : ((Node *)at->children->pdata[i])->name));
+    const EnumTable t = { "", (const char *const *)words->pdata, words->len };
+    const char *wrong = attr ? attr : (const char *)n->name;
+    const char *near = words->len && strlen(wrong) < 64 ? enum_nearest(&t, wrong) : NULL;
+    if (near && strcmp(near, wrong) != 0)
+        g_string_append_printf(text, "; did you mean '%s'?", near);
+    else if (near) /* it depends on a value beside it */
+        g_string_append(text, " here: what stands beside it rules it out");
+    for (unsigned i = 0; !near && words->len <= LISTED_MAX && i < words->len; i++)
+        g_string_append_printf(text, "%s%s", i ? ", " : "; expected one of ", (const char *)words->pdata[i]);
+    node_free(top);
+    return g_string_free(text, FALSE);
+}
+
 /* ---- RELAX NG ---- */
 
 static const char *define_name(Printer *p, const ConfDesc *d)
@@ -295,6 +339,8 @@ static void values(Printer *p, const GPtrArray *rows)
         const EnumTable *t = words_of(r);
         for (unsigned j = 0; t && j < t->n; j++)
             value(p, seen, t->names[j]);
+        if (t && r->type == &conf_enum_by)
+            value(p, seen, ((const ConfEnumBy *)r->arg)->also);
         if (!t && r->type == &conf_yesflag) {
             value(p, seen, "yes");
             value(p, seen, "no");

@@ -10,5 +10,8 @@
 /* Schema of a kind of document. Accepts what the parser accepts without a complaint in strict mode;
  * relations between values are not in it. */
 char *schema_rng(const DocKind *k);
+/* For an attribute of n, or the element n itself when attr is NULL, that the description of root does
+ * not have: "; did you mean …?", "; expected one of …", or nothing when there is nothing to say. */
+char *schema_words(const ConfDesc *d, const xmlNode *root, const xmlNode *n, const char *attr);
 /* Markdown: every element and attribute with its values and what it is for. */
 char *schema_reference(const DocKind *k);

@@ -157,7 +157,7 @@ StorageVolumeDef *storage_volume_parse_for(const char *xml, gsize len, unsigned 
     return g_steal_pointer(&d);
 }
 
-static void *volume_parse(const char *xml, gsize len, unsigned flags, GError **err)
+static void *volume_parse(const DocKind *k, const char *xml, gsize len, unsigned flags, GError **err)
 {
     return storage_volume_parse_for(xml, len, flags, POOL_DIR, err);
 }

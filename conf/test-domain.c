@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/domain.h"
+#include "conf/kinds.h"
 #include "util/api.h"
 #include "util/error.h"
 
@@ -72,7 +73,15 @@ static void test_unknown_and_unsupported_words(void)
     CHECK(domain_count(d, DEVICE_DISK) == 1);
     /* Strict mode lists all of them. */
     refused(DOMAIN("<disk colour='red'><tarrget/><target dev='vda'/></disk>"), DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
-            (const char *const[]){ "domain/devices/disk/@colour: unknown attribute", "domain/devices/disk/tarrget: unknown element", NULL });
+            (const char *const[]){ "domain/devices/disk/@colour: unknown attribute", "domain/devices/disk/tarrget: unknown element; did you mean 'target'?", NULL });
+    refused(DOMAIN("<disk><source startupPolcy='x'/><target dev='vda'/></disk><interface type='user'><rom size='1'/></interface>"),
+            DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
+            (const char *const[]){ "source/@startupPolcy: unknown attribute; did you mean 'startupPolicy'?",
+                                   "rom/@size: unknown attribute; expected one of enabled, bar, file", NULL });
+    /* All errors of a document, also those that rows of their own find, and what is not supported. */
+    refused(DOMAIN("<disk colour='red'><target dev='vda'/></disk><pstore/><serial type='tcp'><source mode='x' host='h' service='1'/></serial>"
+                   "<video><model type='?'/></video>"), DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
+            (const char *const[]){ "disk/@colour", "devices/pstore: not supported yet", "devices/serial/source/@mode", "model/@type", NULL });
     refused(DOMAIN("<disk device='x'><target dev='vda' bus='y'/></disk>"), DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
             (const char *const[]){ "disk/@device: unknown value 'x'", "target/@bus: unknown value 'y'", NULL });
     /* A word that the language has and we do not is never dropped. */
@@ -204,6 +213,69 @@ static void test_single_devices(void)
     CHECK(domain_count(d, DEVICE_DISK) == 1);
 }
 
+static void expect(const char *xml, unsigned flags, const char *piece, bool there)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) d = parse(xml, flags, &err);
+    g_autofree char *text = d ? domain_format(d, DOMAIN_FORMAT_STATUS, NULL, &err) : NULL;
+
+    if (!text || !strstr(text, piece) == there)
+        fprintf(stderr, "'%s' in %s\n", piece, text ? text : err->message);
+    CHECK(text && !strstr(text, piece) != there);
+}
+
+static void test_spellings(void)
+{
+    expect(DOMAIN("<interface type='user'><rom enabled='no'/></interface>"), 0, "<rom enabled='no'/>", true);
+    expect(DOMAIN("<filesystem type='ram'><source usage='2' units='MiB'/><target dir='/x'/></filesystem>"), 0,
+           "<source usage='2048' units='KiB'/>", true);
+    expect(DOMAIN("<disk><driver name='tap' type='aio'/><source file='/x'/><target dev='xvda' bus='xen'/></disk>"), 0,
+           "<driver name='tap' type='raw'/>", true);
+    expect(DOMAIN("<hostdev mode='subsystem' type='usb'><source><vendor id='1'/><product id='2'/></source></hostdev>"), 0,
+           "<hostdev mode='subsystem' type='usb' managed='no'>", true);
+#define LABEL(x) DOMAIN("<disk><source file='/x'>" x "</source><target dev='vda'/></disk>")
+    expect(LABEL("<seclabel model='selinux' labelskip='yes'/>"), DOMAIN_PARSE_INACTIVE, "<seclabel", false);
+    expect(LABEL("<seclabel model='selinux'><label>l</label></seclabel>"), 0, "<seclabel model='selinux'>", true);
+    expect(LABEL("<seclabel model='dac' relabel='no'/>"), 0, "<seclabel model='dac' relabel='no'/>", true);
+#undef LABEL
+    static const char live[] = "<domain type='qemu' id='3'><name>t</name><memory>1024</memory><os><type>hvm</type></os><devices><disk>"
+        "<source file='/x'><seclabel model='selinux' labelskip='yes'/></source><mirror type='file' job='copy'><format type='qcow2'>"
+        "<metadata_cache><max_size unit='KiB'>2</max_size></metadata_cache></format><source file='/y'/></mirror><target dev='vda'/></disk></devices></domain>";
+    expect(live, 0, "<seclabel model='selinux' labelskip='yes'/>", true);
+    expect(live, 0, "<max_size unit='bytes'>2048</max_size>", true);
+    expect(live, DOMAIN_PARSE_INACTIVE, "<mirror", false);
+}
+
+static void test_kinds_of_documents(void)
+{
+    static const struct { const char *xml, *kind; } t[] = {
+        { "<domain/>", "domain" }, { "<cpu><arch>x86_64</arch></cpu>", "hostcpu" }, { "<cpu mode='host-model'/>", "cpu" },
+        { "<interface type='bridge' name='br0'/>", "interface" }, { "<interface type='bridge'/>", "device-interface" },
+        { "<disk/>", "device-disk" }, { "<filter name='f'/>", "nwfilter" }, { "<colour/>", NULL },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autoptr(XmlDoc) doc = xml_parse(t[i].xml, strlen(t[i].xml), NULL);
+        const DocKind *k = doc_kind_of(xml_root(doc));
+        CHECK(k ? t[i].kind && !strcmp(k->name, t[i].kind) : !t[i].kind);
+    }
+    static const char disk[] = "<disk type='file' device='disk'>\n  <source file='/x'/>\n  <target dev='vdz' bus='virtio'/>\n</disk>\n";
+    const DocKind *k = doc_kind_find("device-disk"), *other = doc_kind_find("device-interface");
+    g_autoptr(GError) err = NULL;
+    void *def = doc_parse(k, disk, strlen(disk), DOMAIN_PARSE_STRICT, &err);
+    g_autofree char *text = def ? doc_format(k, def, 0, &err) : NULL;
+    CHECK(text && !strcmp(text, disk));
+    doc_free(k, def);
+    CHECK(!doc_parse(other, disk, strlen(disk), 0, &err) && strstr(err->message, "expected <interface>"));
+    /* A document of a running guest stays one. */
+    static const char live[] = "<domain type='qemu' id='5'><name>t</name><memory>1024</memory><os><type>hvm</type></os></domain>";
+    k = doc_kind_find("domain");
+    def = doc_parse(k, live, strlen(live), 0, NULL);
+    g_autofree char *again = doc_format(k, def, 0, NULL), *stored = doc_format(k, def, DOMAIN_FORMAT_INACTIVE, NULL);
+    CHECK(strstr(again, "<domain type='qemu' id='5'>") && strstr(stored, "<domain type='qemu'>"));
+    doc_free(k, def);
+}
+
 static void test_layout(void)
 {
     g_autoptr(GError) err = NULL;
@@ -252,6 +324,8 @@ int main(void)
     test_equal_names_the_difference();
     test_peek();
     test_single_devices();
+    test_spellings();
+    test_kinds_of_documents();
     test_layout();
     test_what_never_counted_is_not_kept();
     return 0;

@@ -2,8 +2,9 @@
 /*
  * The printed schemas: libxml2 loads each; they accept what we write for every document of the corpora
  * that we accept, and every such document itself when strict parsing has no complaint; they refuse what
- * nobody describes. The corpora are shared with other projects; without them only the first and the
- * last are tested, and the test says so.
+ * nobody describes. What we write is also held against the schemas of the distribution, where they are
+ * installed and accepted the document before. The corpora are shared with other projects; without
+ * them there are only the documents of tests/fuzz/corpus, and the test says so.
  */
 #include <assert.h>
 #include <libxml/relaxng.h>
@@ -14,7 +15,8 @@
 #include "conf/schema.h"
 
 static GHashTable *schemas; /* DocKind → xmlRelaxNG */
-static unsigned n_inputs, n_outputs, n_wrong;
+static GHashTable *installed; /* same, of the distribution */
+static unsigned n_inputs, n_outputs, n_installed, n_wrong;
 
 static void quiet(void *data, const char *fmt, ...) { (void)data, (void)fmt; }
 
@@ -35,9 +37,37 @@ static xmlRelaxNG *schema_of(const DocKind *k)
     return s;
 }
 
-static bool accepts(const DocKind *k, const char *text, gsize len)
+/* NULL: there is none. */
+static xmlRelaxNG *installed_schema_of(const DocKind *k)
 {
-    xmlRelaxNGValidCtxt *v = xmlRelaxNGNewValidCtxt(schema_of(k));
+    static const char *const names[][2] = {
+        { "domain", "domain" }, { "network", "network" }, { "networkport", "networkport" }, { "storagepool", "storagepool" },
+        { "storagevol", "storagevol" }, { "storagepoolcaps", "storagepoolcaps" }, { "nodedev", "nodedev" },
+        { "interface", "interface" }, { "secret", "secret" }, { "nwfilter", "nwfilter" }, { "nwfilterbinding", "nwfilterbinding" },
+        { "snapshot", "domainsnapshot" }, { "checkpoint", "domaincheckpoint" }, { "backup", "domainbackup" }, { "cpu", "cpu" },
+        { "capabilities", "capability" }, { "domaincaps", "domaincaps" },
+    };
+    gpointer known;
+
+    if (g_hash_table_lookup_extended(installed, k, NULL, &known))
+        return known;
+    xmlRelaxNG *s = NULL;
+    for (unsigned i = 0; i < G_N_ELEMENTS(names) && !s; i++) {
+        g_autofree char *path = g_strdup_printf("/usr/share/libvirt/schemas/%s.rng", names[i][1]);
+        if (strcmp(names[i][0], k->name) != 0 || !g_file_test(path, G_FILE_TEST_EXISTS))
+            continue;
+        xmlRelaxNGParserCtxt *c = xmlRelaxNGNewParserCtxt(path);
+        xmlRelaxNGSetParserErrors(c, quiet, quiet, NULL);
+        s = xmlRelaxNGParse(c);
+        xmlRelaxNGFreeParserCtxt(c);
+    }
+    g_hash_table_insert(installed, (void *)k, s);
+    return s;
+}
+
+static bool accepts_by(xmlRelaxNG *schema, const char *text, gsize len)
+{
+    xmlRelaxNGValidCtxt *v = xmlRelaxNGNewValidCtxt(schema);
     g_autoptr(XmlDoc) doc = xml_parse(text, len, NULL);
 
     assert(doc);
@@ -47,10 +77,15 @@ static bool accepts(const DocKind *k, const char *text, gsize len)
     return ok;
 }
 
+static bool accepts(const DocKind *k, const char *text, gsize len)
+{
+    return accepts_by(schema_of(k), text, len);
+}
+
 static const DocKind *kind_of(const char *text, gsize len)
 {
     g_autoptr(XmlDoc) doc = xml_parse(text, len, NULL);
-    return doc ? doc_kind_of_root((const char *)xml_root(doc)->name) : NULL;
+    return doc ? doc_kind_of(xml_root(doc)) : NULL;
 }
 
 static void check_file(const char *path)
@@ -71,6 +106,14 @@ static void check_file(const char *path)
     if (!accepts(k, out, strlen(out))) {
         printf("%s: the schema of %s refuses what we wrote\n", path, k->name);
         n_wrong++;
+    }
+    xmlRelaxNG *theirs = installed_schema_of(k);
+    if (theirs && accepts_by(theirs, text, len)) {
+        n_installed++;
+        if (!accepts_by(theirs, out, strlen(out))) {
+            printf("%s: the installed schema of %s refuses what we wrote\n", path, k->name);
+            n_wrong++;
+        }
     }
     def = doc_parse(k, text, len, k->tool_parse | DOMAIN_PARSE_STRICT, NULL);
     if (!def)
@@ -116,14 +159,20 @@ int main(int argc, char **argv)
     g_autofree char *beside = argc > 1 ? g_build_filename(argv[1], "..", "shared", NULL) : NULL;
     g_autofree char *corpus = g_build_filename(shared ? shared : beside ? beside : ".", "corpus", NULL);
 
+    g_autofree char *own = g_build_filename(argc > 1 ? argv[1] : ".", "tests", "fuzz", "corpus", NULL);
+
+    installed = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)xmlRelaxNGFree);
     schemas = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)xmlRelaxNGFree);
     test_every_schema_loads_and_refuses_strangers();
+    walk(own, 0);
     if (g_file_test(corpus, G_FILE_TEST_IS_DIR))
         walk(corpus, 0);
     else
         printf("no corpus beside the sources: only the schemas themselves were tested\n");
-    printf("%u documents and %u of our own accepted, %u wrong\n", n_inputs, n_outputs, n_wrong);
+    printf("%u documents and %u of our own accepted, %u of them by installed schemas, %u wrong\n", n_inputs, n_outputs,
+           n_installed, n_wrong);
     g_hash_table_unref(schemas);
+    g_hash_table_unref(installed);
     xmlCleanupParser();
     return n_wrong ? 1 : 0;
 }

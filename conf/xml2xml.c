@@ -19,21 +19,6 @@
 #include "util/error.h"
 #include "util/xml.h"
 
-/* The document of a running guest stays one. */
-static int document_id(const char *xml, gsize len)
-{
-    g_autoptr(XmlDoc) doc = xml_parse(xml, len, NULL);
-    const char *id = doc ? xml_attr_get(xml_root(doc), "id") : NULL;
-    return id ? atoi(id) : 0;
-}
-
-static char *domain_convert(const char *xml, gsize len, GError **err)
-{
-    g_autoptr(DomainDef) d = domain_parse(xml, len, 0, NULL, NULL, err);
-    DomainFormatContext ctx = { .id = document_id(xml, len) };
-    return d ? domain_format(d, DOMAIN_FORMAT_SECURE, &ctx, err) : NULL;
-}
-
 /* Value of a word, NULL when it is not there. */
 static const char *word(char **words, const char *name)
 {
@@ -165,8 +150,6 @@ static char *convert(const char *kind, const char *line, GError **err)
 
     if (!g_file_get_contents(path, &xml, &len, err))
         return NULL;
-    if (!strcmp(kind, "domain"))
-        return domain_convert(xml, len, err);
     for (unsigned i = 0; i < G_N_ELEMENTS(with_driver); i++) {
         if (!strcmp(with_driver[i].kind, kind))
             return with_driver[i].convert(xml, len, words, err);

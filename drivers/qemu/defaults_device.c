@@ -187,8 +187,6 @@ static void panic_defaults(const DomainDef *d, PanicDef *p)
 
 static void hostdev_defaults(HostdevDef *h, const QemuCaps *caps)
 {
-    if (h->mode == HOSTDEV_SUBSYS && h->managed == TRI_ABSENT)
-        h->managed = TRI_NO;
     if (h->type == HOSTDEV_SCSI && h->iscsi && h->iscsi->name && !strchr(h->iscsi->name, '/')) {
         char *name = g_strconcat(h->iscsi->name, "/0", NULL); /* the first unit */
         g_free(h->iscsi->name);

@@ -79,7 +79,7 @@ int main(int argc, char **argv)
         if (!g_file_get_contents(argv[i], &d.text, &d.len, NULL))
             continue;
         g_autoptr(XmlDoc) x = xml_parse(d.text, d.len, NULL);
-        d.kind = x ? doc_kind_of_root((const char *)xml_root(x)->name) : NULL;
+        d.kind = x ? doc_kind_of(xml_root(x)) : NULL;
         void *def = d.kind ? doc_parse(d.kind, d.text, d.len, d.kind->tool_parse, NULL) : NULL;
         if (!def) {
             g_free(d.text);

@@ -24,7 +24,7 @@ static const DocKind *kind_of(const char *text, gsize len, GError **err)
     if (!doc)
         return NULL;
     const char *root = (const char *)xml_root(doc)->name;
-    const DocKind *k = doc_kind_of_root(root);
+    const DocKind *k = doc_kind_of(xml_root(doc));
     if (!k)
         error_set(err, VIR_ERR_XML_ERROR,
                   "line %u: <%s> is the root of no kind of document that we know",
@@ -170,7 +170,7 @@ int cmd_convert(int argc, char **argv)
             mode = true;
             break;
         case 'm':
-            format |= DOMAIN_FORMAT_MIGRATABLE | DOMAIN_FORMAT_INACTIVE;
+            format |= DOMAIN_FORMAT_MIGRATABLE;
             mode = true;
             break;
         case 's':
