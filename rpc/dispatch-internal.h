@@ -22,6 +22,7 @@ enum {
     PRIORITY_MAX = 64,            /* priority calls of one client at once; beyond it they are ordinary */
     STREAM_IN_HIGH = 1 << 20,     /* bytes a slow sink may hold back; then reading pauses */
     STREAMS_PER_CLIENT = 64,
+    STREAM_DRAIN_USEC = 60 * 1000000,
     OUT_LOW = 128 << 10, OUT_HIGH = 512 << 10, /* output queue marks: streams pause in between */
     EVENT_QUOTA = 16 << 20,       /* queued event bytes of a client that does not read */
 };
@@ -80,6 +81,7 @@ struct Dispatcher {
     bool draining;
     Metrics *metrics;
     Access *access; /* NULL: every right is granted; borrowed */
+    uint64_t stream_drain_usec; /* how long the descriptor of a finished stream may take nothing */
 };
 
 struct Call {

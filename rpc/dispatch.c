@@ -862,6 +862,7 @@ Dispatcher *dispatcher_new(Loop *loop, Pool *pool, const Driver *driver, GError 
     d->loop = loop;
     d->pool = pool;
     d->driver = driver;
+    d->stream_drain_usec = STREAM_DRAIN_USEC;
     d->services = g_ptr_array_new();
     d->metrics = metrics_new();
     int r = sd_event_add_time_relative(loop_event(loop), &d->deadline_timer, CLOCK_MONOTONIC, TICK_USEC, TICK_USEC / 4,

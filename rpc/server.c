@@ -62,6 +62,17 @@ typedef struct Listener {
     sd_event_source *io;
 } Listener;
 
+/* Lines about clients, of which there may be BURST_CLIENTS in BURST_USEC. Broken frames and refusals count
+ * apart: whoever makes noise does not hide that somebody guesses passwords. What was left out is told
+ * at the end. */
+typedef struct LogBurst {
+    Server *server;
+    const char *what; /* static */
+    unsigned n;
+    char *last; /* of those left out */
+    sd_event_source *end;
+} LogBurst;
+
 struct Server {
     Loop *loop;
     char *name;
@@ -81,9 +92,8 @@ struct Server {
     sd_event_source *sweep; /* while there are any */
     uint64_t next_id;
     int reserve_fd;
-    uint64_t limit_logged, fds_logged, denied_logged, tls_logged; /* monotonic usec of the last line */
-    uint64_t bad_since;
-    unsigned n_bad; /* misbehaving clients since then */
+    uint64_t limit_logged, fds_logged, tls_logged; /* monotonic usec of the last line */
+    LogBurst bad, denied;
     sd_event_source *retry;
     void (*on_count)(void *data);
     void *on_count_data;
@@ -193,33 +203,56 @@ static void client_congested(Conn *conn, bool on, void *data)
         c->server->ops->congested(c, on, c->server->data);
 }
 
-/* Whoever wants to fill the log with broken frames gets no further than this. */
-static void log_client(Client *c, const char *what, const char *why)
+static void burst_end(LogBurst *b)
 {
-    Server *s = c->server;
+    b->end = sd_event_source_disable_unref(b->end);
+    if (b->last)
+        log_warn("%s: %u more clients were %s meanwhile, the last one: %s", b->server->name, b->n - BURST_CLIENTS, b->what,
+                 b->last);
+    g_clear_pointer(&b->last, g_free);
+    b->n = 0;
+}
 
-    if (!s)
-        return;
-    if (once_per_burst(&s->bad_since))
-        s->n_bad = 0;
-    if (s->n_bad++ >= BURST_CLIENTS)
-        return;
+static int on_burst_end(sd_event_source *src, uint64_t usec, void *data)
+{
+    burst_end(data);
+    return 0;
+}
 
-    g_autofree char *who = c->address ? g_strdup_printf("from %s", c->address)
-                                      : g_strdup_printf("of uid %d", c->peer->has_unix ? (int)c->peer->uid : -1);
+static void burst_line(LogBurst *b, const char *who, const char *why)
+{
+    Server *s = b->server;
 
-    log_warn("%s: client %" G_GUINT64_FORMAT " %s is %s: %s%s", s->name, c->id, who, what, why,
-             s->n_bad == BURST_CLIENTS ? "; others are not mentioned for a while" : "");
+    if (!b->end)
+        loop_timer_set(s->loop, &b->end, BURST_USEC, on_burst_end, b);
+    if (b->n++ < BURST_CLIENTS) {
+        log_warn("%s: %s is %s: %s%s", s->name, who, b->what, why,
+                 b->n == BURST_CLIENTS ? "; others are only counted for a while" : "");
+    } else {
+        g_free(b->last);
+        b->last = g_strdup_printf("%s: %s", who, why);
+    }
+}
+
+static void log_client(const Client *c, LogBurst *b, const char *why)
+{
+    g_autofree char *who = c->address ? g_strdup_printf("client %" G_GUINT64_FORMAT " from %s", c->id, c->address)
+                                      : g_strdup_printf("client %" G_GUINT64_FORMAT " of uid %d", c->id,
+                                                        c->peer->has_unix ? (int)c->peer->uid : -1);
+
+    burst_line(b, who, why);
 }
 
 void client_log_bad(Client *c, const char *why)
 {
-    log_client(c, "disconnected", why);
+    if (c->server)
+        log_client(c, &c->server->bad, why);
 }
 
 void client_log_denied(Client *c, const char *why)
 {
-    log_client(c, "refused", why);
+    if (c->server)
+        log_client(c, &c->server->denied, why);
 }
 
 /* Takes the client out of the server and drops the server's reference. */
@@ -366,8 +399,10 @@ static bool server_knows_peer(Server *s, const Listener *l, int fd, Identity **r
     }
     if (peer_allowed(s, l, *ret, fd))
         return true;
-    if (once_per_burst(&s->denied_logged))
-        log_warn("%s: uid %u (pid %d) may not connect here", s->name, (unsigned)(*ret)->uid, (int)(*ret)->pid);
+
+    g_autofree char *who = g_strdup_printf("uid %u (pid %d)", (unsigned)(*ret)->uid, (int)(*ret)->pid);
+
+    burst_line(&s->denied, who, s->owner_only ? "only the owner may connect" : "it may not connect here");
     return false;
 }
 
@@ -690,6 +725,8 @@ Server *server_new(Loop *loop, const char *name, const ServerLimits *limits, Use
     g_queue_init(&s->anonymous);
     s->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
     s->reserve_fd = -1;
+    s->bad = (LogBurst){ .server = s, .what = "disconnected" };
+    s->denied = (LogBurst){ .server = s, .what = "refused" };
     reserve_fd(s);
     for (Side side = 0; side < _SIDE_N; side++)
         s->watching[side] = server_may_accept(s, side);
@@ -710,6 +747,8 @@ Server *server_free(Server *s)
     }
     sd_event_source_disable_unref(s->retry);
     sd_event_source_disable_unref(s->sweep);
+    burst_end(&s->bad);
+    burst_end(&s->denied);
     fd_close(&s->reserve_fd);
     g_hash_table_unref(s->by_id);
     user_registry_unref(s->users);

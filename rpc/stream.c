@@ -16,6 +16,9 @@
  * forgotten: clients do not answer it. What they sent before they saw it finds no stream and is
  * ignored; an answer would replace the error that they show.
  *
+ * A client that has finished waits for us alone, and maybe is not even read. So a descriptor that
+ * takes nothing any more has a deadline while draining, which starts anew with each byte it takes.
+ *
  * A stream that is attached but not started belongs to its call; only the list of all streams, for
  * stream_abort_by_data(), has it already, under a lock of its own.
  */
@@ -30,6 +33,7 @@
 #include "rpc/dispatch-internal.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/log.h"
 
 enum { READ_CHUNK = 65536 };
 
@@ -45,6 +49,7 @@ struct Stream {
     StreamDir dir;
     int fd;
     sd_event_source *io;
+    sd_event_source *stuck; /* the deadline of draining */
     bool out_done; /* end of data was sent */
     GByteArray *pending; /* from the client */
     guint written;       /* of pending */
@@ -117,6 +122,7 @@ Stream *stream_new(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *d
 static void stream_release(Stream *s)
 {
     s->io = sd_event_source_disable_unref(s->io);
+    s->stuck = sd_event_source_disable_unref(s->stuck);
     fd_close(&s->fd);
     if (s->ops && s->ops->closed)
         s->ops->closed(s->data);
@@ -197,9 +203,25 @@ static void finish_drained(Stream *s)
     stream_free(s);
 }
 
+static int on_stuck(sd_event_source *src, uint64_t usec, void *data)
+{
+    Stream *s = data;
+    g_autofree char *why = NULL;
+    (void)src;
+    (void)usec;
+
+    why = g_strdup_printf("the stream is finished, but for %u seconds nothing took the last %u bytes of it",
+                          (unsigned)(s->cs->d->stream_drain_usec / G_USEC_PER_SEC), s->pending->len - s->written);
+    log_warn("client %" G_GUINT64_FORMAT ": %s", s->cs->client->id, why);
+    stream_fail(s, VIR_ERR_OPERATION_TIMEOUT, why);
+    return 0;
+}
+
 /* False when the stream is gone. */
 static bool write_pending(Stream *s)
 {
+    guint before = s->written;
+
     while (s->pending->len > s->written) {
         ssize_t n = write(s->fd, s->pending->data + s->written, s->pending->len - s->written);
         if (n < 0 && errno == EINTR)
@@ -213,6 +235,9 @@ static bool write_pending(Stream *s)
         }
         s->written += (guint)n;
     }
+
+    bool progress = s->written > before;
+
     /* Moving what is left only when it is the smaller part keeps the cost of a byte constant. */
     if (s->written > s->pending->len / 2) {
         g_byte_array_remove_range(s->pending, 0, s->written);
@@ -226,6 +251,8 @@ static bool write_pending(Stream *s)
         finish_drained(s);
         return false;
     }
+    if (s->state == STREAM_DRAINING && (progress || !s->stuck))
+        loop_timer_set(s->cs->d->loop, &s->stuck, s->cs->d->stream_drain_usec, on_stuck, s);
     return true;
 }
 

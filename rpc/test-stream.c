@@ -193,6 +193,33 @@ static void test_draining(void)
     }
 }
 
+static void test_draining_has_an_end(void)
+{
+    auto_fd fd = dial(td.path, true);
+    uint64_t usual = td.d->stream_drain_usec;
+    int before = atomic_load(&closed);
+
+    td.d->stream_drain_usec = 2000 * 1000;
+    auto_fd a = open_stream(fd, STREAM_IN);
+    size_t n = stuff(fd);
+    put_stream(fd, MSG_OK, NULL, 0);
+    for (int i = 0; i < 4; i++) { /* what takes a little now and then is not stuck */
+        g_usleep(700 * 1000);
+        read_off(a, n / 5);
+    }
+    read_off(a, n - 4 * (n / 5));
+    expect_stream(fd, MSG_OK, "");
+
+    td.d->stream_drain_usec = 100 * 1000;
+    auto_fd b = open_stream(fd, STREAM_IN);
+    (void)stuff(fd);
+    put_stream(fd, MSG_OK, NULL, 0);
+    expect_stream(fd, MSG_ERROR, "nothing took the last");
+    wait_closed(before + 2);
+    expect_forgotten(fd);
+    td.d->stream_drain_usec = usual;
+}
+
 static void test_aborted_by_us(void)
 {
     auto_fd fd = dial(td.path, true);
@@ -491,6 +518,7 @@ int main(void)
     td_start("stream", &fake, 5);
     test_open();
     test_draining();
+    test_draining_has_an_end();
     test_aborted_by_us();
     test_failing_call_has_no_stream();
     test_end_of_data();
