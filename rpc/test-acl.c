@@ -7,6 +7,10 @@
  */
 #include <glib/gstdio.h>
 
+#include "protocols/admin_procs.h"
+#include "protocols/lxc_handlers.h"
+#include "protocols/lxc_procs.h"
+#include "protocols/modvirt_procs.h"
 #include "rpc/test-daemon.h"
 
 static atomic_uint reached;
@@ -57,6 +61,7 @@ static bool fake_open(Call *c, const char *uri, bool readonly, char **ret_uri, G
 static const char *const schemes[] = { "qemu", NULL };
 static RemoteHandlers remote_slots;
 static QemuHandlers qemu_slots;
+static LxcHandlers lxc_slots;
 static Driver fake = { .name = "FAKE", .schemes = schemes, .error_source = VIR_FROM_QEMU, .remote = &remote_slots,
                        .qemu = &qemu_slots, .open = fake_open };
 
@@ -194,6 +199,24 @@ static void test_every_row_has_its_permission(const ProgramInfo *prog)
     }
 }
 
+/* Who administers a daemon is decided by the mode of the admin socket, which has no read-only sister; on
+ * no other socket these programs exist. */
+static unsigned call_administration(int fd, const ProgramInfo *prog)
+{
+    g_autofree Reply *r = g_new0(Reply, 1);
+    uint32_t serial = 100;
+
+    for (uint32_t i = 0; i < prog->n_procs; i++) {
+        const ProcInfo *p = &prog->procs[i];
+        if (!p->name || p->bits & PROC_EVENT)
+            continue;
+        assert(!p->acl);
+        call_least(fd, prog, p, ++serial, 0, r);
+        assert(r->code == VIR_ERR_RPC && strstr(r->text, "program"));
+    }
+    return serial - 100;
+}
+
 static char *rules_file;
 
 typedef struct Swap {
@@ -237,6 +260,8 @@ int main(void)
     turnqueue_init(&the_queue);
     fill(&remote_slots, &remote_program);
     fill(&qemu_slots, &qemu_program);
+    fill(&lxc_slots, &lxc_program);
+    td.third = (ProgramBinding){ &lxc_program, &lxc_slots, NULL };
     /* What the core answers stays its own. */
     remote_slots.connect_open.fn = NULL;
     remote_slots.connect_close.fn = NULL;
@@ -244,17 +269,24 @@ int main(void)
     rules_file = g_strdup_printf("/tmp/test-acl-%d.rules", (int)getpid());
     test_every_row_has_its_permission(&remote_program);
     test_every_row_has_its_permission(&qemu_program);
+    test_every_row_has_its_permission(&lxc_program);
     td_start("acl", &fake, 5);
 
     unsigned n = 0;
     auto_fd rw = dial(td.path, true), ro = dial(td.ro_path, true);
     n += call_all(ro, &remote_program, true, false, false);
     n += call_all(ro, &qemu_program, true, false, false);
+    n += call_all(ro, &lxc_program, true, false, false);
     n += call_all(rw, &remote_program, false, false, false);
+    n += call_all(rw, &lxc_program, false, false, false);
+    n += call_administration(ro, &admin_program) + call_administration(rw, &admin_program);
+    n += call_administration(ro, &modvirt_program) + call_administration(rw, &modvirt_program);
     use_rules("deny anyone domain:*,network*:*,storage*:*,interface:*,node_device:*,secret:*,nwfilter*:*\n"
               "deny anyone connect:*\n");
     n += call_all(rw, &remote_program, false, true, false);
     n += call_all(rw, &qemu_program, false, true, false);
+    n += call_all(rw, &lxc_program, false, true, false);
+    n += call_all(ro, &qemu_program, true, true, false);
     n += call_all(ro, &remote_program, true, true, false);
     use_rules("allow anyone *\n");
     n += call_all(ro, &remote_program, true, false, true);

@@ -23,6 +23,7 @@
 static struct {
     const Driver *driver;
     unsigned max_client_requests;
+    ProgramBinding third; /* served as well when it names a program */
     Loop *loop;
     Dispatcher *d;
     Server *server;
@@ -38,13 +39,13 @@ static void *td_serve(void *unused)
     ServerLimits limits = { 100, 100, 100, td.max_client_requests, 0, 0 };
     UserRegistry *users = user_registry_new(&(AccountLimits){ { UINT64_MAX, UINT64_MAX, UINT64_MAX } });
     ProgramBinding b[] = { { &remote_program, td.driver->remote, &core_remote_handlers },
-                           { &qemu_program, td.driver->qemu, &core_qemu_handlers } };
+                           { &qemu_program, td.driver->qemu, &core_qemu_handlers }, td.third };
     (void)unused;
 
     td.loop = loop_new(&err);
     Pool *pool = pool_new("test", 0, 8, 2);
     td.d = dispatcher_new(td.loop, pool, td.driver, &err);
-    td.server = dispatcher_serve(td.d, "test", &limits, users, b, G_N_ELEMENTS(b));
+    td.server = dispatcher_serve(td.d, "test", &limits, users, b, td.third.info ? 3 : 2);
     assert(server_listen_unix(td.server, td.path, 0600, (gid_t)-1, false, &err));
     assert(server_listen_unix(td.server, td.ro_path, 0600, (gid_t)-1, true, &err));
     atomic_store(&td.ready, true);
