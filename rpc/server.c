@@ -3,7 +3,8 @@
  * A server. Its listeners are watched while all of these hold: accepting is on, fewer clients than
  * max_clients are connected, and, for local ones, fewer than max_anonymous_clients of those have not
  * authenticated. Otherwise new connections wait in the kernel's backlog, as they always have; that
- * begins with one log line.
+ * begins with one log line. When local clients that say nothing use up their number, the user with the
+ * most of them loses those that have had a moment to begin; and no user but the owner gets all of max_clients.
  *
  * Clients of the network are counted apart, so that they cannot keep local ones out. When too many of
  * them have not authenticated, the host that has the most loses its oldest: whoever floods us pushes
@@ -44,7 +45,8 @@ enum {
     BURST_USEC = 10 * G_USEC_PER_SEC,           /* at most one line about the same trouble in this time, */
     BURST_CLIENTS = 10,                         /* or lines about so many misbehaving clients */
     OUT_OF_FDS_RETRY_USEC = 100 * 1000,
-    SWEEP_USEC = 2 * G_USEC_PER_SEC,
+    SWEEP_USEC = G_USEC_PER_SEC,
+    PRESSED_USEC = G_USEC_PER_SEC,         /* as AUTH_BEGIN_USEC, while others wait for a place */
     AUTH_BEGIN_USEC = 15 * G_USEC_PER_SEC, /* from connecting to the first question, TLS included */
     AUTH_END_USEC = 120 * G_USEC_PER_SEC,  /* somebody may have to type a password */
     TCP_IDLE_SEC = 60, TCP_INTERVAL_SEC = 15, TCP_PROBES = 4,
@@ -87,6 +89,7 @@ struct Server {
     GPtrArray *listeners;
     GQueue clients; /* of Client.link */
     GHashTable *by_id;
+    GHashTable *per_uid; /* local clients, by the uid that connected */
     GQueue anonymous; /* of Client.anonymous_link, by the time they connected */
     unsigned n_anonymous[_SIDE_N];
     sd_event_source *sweep; /* while there are any */
@@ -100,6 +103,7 @@ struct Server {
 };
 
 static void server_update_watching(Server *s);
+static void count_uid(Server *s, const Client *c, int by);
 
 static Side side_of(ListenKind kind)
 {
@@ -266,6 +270,7 @@ static void client_detach(Client *c)
         s->ops->closed(c, s->data);
     g_queue_unlink(&s->clients, &c->link);
     g_hash_table_remove(s->by_id, &c->id);
+    count_uid(s, c, -1);
     client_leave_anonymous(c);
     c->server = NULL;
     client_unref(c);
@@ -329,6 +334,63 @@ static void client_drop_anonymous(Client *c, const char *why)
     client_close(c, false);
 }
 
+/* The share of one user, other than the owner, in max_clients. */
+static bool has_its_share(Server *s, const Identity *peer)
+{
+    unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(s->per_uid, GUINT_TO_POINTER(peer->uid)));
+
+    return s->limits.max_clients && peer->uid != 0 && peer->uid != geteuid() &&
+           n >= s->limits.max_clients - s->limits.max_clients / 4;
+}
+
+static void count_uid(Server *s, const Client *c, int by)
+{
+    if (!c->peer->has_unix)
+        return;
+
+    gpointer key = GUINT_TO_POINTER(c->peer->uid);
+    unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(s->per_uid, key)) + (unsigned)by;
+
+    if (n)
+        g_hash_table_insert(s->per_uid, key, GUINT_TO_POINTER(n));
+    else
+        g_hash_table_remove(s->per_uid, key);
+}
+
+/* Local clients that have not authenticated fill their places: see the head of this file. Those that wait
+ * for a backend (somebody types a password) stay. */
+static void server_relieve(Server *s, uint64_t now)
+{
+    g_autoptr(GHashTable) count = g_hash_table_new(NULL, NULL);
+    unsigned most = 0;
+    uid_t uid = 0;
+
+    for (GList *l = s->anonymous.head; l; l = l->next) {
+        const Client *c = l->data;
+
+        if (side_of(c->kind) != SIDE_LOCAL || !c->peer->has_unix)
+            continue;
+
+        gpointer key = GUINT_TO_POINTER(c->peer->uid);
+        unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(count, key)) + 1;
+
+        g_hash_table_insert(count, key, GUINT_TO_POINTER(n));
+        if (n > most) {
+            most = n;
+            uid = c->peer->uid;
+        }
+    }
+    for (GList *l = s->anonymous.head, *next; l; l = next) {
+        Client *c = l->data;
+
+        next = l->next;
+        if (now - c->since < PRESSED_USEC)
+            break; /* the rest came later */
+        if (side_of(c->kind) == SIDE_LOCAL && c->peer->has_unix && c->peer->uid == uid && !c->auth.busy)
+            client_drop_anonymous(c, "it does not authenticate, and others wait for its place");
+    }
+}
+
 static int on_sweep(sd_event_source *src, uint64_t usec, void *data)
 {
     Server *s = data;
@@ -346,6 +408,8 @@ static int on_sweep(sd_event_source *src, uint64_t usec, void *data)
         else if (now - c->since >= AUTH_END_USEC && (network || !c->auth.busy))
             client_drop_anonymous(c, "it has not authenticated in time");
     }
+    if (s->limits.max_anonymous_clients && s->n_anonymous[SIDE_LOCAL] >= s->limits.max_anonymous_clients)
+        server_relieve(s, now);
     server_update_watching(s);
     s->sweep = sd_event_source_disable_unref(s->sweep);
     if (s->anonymous.length)
@@ -397,12 +461,14 @@ static bool server_knows_peer(Server *s, const Listener *l, int fd, Identity **r
         log_warn("%s: client refused: %s", s->name, error->message);
         return false;
     }
-    if (peer_allowed(s, l, *ret, fd))
+    bool allowed = peer_allowed(s, l, *ret, fd);
+
+    if (allowed && !has_its_share(s, *ret))
         return true;
 
     g_autofree char *who = g_strdup_printf("uid %u (pid %d)", (unsigned)(*ret)->uid, (int)(*ret)->pid);
 
-    burst_line(&s->denied, who, s->owner_only ? "only the owner may connect" : "it may not connect here");
+    burst_line(&s->denied, who, allowed ? "it has three quarters of max_clients connections already" : s->owner_only ? "only the owner may connect" : "it may not connect here");
     return false;
 }
 
@@ -469,6 +535,7 @@ static void server_add_client(Server *s, const Listener *l, int fd)
     c->link.data = c->anonymous_link.data = c;
     g_queue_push_tail_link(&s->clients, &c->link);
     g_hash_table_insert(s->by_id, &c->id, c);
+    count_uid(s, c, 1);
     c->anonymous = true;
     g_queue_push_tail_link(&s->anonymous, &c->anonymous_link);
     if (++s->n_anonymous[side_of(c->kind)] > s->limits.max_anonymous_clients && s->limits.max_anonymous_clients &&
@@ -724,6 +791,7 @@ Server *server_new(Loop *loop, const char *name, const ServerLimits *limits, Use
     g_queue_init(&s->clients);
     g_queue_init(&s->anonymous);
     s->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
+    s->per_uid = g_hash_table_new(NULL, NULL);
     s->reserve_fd = -1;
     s->bad = (LogBurst){ .server = s, .what = "disconnected" };
     s->denied = (LogBurst){ .server = s, .what = "refused" };
@@ -751,6 +819,7 @@ Server *server_free(Server *s)
     burst_end(&s->denied);
     fd_close(&s->reserve_fd);
     g_hash_table_unref(s->by_id);
+    g_hash_table_unref(s->per_uid);
     user_registry_unref(s->users);
     g_free(s->name);
     g_free(s);
