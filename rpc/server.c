@@ -3,8 +3,9 @@
  * A server. Its listeners are watched while all of these hold: accepting is on, fewer clients than
  * max_clients are connected, and, for local ones, fewer than max_anonymous_clients of those have not
  * authenticated. Otherwise new connections wait in the kernel's backlog, as they always have; that
- * begins with one log line. When local clients that say nothing use up their number, the user with the
- * most of them loses those that have had a moment to begin; and no user but the owner gets all of max_clients.
+ * begins with one log line. When local clients that say nothing keep others waiting, the user with the
+ * most of them loses those that have had a moment to begin, and for a while each further one pushes out its
+ * oldest. No user but the owner gets all of max_clients.
  *
  * Clients of the network are counted apart, so that they cannot keep local ones out. When too many of
  * them have not authenticated, the host that has the most loses its oldest: whoever floods us pushes
@@ -95,6 +96,7 @@ struct Server {
     sd_event_source *sweep; /* while there are any */
     uint64_t next_id;
     int reserve_fd;
+    uint64_t pressed_until; /* local clients push each other out */
     uint64_t limit_logged, fds_logged, tls_logged; /* monotonic usec of the last line */
     LogBurst bad, denied;
     sd_event_source *retry;
@@ -357,15 +359,14 @@ static void count_uid(Server *s, const Client *c, int by)
         g_hash_table_remove(s->per_uid, key);
 }
 
-/* Local clients that have not authenticated fill their places: see the head of this file. Those that wait
- * for a backend (somebody types a password) stay. */
-static void server_relieve(Server *s, uint64_t now)
+/* Of the local clients that have not authenticated most are this user's. */
+static uid_t uid_with_most_anonymous(const Server *s)
 {
     g_autoptr(GHashTable) count = g_hash_table_new(NULL, NULL);
     unsigned most = 0;
     uid_t uid = 0;
 
-    for (GList *l = s->anonymous.head; l; l = l->next) {
+    for (const GList *l = s->anonymous.head; l; l = l->next) {
         const Client *c = l->data;
 
         if (side_of(c->kind) != SIDE_LOCAL || !c->peer->has_unix)
@@ -380,15 +381,33 @@ static void server_relieve(Server *s, uint64_t now)
             uid = c->peer->uid;
         }
     }
-    for (GList *l = s->anonymous.head, *next; l; l = next) {
+    return uid;
+}
+
+/* Local clients fill the places of those that have not authenticated: drops at most n of the user with the
+ * most, the oldest first, if they connected before a time. Those that wait for a backend (somebody types
+ * a password) stay. */
+static void server_relieve(Server *s, unsigned n, uint64_t before)
+{
+    uid_t uid = uid_with_most_anonymous(s);
+
+    for (GList *l = s->anonymous.head, *next; l && n; l = next) {
         Client *c = l->data;
 
         next = l->next;
-        if (now - c->since < PRESSED_USEC)
+        if (c->since > before)
             break; /* the rest came later */
-        if (side_of(c->kind) == SIDE_LOCAL && c->peer->has_unix && c->peer->uid == uid && !c->auth.busy)
-            client_drop_anonymous(c, "it does not authenticate, and others wait for its place");
+        if (side_of(c->kind) != SIDE_LOCAL || !c->peer->has_unix || c->peer->uid != uid || c->auth.busy)
+            continue;
+        s->pressed_until = now_usec() + BURST_USEC;
+        client_drop_anonymous(c, "it does not authenticate, and others wait for its place");
+        n--;
     }
+}
+
+static bool is_pressed(const Server *s)
+{
+    return s->pressed_until && now_usec() < s->pressed_until;
 }
 
 static int on_sweep(sd_event_source *src, uint64_t usec, void *data)
@@ -409,7 +428,7 @@ static int on_sweep(sd_event_source *src, uint64_t usec, void *data)
             client_drop_anonymous(c, "it has not authenticated in time");
     }
     if (s->limits.max_anonymous_clients && s->n_anonymous[SIDE_LOCAL] >= s->limits.max_anonymous_clients)
-        server_relieve(s, now);
+        server_relieve(s, UINT_MAX, now - PRESSED_USEC);
     server_update_watching(s);
     s->sweep = sd_event_source_disable_unref(s->sweep);
     if (s->anonymous.length)
@@ -541,6 +560,8 @@ static void server_add_client(Server *s, const Listener *l, int fd)
     if (++s->n_anonymous[side_of(c->kind)] > s->limits.max_anonymous_clients && s->limits.max_anonymous_clients &&
         side_of(c->kind) == SIDE_NETWORK)
         server_thin_out(s);
+    if (s->limits.max_anonymous_clients && s->n_anonymous[SIDE_LOCAL] > s->limits.max_anonymous_clients)
+        server_relieve(s, 1, UINT64_MAX);
     if (!s->sweep)
         loop_timer_set(s->loop, &s->sweep, SWEEP_USEC, on_sweep, s);
     c->opened = !s->ops->opened || s->ops->opened(c, s->data);
@@ -554,7 +575,8 @@ static bool server_may_accept(const Server *s, Side side)
 {
     return s->accepting && (!s->limits.max_clients || s->clients.length < s->limits.max_clients) &&
            (side == SIDE_NETWORK || !s->limits.max_anonymous_clients ||
-            s->n_anonymous[SIDE_LOCAL] < s->limits.max_anonymous_clients);
+            s->n_anonymous[SIDE_LOCAL] < s->limits.max_anonymous_clients ||
+            (is_pressed(s) && s->n_anonymous[SIDE_LOCAL] == s->limits.max_anonymous_clients));
 }
 
 static int on_retry(sd_event_source *src, uint64_t usec, void *data)
