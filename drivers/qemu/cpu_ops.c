@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "drivers/qemu/caps_rules.h"
+#include "drivers/qemu/domcaps.h"
 #include "drivers/qemu/guest_cpu.h"
 #include "drivers/qemu/host.h"
 #include "drivers/qemu/host_cpu.h"
@@ -68,6 +69,24 @@ static xmlNode *find_cpu(xmlNode *n, unsigned depth)
             return found;
     }
     return NULL;
+}
+
+xmlNode *cpu_document_find(xmlNode *root)
+{
+    return find_cpu(root, 0);
+}
+
+static bool is_ppc64(const char *arch)
+{
+    return arch && g_str_has_prefix(arch, "ppc64");
+}
+
+/* The architecture that a document names, else this host's. */
+static char *arch_of(const char *xml)
+{
+    g_autoptr(XmlDoc) doc = xml_parse(xml, strlen(xml), NULL);
+    xmlNode *cpu = doc ? find_cpu(xml_root(doc), 0) : NULL, *arch = xml_child(cpu, "arch");
+    return cpu && arch ? g_strstrip(xml_text_dup(arch)) : g_strdup(host_arch());
 }
 
 static bool read_feature(xmlNode *n, CpuSpec *s, GError **err)
@@ -239,6 +258,11 @@ int qemu_cpu_compare_host(const char *xml, unsigned flags, GError **err)
 {
     CpuSpec host;
 
+    if (is_ppc64(host_arch()) && qemu_host_ppc_model()) {
+        g_autofree char *own = g_strdup_printf("<cpu><arch>%s</arch><model>%s</model><vendor>IBM</vendor></cpu>", host_arch(),
+                                               qemu_host_ppc_model());
+        return cpu_ppc64_compare(own, xml, flags, err);
+    }
     if (!x86_only(host_arch(), err))
         return VIR_CPU_COMPARE_ERROR;
     cpu_spec_host(&host);
@@ -354,6 +378,9 @@ char *qemu_cpu_baseline_for(const QemuCaps *caps, QemuAccel accel, const char *c
 
     if (!ok)
         error_set(err, VIR_ERR_INVALID_ARG, "no CPUs given");
+    g_autofree char *arch = ok ? arch_of(xmls[0]) : NULL;
+    if (is_ppc64(arch))
+        return cpu_ppc64_baseline(xmls, n, err);
     for (unsigned i = 0; ok && i < n; i++)
         ok = cpu_spec_parse(xmls[i], &specs[i], err) && x86_only(specs[i].arch ? specs[i].arch : host_arch(), err);
     for (unsigned i = 0; ok && i < n; i++)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Comparing processors and finding what several have in common, on documents as clients send them:
- * <cpu> of a host (from capabilities) or of a guest. x86; other architectures answer "not supported".
+ * <cpu> of a host (from capabilities) or of a guest. x86 and ppc64; other architectures answer "not supported".
  * Any thread; pure but for the host's own processor.
  */
 #pragma once
 
 #include "drivers/qemu/caps.h"
 #include "drivers/qemu/cpu_map.h"
+#include "util/xml.h"
 
 typedef enum CpuPolicySet { CPU_SET_FORCE, CPU_SET_REQUIRE, CPU_SET_OPTIONAL, CPU_SET_DISABLE, CPU_SET_FORBID, CPU_SET_N } CpuPolicySet;
 
@@ -28,6 +29,11 @@ void cpu_spec_host(CpuSpec *ret);
 int cpu_compare(const CpuSpec *host, const CpuSpec *b, char **why);
 /* The processor that guests of an emulator can have. */
 bool cpu_spec_guest(const QemuCaps *caps, QemuAccel accel, CpuSpec *ret, GError **err);
+/* The <cpu> in a document, NULL: none. */
+xmlNode *cpu_document_find(xmlNode *root);
+/* cpu_ppc64.c: what compare and baseline are there. */
+int cpu_ppc64_compare(const char *host_xml, const char *xml, unsigned flags, GError **err);
+char *cpu_ppc64_baseline(const char *const *xmls, unsigned n, GError **err);
 /* virsh hypervisor-cpu-compare: b against such a processor. */
 int qemu_cpu_compare_to(const CpuSpec *host, const char *xml, unsigned flags, GError **err);
 /* virsh cpu-compare; flags VIR_CONNECT_COMPARE_CPU_*; -1 on error. */

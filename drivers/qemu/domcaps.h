@@ -33,6 +33,8 @@ typedef struct QemuHostOffer {
     const char *ppc_model; /* host's model on ppc64, NULL: other or unknown */
     bool same_arch;      /* guests of the emulator's architecture run on the host's processors */
 } QemuHostOffer;
+/* Generation of this host's processors on ppc64, NULL: another architecture or not known. */
+const char *qemu_host_ppc_model(void);
 void qemu_host_offer_clear(QemuHostOffer *o);
 /* This host's, for guests of caps on that machine. */
 void qemu_host_offer(QemuHostOffer *ret, const QemuCaps *caps, const char *machine);

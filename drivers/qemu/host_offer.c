@@ -167,7 +167,7 @@ static char **tpm_versions(void)
     return versions;
 }
 
-static const char *ppc_model(void)
+const char *qemu_host_ppc_model(void)
 {
     g_autofree char *info = NULL;
     size_t len;
@@ -209,7 +209,7 @@ void qemu_host_offer(QemuHostOffer *ret, const QemuCaps *caps, const char *machi
     *ret = (QemuHostOffer){
         .vfio = vfio_usable(),
         .tpm_versions = g_strdupv(tpm_versions()),
-        .ppc_model = ppc_model(),
+        .ppc_model = qemu_host_ppc_model(),
         .same_arch = g_str_equal(caps->arch, host_arch()) ||
                      (qemu_arch_is_x86(caps->arch) && qemu_arch_is_x86(host_arch())) ||
                      (qemu_arch_is_arm(caps->arch) && qemu_arch_is_arm(host_arch())),

@@ -22,6 +22,7 @@
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/firmware.h"
 #include "drivers/qemu/launch.h"
+#include "drivers/qemu/memlock.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/qmp_cmds.h"
 #include "drivers/qemu/resources.h"
@@ -136,8 +137,10 @@ static bool step_spawn(Start *s, GError **err)
     if (interrupted(s, err) || !resources_assign_ports(&s->res, s->def, err) ||
         !qemu_cmdline_build(s->def, s->caps, &ctx, &argv, &env, err))
         return false;
+    uint64_t lock = qemu_memlock_limit(s->def);
     if (!qemu_launch_spawn(s->launch, (const char *const *)argv->pdata, (const char *const *)env->pdata,
-                           (const SpawnFd *)(void *)s->res.fds->data, s->res.fds->len, -1, err))
+                           (const SpawnFd *)(void *)s->res.fds->data, s->res.fds->len,
+                           lock ? (int64_t)lock : -1, err))
         return false;
     resources_close_fds(&s->res);
 

@@ -243,10 +243,17 @@ static char *op_compare(Request *r, GError **err)
     static const char *const words[] = { "INCOMPATIBLE", "IDENTICAL", "SUPERSET" };
     g_autofree char *host = slurp(field(r, "host"), err), *cpu = host ? slurp(field(r, "cpu"), err) : NULL;
     CpuSpec a;
-    if (!cpu || !cpu_spec_parse(host, &a, err))
+    int result;
+    if (!cpu)
         return NULL;
-    int result = qemu_cpu_compare_to(&a, cpu, 0, err);
-    cpu_spec_clear(&a);
+    if (g_strcmp0(field(r, "arch"), "ppc64") == 0) {
+        result = cpu_ppc64_compare(host, cpu, 0, err);
+    } else {
+        if (!cpu_spec_parse(host, &a, err))
+            return NULL;
+        result = qemu_cpu_compare_to(&a, cpu, 0, err);
+        cpu_spec_clear(&a);
+    }
     return result < 0 ? NULL : g_strdup_printf("VIR_CPU_COMPARE_%s", words[result]);
 }
 

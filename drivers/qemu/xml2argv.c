@@ -2,7 +2,7 @@
 /*
  * Test tool: takes domain documents through the QEMU driver's stages with a recorded emulator, for
  * tests/conformance/run. One request per line on standard input, "key=value" fields separated by
- * tabs: xml=FILE (required), to=xml|active|argv, caps=FILE, keep_aliases=1, define=1, and settings of the
+ * tabs: xml=FILE (required), to=xml|active|argv|memlock, caps=FILE, keep_aliases=1, define=1, and settings of the
  * driver's configuration (see settings[]). One answer per request: "ok LENGTH" or
  * "refused CODE LENGTH", then that many bytes: the document, or argv and env as JSON, or the error.
  */
@@ -13,6 +13,7 @@
 #include "conf/domain.h"
 #include "drivers/qemu/cmdline.h"
 #include "drivers/qemu/defaults.h"
+#include "drivers/qemu/memlock.h"
 #include "drivers/qemu/prepare.h"
 #include "util/api.h"
 #include "util/error.h"
@@ -221,6 +222,10 @@ static char *convert(Request *r, GError **err)
         return NULL;
     if (strcmp(to, "argv") == 0)
         return build_argv(r, d, err);
+    if (strcmp(to, "memlock") == 0) {
+        uint64_t limit = qemu_memlock_limit(d);
+        return limit == MEMLOCK_UNLIMITED ? g_strdup("VIR_DOMAIN_MEMORY_PARAM_UNLIMITED") : g_strdup_printf("%" G_GUINT64_FORMAT, limit);
+    }
     DomainFormatContext ctx = { .id = active ? id_of(xml) : 0 };
     return domain_format(d, (active ? 0 : DOMAIN_FORMAT_INACTIVE) | DOMAIN_FORMAT_SECURE, &ctx, err);
 }

@@ -170,4 +170,17 @@ class Argv(Driver):
         return ('pass', '', outputs) if want == have else ('fail', documents.difference(lines(want), lines(have), 0), outputs)
 
 
-RUNNERS = {'qemuxml2xml': Xml, 'qemuxml2argv': Argv}
+class Memlock(Driver):
+    def run(self, case):
+        flags = 'QEMU_CAPS_KVM,QEMU_CAPS_DEVICE_PCI_BRIDGE,QEMU_CAPS_PIIX3_USB_UHCI,QEMU_CAPS_PCI_OHCI'
+        got, error, code = self.ask({**self.fields(case, 'memlock'), 'flags': flags})
+        if code == -1:
+            return self.died(case, error)
+        if error is not None:
+            return documents.refused(case, error, code)
+        want = str(case['params']['expected_bytes'])
+        outputs = {case['name'] + '.result': got}
+        return ('pass', '', outputs) if got == want else ('fail', 'expected %s, ours %s' % (want, got), outputs)
+
+
+RUNNERS = {'qemuxml2xml': Xml, 'qemuxml2argv': Argv, 'qemumemlock': Memlock}

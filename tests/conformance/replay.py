@@ -75,7 +75,7 @@ class Replay(qemu.Tool):
         p, files = case['params'], case.get('inputs') or {}
         op = p['operation']
         if op == 'compare':
-            self.value(case, {'op': 'compare', **files}, p['result'], result)
+            self.value(case, {'op': 'compare', 'arch': p['arch'], **files}, p['result'], result)
         elif op == 'has-feature':
             self.value(case, {'op': 'feature', 'feature': p['feature'], **files}, p['result'], result)
         elif op in ('baseline', 'cpuid-baseline'):
