@@ -89,6 +89,11 @@ void emit_tray_change(DomainTurn *t, const char *alias, int reason)
     EMIT(t, TRAY_CHANGE, tray_change, .msg = { .dom = DOM(t), .devAlias = STR(alias), .reason = reason });
 }
 
+void emit_metadata_change(DomainTurn *t, int type, const char *nsuri)
+{
+    EMIT(t, METADATA_CHANGE, metadata_change, .dom = DOM(t), .type = type, .nsuri = (char *)nsuri);
+}
+
 void emit_pm_wakeup(DomainTurn *t)
 {
     EMIT(t, PMWAKEUP, pmwakeup, .msg = { .dom = DOM(t) });

@@ -18,6 +18,8 @@ void emit_graphics(DomainTurn *t, int phase, const GraphicsPeer *local, const Gr
                    const char *auth_scheme, const char *x509_dname, const char *sasl_username);
 void emit_balloon_change(DomainTurn *t, uint64_t actual_kib);
 void emit_tray_change(DomainTurn *t, const char *alias, int reason);
+/* nsuri NULL: title or description. */
+void emit_metadata_change(DomainTurn *t, int type, const char *nsuri);
 void emit_pm_wakeup(DomainTurn *t);
 void emit_pm_suspend(DomainTurn *t);
 void emit_pm_suspend_disk(DomainTurn *t);

@@ -48,5 +48,11 @@ bool common_domain_define_xml_flags(Call *c, DomainTurn *t, const remote_domain_
 bool common_domain_undefine(Call *c, DomainTurn *t, const remote_domain_undefine_args *a, GError **err);
 bool common_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_undefine_flags_args *a, GError **err);
 bool common_domain_set_autostart(Call *c, DomainTurn *t, const remote_domain_set_autostart_args *a, GError **err);
+/* handlers_change.c */
+bool common_domain_set_metadata(Call *c, DomainTurn *t, const remote_domain_set_metadata_args *a, GError **err);
+/* Says which definitions the VIR_DOMAIN_AFFECT_* of a call mean, when it names none; false and *err when one
+ * that it names is not there. */
+bool common_impact(const DomainView *v, unsigned *flags, GError **err);
+
 /* Parses a client's document for this turn's domain (its uuid when the document has none). */
 DomainDef *common_parse_client_xml(DomainTurn *t, const char *xml, bool validate, GError **err);

@@ -2,6 +2,7 @@
 /* What is known of a domain without asking it: state, documents, flags. Inline; reads a view. */
 #include <string.h>
 
+#include "conf/metadata.h"
 #include "drivers/common/handlers.h"
 #include "drivers/common/xml_cache.h"
 #include "util/error.h"
@@ -148,18 +149,6 @@ bool common_domain_is_updated(Call *c, const DomainView *v, const remote_domain_
     return true;
 }
 
-/* The application's element of <metadata> with this namespace, as text; NULL when there is none. */
-static char *metadata_element(const char *metadata, const char *uri)
-{
-    g_autoptr(XmlDoc) doc = metadata ? xml_parse(metadata, strlen(metadata), NULL) : NULL;
-    xmlNode *root = doc ? xml_root(doc) : NULL;
-
-    for (xmlNode *n = root ? root->children : NULL; n; n = n->next)
-        if (n->type == XML_ELEMENT_NODE && n->ns && n->ns->href && g_str_equal((const char *)n->ns->href, uri))
-            return xml_dump(n, 0);
-    return NULL;
-}
-
 bool common_domain_get_metadata(Call *c, const DomainView *v, const remote_domain_get_metadata_args *a,
                                 remote_domain_get_metadata_ret *r, GError **err)
 {
@@ -180,14 +169,14 @@ bool common_domain_get_metadata(Call *c, const DomainView *v, const remote_domai
             error_set(err, VIR_ERR_INVALID_ARG, "metadata elements are found by their namespace URI; none was given");
             return false;
         }
-        r->metadata = metadata_element(def->metadata, a->uri);
+        r->metadata = metadata_get(def->metadata, a->uri);
         break;
     default:
         error_set(err, VIR_ERR_INVALID_ARG, "unknown metadata type %d", a->type);
         return false;
     }
     if (!r->metadata) {
-        error_set(err, VIR_ERR_NO_DOMAIN_METADATA, "requested metadata element is not present");
+        error_set(err, VIR_ERR_NO_DOMAIN_METADATA, "Requested metadata element is not present");
         return false;
     }
     return true;

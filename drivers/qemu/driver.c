@@ -315,6 +315,7 @@ static const RemoteHandlers remote_handlers = {
     .domain_get_max_vcpus = { common_domain_get_max_vcpus },
     .domain_get_vcpus_flags = { common_domain_get_vcpus_flags, COMMON_IMPACT_FLAGS | VIR_DOMAIN_VCPU_MAXIMUM },
     .domain_get_autostart = { common_domain_get_autostart },
+    .domain_set_metadata = { common_domain_set_metadata, COMMON_IMPACT_FLAGS },
     .domain_get_metadata = { common_domain_get_metadata, COMMON_IMPACT_FLAGS },
     .domain_is_active = { common_domain_is_active },
     .domain_is_persistent = { common_domain_is_persistent },

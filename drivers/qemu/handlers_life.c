@@ -62,7 +62,7 @@ bool qemu_domain_create_xml(Call *c, DomainTurn *t, const remote_domain_create_x
     (void)c;
 
     if (view_active(v)) {
-        error_set(err, VIR_ERR_OPERATION_FAILED, "domain '%s' is already active", v->name);
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain '%s' is already active", v->name);
         return false;
     }
     DomainDef *def = common_parse_client_xml(t, a->xml_desc, a->flags & VIR_DOMAIN_START_VALIDATE, err);
@@ -185,7 +185,8 @@ bool qemu_domain_resume(Call *c, DomainTurn *t, const remote_domain_resume_args 
         return false;
     switch (turn_view(t)->state) {
     case VIR_DOMAIN_RUNNING:
-        return true;
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain is already running");
+        return false;
     case VIR_DOMAIN_PMSUSPENDED:
         error_set(err, VIR_ERR_OPERATION_INVALID, "domain is pmsuspended");
         return false;

@@ -263,6 +263,17 @@ static bool listens_on_address(const GraphicsDef *g)
     return l->type == LISTEN_ADDRESS || l->type == LISTEN_NETWORK;
 }
 
+/* Who looks at a running guest sees where its display is. */
+static void listen_where_configured(GraphicsDef *g)
+{
+    GraphicsListen *l = list_len(g->listens) ? list_at(g->listens, 0) : NULL;
+
+    if (!l || l->type != LISTEN_ADDRESS || l->address)
+        return;
+    l->address = g_strdup(g->type == GRAPHICS_VNC ? qemu.config->vnc_listen : qemu.config->spice_listen);
+    l->auto_address = 1;
+}
+
 bool resources_assign_ports(Resources *r, DomainDef *def, GError **err)
 {
     GraphicsDef *g;
@@ -271,6 +282,7 @@ bool resources_assign_ports(Resources *r, DomainDef *def, GError **err)
     for (guint i = 0; (g = domain_next(def, DEVICE_GRAPHICS, &i));) {
         if ((g->type != GRAPHICS_VNC && g->type != GRAPHICS_SPICE) || !listens_on_address(g))
             continue;
+        listen_where_configured(g);
         if (g->autoport != TRI_NO && (!g->port.set || g->port.v <= 0)) {
             if (!reserve_port(r, &port, err))
                 return false;

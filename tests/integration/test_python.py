@@ -328,6 +328,44 @@ class Events(TestCase):
         self.assertEqual(dom.state()[1], libvirt.VIR_DOMAIN_SHUTOFF_CRASHED)
 
 
+class Change(TestCase):
+    def test_metadata(self):
+        c = self.connect()
+        dom = self.define(c)
+        config, live = libvirt.VIR_DOMAIN_AFFECT_CONFIG, libvirt.VIR_DOMAIN_AFFECT_LIVE
+        element, title = libvirt.VIR_DOMAIN_METADATA_ELEMENT, libvirt.VIR_DOMAIN_METADATA_TITLE
+        seen = []
+        callback = c.domainEventRegisterAny(dom, libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+                                            lambda c, d, kind, uri, o: seen.append((kind, uri)), None)
+        self.addCleanup(c.domainEventDeregisterAny, callback)
+        dom.setMetadata(element, "<owner><name first='a'/></owner>", 'app', 'urn:app', config)
+        dom.setMetadata(element, '<other/>', 'two', 'urn:two', 0)
+        self.assertEqual(dom.metadata(element, 'urn:app'), '<owner>\n  <name first="a"/>\n</owner>')
+        self.assertIn('<app:owner xmlns:app="urn:app">', dom.XMLDesc())
+        self.assertIn('<app:name first="a"/>', dom.XMLDesc())
+        dom.setMetadata(element, '<newer/>', 'app', 'urn:app', 0)
+        self.assertEqual(dom.metadata(element, 'urn:app'), '<newer/>')
+        dom.setMetadata(element, None, None, 'urn:app', 0)
+        self.assertLibvirtError(libvirt.VIR_ERR_NO_DOMAIN_METADATA, dom.metadata, element, 'urn:app')
+        self.assertEqual(dom.metadata(element, 'urn:two'), '<other/>')
+        dom.setMetadata(title, 'a title', None, None, config)
+        self.assertEqual(dom.metadata(title, None), 'a title')
+        wait_for('the events', lambda: len(seen) == 5)
+        self.assertEqual(seen[0], (element, 'urn:app'))
+        self.assertEqual(seen[4][0], title)
+
+        self.assertLibvirtError(libvirt.VIR_ERR_OPERATION_INVALID, dom.setMetadata, title, 'x', None, None, live)
+        self.assertLibvirtError(libvirt.VIR_ERR_INVALID_ARG, dom.setMetadata, title, 'x\ny', None, None, 0)
+        self.assertLibvirtError(libvirt.VIR_ERR_XML_DETAIL, dom.setMetadata, element, '<a', 'k', 'urn:k', 0)
+        self.assertLibvirtError(libvirt.VIR_ERR_INVALID_ARG, dom.setMetadata, element, '<a/>', 'k k', 'urn:k', 0)
+        dom.create()
+        dom.setMetadata(title, 'for now', None, None, live)
+        self.assertEqual(dom.metadata(title, None, live), 'for now')
+        self.assertEqual(dom.metadata(title, None, config), 'a title')
+        dom.destroy()
+        self.assertEqual(dom.metadata(title, None), 'a title')
+
+
 class Console(TestCase):
     def test_greeting(self):
         c = self.connect()
