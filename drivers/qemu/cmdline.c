@@ -404,6 +404,8 @@ static bool cmd_iothreads(Cmd *c, GError **err)
     OptI32 min = d->default_iothread_min, max = d->default_iothread_max;
     enum { IOTHREADS_MAX = 1024 };
 
+    if (MAX(n, d->iothreads) > 0 && !cmd_has(c, QEMU_CAP_OBJECT_IOTHREAD))
+        return cmd_refuse(err, "iothreads are not supported by this emulator");
     if (MAX(n, d->iothreads) > IOTHREADS_MAX)
         return cmd_refuse(err, "iothreads: at most %d are possible, not %u", IOTHREADS_MAX, MAX(n, d->iothreads));
 

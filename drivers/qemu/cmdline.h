@@ -66,6 +66,8 @@ typedef struct QemuCmdlineContext {
                    char **ret_iv, GError **err);
     /* Whether a block device is a CD-ROM drive of this host. NULL: told by its name. */
     bool (*is_cdrom)(void *opaque, const char *path);
+    /* Whether this host has a NUMA node. NULL: not looked for. */
+    bool (*host_node)(unsigned node);
     /* Path of the generic SCSI device ("/dev/sg3") behind a host device. NULL: they are refused. */
     char *(*scsi_device)(void *opaque, const HostdevDef *h, GError **err);
     void *opaque;

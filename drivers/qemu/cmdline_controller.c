@@ -131,6 +131,30 @@ JsonObject *cmd_controller_props(Cmd *c, const ControllerDef *ctl, GError **err)
     return g_steal_pointer(&o);
 }
 
+/* Boards that bring a USB controller of their own when asked with -usb. */
+static bool has_board_usb(const Cmd *c)
+{
+    const DomainDef *d = c->def;
+    return !qemu_machine_is_q35(d) && !qemu_machine_is_arm_virt(d) && !qemu_machine_is_riscv_virt(d) && !arch_is_s390(d->os.arch);
+}
+
+/* A document without any USB controller, or with one that says nothing, means the board's. */
+static bool add_board_usb(Cmd *c, GError **err)
+{
+    guint pos = 0;
+    const ControllerDef *ctl;
+    unsigned named = 0, open = 0;
+    while ((ctl = domain_next(c->def, DEVICE_CONTROLLER, &pos))) {
+        if (ctl->type == CONTROLLER_USB)
+            *(ctl->model == CONTROLLER_MODEL_DEFAULT ? &open : &named) += 1;
+    }
+    if (open > 1)
+        return cmd_refuse(err, "%u USB controllers name no model, at most one may", open);
+    if (named == 0 && has_board_usb(c))
+        cmd_arg(c, "-usb");
+    return true;
+}
+
 static bool is_builtin(const Cmd *c, const ControllerDef *ctl)
 {
     switch (ctl->type) {
@@ -139,7 +163,8 @@ static bool is_builtin(const Cmd *c, const ControllerDef *ctl)
     case CONTROLLER_IDE: return ctl->index.v == 0 && qemu_machine_has_ide(c->def);
     case CONTROLLER_SATA: return ctl->index.v == 0 && qemu_machine_is_q35(c->def);
     case CONTROLLER_SCSI: return ctl->model == SCSI_NCR53C90;
-    case CONTROLLER_USB: return ctl->model == USB_NONE;
+    case CONTROLLER_USB:
+        return ctl->model == USB_NONE || (ctl->model == CONTROLLER_MODEL_DEFAULT && has_board_usb(c));
     case CONTROLLER_FDC: case CONTROLLER_ISA: return true;
     default: return false;
     }
@@ -170,6 +195,8 @@ bool cmd_controllers(Cmd *c, GError **err)
     static const ControllerType order[] = { CONTROLLER_PCI, CONTROLLER_USB, CONTROLLER_SCSI, CONTROLLER_IDE, CONTROLLER_SATA,
                                             CONTROLLER_VIRTIO_SERIAL, CONTROLLER_CCID, CONTROLLER_XENBUS, CONTROLLER_NVME };
     for (unsigned k = 0; k < G_N_ELEMENTS(order); k++) {
+        if (order[k] == CONTROLLER_USB && !add_board_usb(c, err))
+            return false;
         guint pos = 0;
         const ControllerDef *ctl;
         while ((ctl = domain_next(c->def, DEVICE_CONTROLLER, &pos))) {

@@ -45,11 +45,30 @@ static void cpu_features(GString *s, const CpuDef *cpu, bool x86)
     }
 }
 
+/* Elsewhere than on x86 the emulator would take any word; a mistake must not pass silently. */
+static bool check_features(const Cmd *c, const CpuDef *cpu, GError **err)
+{
+    bool arm = arch_is_arm(c->def->os.arch);
+    if (list_len(cpu->features) && arch_is_s390(c->def->os.arch) && !cmd_has(c, QEMU_CAP_QUERY_CPU_MODEL_EXPANSION))
+        return cmd_refuse(err, "cpu features are not supported by this emulator for architecture '%s'", c->def->os.arch);
+    for (unsigned i = 0; arm && i < list_len(cpu->features); i++) {
+        const CpuFeature *f = list_at(cpu->features, i);
+        char *end = NULL;
+        guint64 bits = g_str_has_prefix(f->name, "sve") ? g_ascii_strtoull(f->name + 3, &end, 10) : 0;
+        bool vector = end && !*end && (f->name[3] == '\0' || (bits >= 128 && bits <= 2048 && bits % 128 == 0));
+        if (!vector)
+            return cmd_refuse(err, "unknown CPU feature: %s", f->name);
+    }
+    return true;
+}
+
 static bool cpu_model(Cmd *c, GString *s, GError **err)
 {
     const DomainDef *d = c->def;
     const CpuDef *cpu = d->cpu;
     bool x86 = arch_is_x86(d->os.arch);
+    if (!check_features(c, cpu, err))
+        return false;
     switch (cpu->mode) {
     case CPU_MODE_HOST_PASSTHROUGH: case CPU_MODE_MAXIMUM:
         g_string_append(s, cpu->mode == CPU_MODE_MAXIMUM || d->virt == VIRT_QEMU ? "max" : "host");
@@ -59,6 +78,10 @@ static bool cpu_model(Cmd *c, GString *s, GError **err)
     case CPU_MODE_HOST_MODEL: {
         /* Expanded to a custom model before the start when the host's model is known; what is left
          * is an emulated guest, for which the best is all that the emulator has. */
+        if (arch_is_ppc64(d->os.arch) && d->virt == VIRT_KVM) { /* the model is a mode of the machine */
+            g_string_append(s, "host");
+            break;
+        }
         if (d->virt != VIRT_QEMU)
             return cmd_refuse(err, "cpu mode 'host-model': the CPU model of this host is not known");
         g_string_append(s, "max");

@@ -180,8 +180,24 @@ static bool floppy_controller(Cmd *c, GError **err)
     return true;
 }
 
+/* An SD card is wired to the board; the machine finds it by its interface type only. */
+static bool add_sd(Cmd *c, const DiskDef *disk, unsigned index, GError **err)
+{
+    if ((disk->src.type != STORAGE_FILE && disk->src.type != STORAGE_BLOCK) || disk->src.encryption || disk->device != DISK_DEVICE_DISK)
+        return cmd_refuse(err, "disk '%s': bus 'sd' takes plain files and block devices only", disk->dst);
+    GString *s = g_string_new("file=");
+    props_escape(s, disk->src.path ? disk->src.path : "");
+    g_string_append_printf(s, ",format=%s,if=sd,index=%u", enum_name(&storage_format_names, disk->src.format), index);
+    if (disk->readonly)
+        g_string_append(s, ",readonly=on");
+    cmd_opt(c, "-drive", s->str);
+    g_string_free(s, TRUE);
+    return true;
+}
+
 bool cmd_disks(Cmd *c, GError **err)
 {
+    unsigned sd = 0;
     guint pos = 0;
     const DiskDef *disk;
     if (!floppy_controller(c, err))
@@ -189,6 +205,11 @@ bool cmd_disks(Cmd *c, GError **err)
     while ((disk = domain_next(c->def, DEVICE_DISK, &pos))) {
         if (disk->transient && !cmd_source_is_empty(&disk->src))
             return cmd_refuse(err, "disk '%s': transient disks are not supported", disk->dst);
+        if (disk->bus == DISK_BUS_SD) {
+            if (!add_sd(c, disk, sd++, err))
+                return false;
+            continue;
+        }
         if (disk->src.type == STORAGE_VHOSTUSER) {
             GString *s = g_string_new(NULL);
             g_string_append_printf(s, "socket,id=chr-vu-%s,path=", disk->dev.info.alias);
@@ -200,9 +221,6 @@ bool cmd_disks(Cmd *c, GError **err)
         } else if (!cmd_blockdev_chain(c, disk, err)) {
             return false;
         }
-        /* An SD card is wired to the board; the machine finds it by its interface type only. */
-        if (disk->bus == DISK_BUS_SD)
-            return cmd_refuse(err, "disk '%s': bus 'sd' is not supported", disk->dst);
         if (!cmd_device(c, disk->dev.info.alias, cmd_disk_props(c, disk, err), err))
             return false;
     }

@@ -121,6 +121,8 @@ bool cmd_machine(Cmd *c, GError **err)
                                                  d->os.machine);
         g_string_append_printf(s, ",memory-backend=%s", m->default_ram_id);
     }
+    if (arch_is_ppc64(d->os.arch) && d->cpu && d->cpu->mode == CPU_MODE_HOST_MODEL && d->cpu->model)
+        g_string_append_printf(s, ",max-cpu-compat=%s", d->cpu->model);
     if (d->os.loader && d->os.loader->type == LOADER_PFLASH) {
         g_string_append(s, ",pflash0=libvirt-pflash0-format");
         if (d->os.nvram)

@@ -197,8 +197,43 @@ static bool plain_memory(Cmd *c, GError **err)
     return true;
 }
 
+static bool nodes_exist(const Cmd *c, const Bitmap *nodes, GError **err)
+{
+    for (int n = nodes && c->ctx->host_node ? bitmap_next(nodes, 0) : -1; n >= 0; n = bitmap_next(nodes, (unsigned)n + 1)) {
+        if (!c->ctx->host_node((unsigned)n))
+            return cmd_refuse(err, "numatune: this host has no NUMA node %d", n);
+    }
+    return true;
+}
+
+/* A guest without nodes of its own is one node: pages for "node 0" are then pages for all of it. */
+static bool one_page_size(const Cmd *c, GError **err)
+{
+    const MemoryBacking *b = c->def->backing;
+    uint64_t master = 0;
+    for (unsigned i = 0; b && b->hugepages && !(c->def->cpu && list_len(c->def->cpu->cells)) && i < list_len(b->pages); i++) {
+        const HugePage *p = list_at(b->pages, i);
+        if (master && p->size != master)
+            return cmd_refuse(err, "memoryBacking/hugepages: pages of %" G_GUINT64_FORMAT " and of %" G_GUINT64_FORMAT " KiB for all of the guest",
+                              master, p->size);
+        master = p->size;
+    }
+    return true;
+}
+
+static bool tuning_fits_host(const Cmd *c, GError **err)
+{
+    const NumaTuning *t = c->def->numatune;
+    bool ok = !t || !t->memory || nodes_exist(c, t->nodeset, err);
+    for (unsigned i = 0; ok && t && i < list_len(t->memnodes); i++)
+        ok = nodes_exist(c, ((const NumaMemnode *)list_at(t->memnodes, i))->nodeset, err);
+    return ok;
+}
+
 bool cmd_memory(Cmd *c, GError **err)
 {
+    if (!tuning_fits_host(c, err) || !one_page_size(c, err))
+        return false;
     const DomainDef *d = c->def;
     uint64_t modules = 0;
     guint pos = 0;

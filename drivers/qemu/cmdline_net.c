@@ -165,6 +165,9 @@ bool cmd_nets(Cmd *c, GError **err)
     guint pos = 0;
     const NetDef *n;
     while ((n = domain_next(c->def, DEVICE_INTERFACE, &pos))) {
+        bool tap = n->type == NET_ETHERNET || n->type == NET_BRIDGE || n->type == NET_NETWORK || n->type == NET_DIRECT;
+        if (n->backend_tap && !tap)
+            return cmd_refuse(err, "interface '%s': type '%s' has no tap device", net_alias(n), enum_name(&net_type_names, n->type));
         if (n->type == NET_HOSTDEV)
             continue; /* among the host devices */
         if (!n->model)

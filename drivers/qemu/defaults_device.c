@@ -27,7 +27,7 @@ static ControllerModel default_usb_model(const DomainDef *d, bool new_guest, con
     }
     if (qemu_caps_has(caps, QEMU_CAP_PIIX3_USB_UHCI))
         return USB_PIIX3_UHCI;
-    return qemu_caps_has(caps, QEMU_CAP_PCI_OHCI) ? USB_PCI_OHCI : CONTROLLER_MODEL_DEFAULT;
+    return !arch_is_x86(d->os.arch) && qemu_caps_has(caps, QEMU_CAP_PCI_OHCI) ? USB_PCI_OHCI : CONTROLLER_MODEL_DEFAULT;
 }
 
 static ControllerModel default_scsi_model(const DomainDef *d, const QemuCaps *caps)

@@ -125,10 +125,18 @@ static bool interrupted(const Start *s, GError **err)
     return true;
 }
 
+static bool host_has_node(unsigned node)
+{
+    char path[64];
+    g_snprintf(path, sizeof(path), "/sys/devices/system/node/node%u", node);
+    /* A kernel without NUMA shows none, and has one. */
+    return g_file_test(path, G_FILE_TEST_IS_DIR) || (node == 0 && !g_file_test("/sys/devices/system/node", G_FILE_TEST_IS_DIR));
+}
+
 static bool step_spawn(Start *s, GError **err)
 {
     QemuCmdlineContext ctx = { .id = s->id, .lib_dir = s->lib_dir, .monitor_path = s->monitor_path,
-                               .fd = resources_fd, .opaque = &s->res };
+                               .fd = resources_fd, .host_node = host_has_node, .opaque = &s->res };
     g_autoptr(GPtrArray) argv = NULL;
     g_autoptr(GPtrArray) env = NULL;
 

@@ -243,6 +243,27 @@ static void test_unsupported(void)
     has(err->message, "volume 'v'");
 }
 
+static bool no_node(unsigned node)
+{
+    return node == 0;
+}
+
+static void test_host_nodes(void)
+{
+    g_autoptr(GError) err = NULL;
+#define NUMA(nodes) "<domain type='qemu'><name>n</name><memory>65536</memory><numatune><memory mode='strict' nodeset='" nodes "'/></numatune>" \
+                    "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"
+    static const char *const doc[] = { NUMA("0"), NUMA("0-1") };
+    for (unsigned node = 0; node < 2; node++) {
+        g_autofree char *xml = g_strdup(doc[node]);
+        QemuRun run = { .id = -1 };
+        QemuCmdlineContext ctx = { .host_node = no_node };
+        g_autofree char *text = qemu_native_argv(xml, strlen(xml), &policy_data, &run, &ctx, "/l", &err);
+        assert(!text == node);
+    }
+    has(err->message, "NUMA node 1");
+}
+
 /* Older emulators take text where newer ones take JSON: the same members, numbers in sets as ranges. */
 static void test_text_props(void)
 {
@@ -282,6 +303,7 @@ int main(void)
     test_unsupported();
     test_text_props();
     test_native();
+    test_host_nodes();
     qemu_caps_unref(caps);
     puts("cmdline: ok");
     return 0;

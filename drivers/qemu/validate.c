@@ -135,11 +135,18 @@ static bool validate_hostdev(const HostdevDef *h, const QemuCaps *caps, GError *
 
 bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps *caps, GError **err)
 {
+    const PciAddress *pci = &dev->info.address.u.pci;
+    if (dev->info.address.type == ADDRESS_PCI && (pci->zpci_uid.set || pci->zpci_fid.set) && caps && !qemu_caps_has(caps, QEMU_CAP_DEVICE_ZPCI))
+        return refuse(err, "%s: this emulator has no zpci", device_kind_element(dev->kind));
     switch (dev->kind) {
     case DEVICE_DISK: return validate_disk((const DiskDef *)dev, err);
     case DEVICE_CONTROLLER: return validate_controller(d, (const ControllerDef *)dev, caps, err);
     case DEVICE_VIDEO:
         return ((const VideoDef *)dev)->type != VIDEO_DEFAULT || refuse(err, "missing video model and cannot determine default");
+    case DEVICE_PARALLEL:
+        if (qemu_machine_is_pseries(d) || arch_is_s390(d->os.arch))
+            return refuse(err, "parallel ports are not for machine '%s'", d->os.machine);
+        return true;
     case DEVICE_SERIAL: return validate_serial(d, (const ChrDef *)dev, err);
     case DEVICE_IOMMU: return validate_iommu(d, (const IommuDef *)dev, err);
     case DEVICE_HOSTDEV: return validate_hostdev((const HostdevDef *)dev, caps, err);
