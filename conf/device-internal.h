@@ -19,7 +19,7 @@ extern const ConfDesc disk_desc, controller_desc, lease_desc, filesystem_desc, n
     watchdog_desc, memballoon_desc, rng_desc, nvram_desc, panic_desc, shmem_desc, memory_desc,
     iommu_desc, vsock_desc, crypto_desc;
 
-extern const ConfDesc os_desc, features_desc, clock_desc, sysinfo_desc, cpu_desc, domain_desc;
+extern const ConfDesc host_cpu_desc, os_desc, features_desc, clock_desc, sysinfo_desc, cpu_desc, domain_desc;
 extern const ConfDesc memory_backing_desc, memory_tuning_desc, cpu_tuning_desc, blkio_desc, numatune_desc,
     iothread_desc, vcpu_desc, idmap_desc;
 

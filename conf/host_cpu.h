@@ -24,6 +24,7 @@ typedef struct HostCpuDef {
     uint64_t tsc_frequency;                /* Hz, 0: unknown */
     CpuPhysAddr *maxphysaddr;
     CpuTopology *topology;
+    GPtrArray *words;                      /* StrItem: what old processors may lack, as "pae" */
     GPtrArray *features;                   /* CpuFeature */
     GPtrArray *pages;                      /* HostCpuPages: sizes of pages */
 } HostCpuDef;

@@ -11,6 +11,7 @@
 #include "conf/domain_backup.h"
 #include "conf/domain_moment.h"
 #include "conf/domain_status.h"
+#include "conf/host_caps.h"
 #include "conf/host_interface.h"
 #include "conf/network.h"
 #include "conf/host_cpu.h"
@@ -94,6 +95,8 @@ static const DocKind *const kinds[] = {
     &host_cpu_kind,
     &guest_cpu_kind,
     &host_sysinfo_kind,
+    &host_caps_kind,
+    &domain_caps_kind,
     &snapshot_kind,
     &checkpoint_kind,
     &backup_kind,

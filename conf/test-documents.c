@@ -276,6 +276,25 @@ static void test_processors_and_smbios_data(void)
                        "  <memory_device>\n    <entry name='size'>1 GB</entry>\n  </memory_device>\n</sysinfo>\n", NULL);
 }
 
+static void test_capabilities(void)
+{
+    becomes("domaincaps",
+            "<domainCapabilities>\n  <path>/q</path>\n  <vcpu max='8'/>\n  <os supported='yes'>\n    <enum name='firmware'>\n      <value>efi</value>\n    </enum>\n"
+            "    <loader supported='yes'>\n      <value>/f.fd</value>\n    </loader>\n  </os>\n  <cpu>\n    <mode name='custom' supported='yes'>\n"
+            "      <model usable='no' vendor='AMD'>EPYC</model>\n      <blockers model='EPYC'>\n        <feature name='sse4a'/>\n      </blockers>\n    </mode>\n  </cpu>\n"
+            "  <devices>\n    <disk supported='yes'/>\n    <teleport supported='no'/>\n  </devices>\n"
+            "  <features>\n    <sev supported='yes'>\n      <cbitpos>47</cbitpos>\n    </sev>\n  </features>\n</domainCapabilities>\n", NULL);
+    becomes("capabilities",
+            "<capabilities>\n  <host>\n    <cpu>\n      <arch>i686</arch>\n      <features>\n        <pae/>\n      </features>\n"
+            "      <counter name='tsc' frequency='2000'/>\n    </cpu>\n    <power_management/>\n    <migration_features>\n      <live/>\n"
+            "      <uri_transports>\n        <uri_transport>tcp</uri_transport>\n      </uri_transports>\n    </migration_features>\n"
+            "    <topology>\n      <cells num='1'>\n        <cell id='0'>\n          <memory unit='KiB'>4</memory>\n          <cpus num='0'/>\n        </cell>\n      </cells>\n"
+            "      <interconnects>\n        <latency initiator='0' target='0' type='read' value='6'/>\n      </interconnects>\n    </topology>\n"
+            "    <cache>\n      <bank id='0' level='3' size='16' unit='MiB'>\n        <control granularity='768' maxAllocs='4'/>\n      </bank>\n    </cache>\n  </host>\n"
+            "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='i686'>\n      <machine maxCpus='8'>pc</machine>\n      <domain type='qemu'/>\n    </arch>\n"
+            "    <features>\n      <acpi default='on' toggle='yes'/>\n    </features>\n  </guest>\n</capabilities>\n", NULL);
+}
+
 static void test_status_files(void)
 {
     static const char head[] = "<domstatus state='running' reason='booted' pid='10'>\n  <monitor path='/m' type='unix'/>\n"
@@ -305,6 +324,7 @@ int main(void)
     test_checkpoints_cover_all_disks();
     test_backups();
     test_processors_and_smbios_data();
+    test_capabilities();
     test_status_files();
     return 0;
 }

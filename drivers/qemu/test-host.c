@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "conf/host_caps.h"
+#include "conf/domain.h"
 #include "drivers/qemu/domcaps.h"
 #include "drivers/qemu/host.h"
 #include "util/error.h"
@@ -114,6 +116,22 @@ static void test_sysinfo(void)
     assert(!host_sysinfo_from_table(table, 10, &err) && error_is(err, VIR_ERR_CONFIG_UNSUPPORTED));
 }
 
+/* What is written here is described there: nothing in it is unknown, nothing of it is lost. */
+static void check_described(const DocKind *k, const char *doc)
+{
+    g_autoptr(GError) err = NULL;
+    g_autofree char *path = NULL;
+    void *def = doc_parse(k, doc, strlen(doc), DOMAIN_PARSE_STRICT, &err);
+
+    if (!def)
+        g_error("%s: %s in %s", k->name, err->message, doc);
+    g_autofree char *text = doc_format(k, def, 0, &err);
+    void *again = doc_parse(k, text, strlen(text), DOMAIN_PARSE_STRICT, &err);
+    assert(again && doc_equal(k, def, again, &path));
+    doc_free(k, again);
+    doc_free(k, def);
+}
+
 static void test_this_host(void)
 {
     g_autoptr(GError) err = NULL;
@@ -154,6 +172,7 @@ static void test_this_host(void)
     assert(parsed && xml_child(xml_child(xml_root(parsed), "host"), "topology"));
     if (g_getenv("SHOW"))
         puts(doc);
+    check_described(&host_caps_kind, doc);
     if (!xml_child(xml_root(parsed), "guest"))
         return; /* no emulator here */
     g_autofree char *dom = qemu_domain_capabilities(NULL, NULL, NULL, "qemu", &err);
@@ -161,6 +180,7 @@ static void test_this_host(void)
         g_error("%s", err->message);
     if (g_getenv("SHOW"))
         puts(dom);
+    check_described(&domain_caps_kind, dom);
     assert(qemu_max_vcpus("qemu", &err) > 0 && qemu_max_vcpus("foo", &err) < 0);
     g_clear_error(&err);
     assert(!qemu_domain_capabilities(NULL, NULL, "nonsense", "qemu", &err) && strstr(err->message, "'nonsense'"));
