@@ -197,8 +197,13 @@ void auth_call_failed(AuthCall *call, GError *error)
 {
     Client *c = call->client;
 
-    if (!c->auth.gone)
-        client_log_denied(c, error->message);
+    if (!c->auth.gone) {
+        g_autofree char *text = c->auth.named[0] ? g_strdup_printf("%s (user '%s')", error->message, c->auth.named)
+                                                 : g_strdup(error->message);
+
+        client_log_denied(c, text);
+    }
+    c->auth.named[0] = '\0';
     reply_error(c, &call->m->h, error);
     g_error_free(error);
     c->auth.failures++;

@@ -58,6 +58,7 @@ typedef struct AuthState {
     uint8_t failures;
     const AuthBackend *backend; /* of 'state' */
     void *backend_data, *state;
+    char named[64];   /* the user that a failed attempt was about: for the log, not for the client */
     GError *denied;   /* nothing will help: the answer to its first call, then it is closed */
 } AuthState;
 

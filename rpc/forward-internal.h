@@ -18,7 +18,7 @@ enum {
     UPSTREAM_LOW = 256 << 10, UPSTREAM_HIGH = 2 << 20,
 };
 
-typedef enum UpstreamState { UP_CONNECTING, UP_AUTH, UP_OPEN, UP_IDENTITY, UP_READY } UpstreamState;
+typedef enum UpstreamState { UP_CONNECTING, UP_AUTH, UP_IDENTITY, UP_OPEN, UP_READY } UpstreamState;
 
 /* A call of the client that a secondary daemon has not answered, or a stream that it serves. */
 typedef struct Pending {
@@ -43,6 +43,7 @@ typedef struct Upstream {
     Route target;
     const char *daemon; /* "virtnetworkd"; static */
     UpstreamState state;
+    bool identified, opened; /* in this order, so that opening is already the client's doing */
     Conn *conn;
     sd_event_source *timer; /* the handshake's deadline */
     sd_event_source *retry; /* the daemon's backlog is full */
@@ -52,6 +53,7 @@ typedef struct Upstream {
     bool parked_pause;      /* the client is paused because of them */
     bool congested;         /* the client is paused because the daemon does not read */
     GArray *pending;        /* Pending; secondaries only, NULL until needed */
+    unsigned n_subscribed;  /* kinds of events that the client waits for; secondaries only */
     TimedCall timed[TIMED_CALLS];
 } Upstream;
 

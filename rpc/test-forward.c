@@ -39,6 +39,7 @@ typedef struct Fake {
     bool silent;        /* does not answer ordinary calls */
     Client *client;     /* the newest, borrowed */
     unsigned opened, closed;
+    bool foreign; /* takes no identity before it is open */
 } Fake;
 
 static void fake_reply(Client *c, const MsgHeader *call, MsgType type, MsgStatus status, const void *body, size_t n)
@@ -104,6 +105,15 @@ static void fake_message(Client *c, Message *m, void *data)
     }
     if (m->h.prog == REMOTE_PROGRAM && m->h.type == MSG_CALL && m->h.proc == REMOTE_PROC_CONNECT_SET_IDENTITY) {
         remote_connect_set_identity_args a;
+
+        if (f->foreign && !f->open_name) {
+            g_autoptr(GError) error = NULL;
+
+            error_set(&error, VIR_ERR_INTERNAL_ERROR, "connection not open");
+            g_autoptr(Message) r = message_new_error(&m->h, MSG_REPLY, error, VIR_FROM_QEMU);
+            client_send(c, r);
+            return;
+        }
 
         assert(proc_decode("", (xdrproc_t)xdr_remote_connect_set_identity_args, sizeof(a), message_body(m), message_body_len(m), &a, NULL));
         identity_unref(f->identity);
@@ -270,7 +280,7 @@ static void test_routing_and_handshake(void)
 
     proxy_start();
     int fd = client_open("libvirt-sock", "qemu:///system");
-    static const int32_t handshake[] = { REMOTE_PROC_AUTH_LIST, REMOTE_PROC_CONNECT_OPEN, REMOTE_PROC_CONNECT_SET_IDENTITY };
+    static const int32_t handshake[] = { REMOTE_PROC_AUTH_LIST, REMOTE_PROC_CONNECT_SET_IDENTITY, REMOTE_PROC_CONNECT_OPEN };
     assert(fake_saw(qemu, handshake, 3));
     assert(strcmp(qemu->open_name, "qemu:///system") == 0 && qemu->open_flags == 0);
     assert(qemu->identity->has_unix && qemu->identity->uid == getuid() && qemu->identity->gid == getgid() &&
@@ -488,6 +498,49 @@ static void test_secondary_missing_and_dying(void)
     fake_stop(storage);
 }
 
+/* A daemon that hears of an identity only when it is open hears of it then. */
+static void test_foreign_daemon(void)
+{
+    static const int32_t handshake[] = { REMOTE_PROC_AUTH_LIST, REMOTE_PROC_CONNECT_SET_IDENTITY, REMOTE_PROC_CONNECT_OPEN,
+                                         REMOTE_PROC_CONNECT_SET_IDENTITY };
+    Fake *qemu = fake_start("virtqemud");
+
+    qemu->foreign = true;
+    proxy_start();
+    int fd = client_open("libvirt-sock", "qemu:///system");
+    assert(fake_saw(qemu, handshake, 4) && qemu->identity->has_unix);
+    send_call(fd, REMOTE_PROGRAM, SUSPEND, 5, NULL);
+    expect_ok(fd, SUSPEND, 5);
+    close(fd);
+    proxy_stop();
+    fake_stop(qemu);
+}
+
+/* Events that will never come: the client is told by the end of its connection. */
+static void test_secondary_with_subscribers_dying(void)
+{
+    enum { ON = REMOTE_PROC_CONNECT_NETWORK_EVENT_REGISTER_ANY, OFF = REMOTE_PROC_CONNECT_NETWORK_EVENT_DEREGISTER_ANY };
+    Fake *qemu = fake_start("virtqemud"), *net = fake_start("virtnetworkd");
+
+    proxy_start();
+    int stays = client_open("libvirt-sock", "qemu:///system"), goes = client_open("libvirt-sock", "qemu:///system");
+    send_call(stays, REMOTE_PROGRAM, ON, 3, NULL);
+    expect_ok(stays, ON, 3);
+    send_call(stays, REMOTE_PROGRAM, OFF, 4, NULL);
+    expect_ok(stays, OFF, 4);
+    send_call(goes, REMOTE_PROGRAM, ON, 3, NULL);
+    expect_ok(goes, ON, 3);
+    fake_stop(net);
+    g_autoptr(Message) end = raw_recv(loop, goes);
+    assert(!end);
+    send_call(stays, REMOTE_PROGRAM, SUSPEND, 5, NULL);
+    expect_ok(stays, SUSPEND, 5);
+    close(stays);
+    close(goes);
+    proxy_stop();
+    fake_stop(qemu);
+}
+
 static void test_primary_dying(void)
 {
     Fake *qemu = fake_start("virtqemud"), *net = fake_start("virtnetworkd");
@@ -521,11 +574,11 @@ static void test_calls_wait_for_open(void)
     send_open(fd, "qemu:///system", 0, 2);
     for (uint32_t i = 0; i < 3; i++)
         send_call(fd, REMOTE_PROGRAM, SUSPEND, 10 + i, "1234");
-    RUN_UNTIL(loop, qemu->procs->len == 2);
+    RUN_UNTIL(loop, qemu->procs->len == 3);
     run_ready(loop);
-    assert(qemu->procs->len == 2);
-    const MsgHeader open = { REMOTE_PROGRAM, 1, REMOTE_PROC_CONNECT_OPEN, MSG_REPLY, 2, MSG_OK };
-    fake_reply(qemu->client, &open, MSG_REPLY, MSG_OK, NULL, 0); /* 2 is the proxy's second own serial */
+    assert(qemu->procs->len == 3);
+    const MsgHeader open = { REMOTE_PROGRAM, 1, REMOTE_PROC_CONNECT_OPEN, MSG_REPLY, 3, MSG_OK };
+    fake_reply(qemu->client, &open, MSG_REPLY, MSG_OK, NULL, 0); /* 3 is the proxy's third own serial */
     expect_ok(fd, REMOTE_PROC_CONNECT_OPEN, 2);
     for (uint32_t i = 0; i < 3; i++)
         expect_ok(fd, SUSPEND, 10 + i);
@@ -700,7 +753,9 @@ int main(void)
     test_before_open();
     test_uris();
     test_readonly();
+    test_foreign_daemon();
     test_secondary_missing_and_dying();
+    test_secondary_with_subscribers_dying();
     test_primary_dying();
     test_calls_wait_for_open();
     test_fds_pass();

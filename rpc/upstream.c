@@ -6,7 +6,9 @@
  *
  * The end of an upstream: of the primary, it is the end of the client, as if it had been connected
  * directly. A secondary's calls in flight are answered with an error, its streams are aborted, and
- * the next call opens it again. 'pending' serves this purpose alone.
+ * the next call opens it again. 'pending' serves this purpose alone. But who waits for events of a secondary
+ * would wait for ever, and the protocol has no word for that; so to him, too, it is the end of the connection,
+ * which clients know to open again and to subscribe anew.
  * A failure frees the Upstream, so whoever calls a function that may fail does not touch it
  * afterwards. Loop thread only.
  */
@@ -106,12 +108,23 @@ static void pending_sent(Upstream *u, const Message *m)
     g_array_append_val(u->pending, p);
 }
 
+/* A subscription began or ended. */
+static void count_subscription(Upstream *u, const ProcInfo *proc)
+{
+    if (g_str_has_suffix(proc->name, "_event_register_any"))
+        u->n_subscribed++;
+    else if (g_str_has_suffix(proc->name, "_event_deregister_any") && u->n_subscribed)
+        u->n_subscribed--;
+}
+
 static void pending_received(Upstream *u, const Message *m)
 {
     if (m->h.type == MSG_REPLY || m->h.type == MSG_REPLY_FDS) {
         const ProcInfo *proc = proc_of(&m->h);
         Pending *p = pending_find(u, &m->h, false);
 
+        if (p && m->h.status == MSG_OK && proc)
+            count_subscription(u, proc);
         if (p && m->h.status == MSG_OK && proc && proc->bits & (PROC_STREAM_IN | PROC_STREAM_OUT))
             p->is_stream = true;
         else
@@ -211,6 +224,13 @@ static void upstream_died(Upstream *u, const GError *why)
 
         client_send(s->client, m);
     }
+    if (u->n_subscribed) {
+        log_info("client %" G_GUINT64_FORMAT " is disconnected: it waits for events of %s, which closed its connection%s%s",
+                 s->client->id, u->daemon, why ? ": " : "", why ? why->message : "");
+        upstream_free(u);
+        client_close(s->client, true);
+        return;
+    }
     upstream_free(u);
 }
 
@@ -269,6 +289,7 @@ static void upstream_ready(Upstream *u)
     }
 }
 
+/* Also of a client of whom nothing is known: to the daemon it must not be what we are. */
 static void upstream_call_identity(Upstream *u)
 {
     remote_typed_param params[IDENTITY_PARAMS_MAX];
@@ -276,11 +297,8 @@ static void upstream_call_identity(Upstream *u)
         .params = { identity_to_params(u->s->client->identity, params), params },
     };
 
-    if (a.params.params_len)
-        upstream_call(u, UP_IDENTITY, REMOTE_PROC_CONNECT_SET_IDENTITY,
-                      (xdrproc_t)xdr_remote_connect_set_identity_args, &a);
-    else
-        upstream_ready(u); /* a client of whom nothing is known */
+    upstream_call(u, UP_IDENTITY, REMOTE_PROC_CONNECT_SET_IDENTITY,
+                  (xdrproc_t)xdr_remote_connect_set_identity_args, &a);
 }
 
 static void upstream_authenticated_by(Upstream *u, const Message *m)
@@ -300,7 +318,7 @@ static void upstream_authenticated_by(Upstream *u, const Message *m)
     }
     proc_free((xdrproc_t)xdr_remote_auth_list_ret, &r);
     if (none) {
-        upstream_call_open(u);
+        upstream_call_identity(u);
     } else if (polkit) {
         upstream_call(u, UP_AUTH, REMOTE_PROC_AUTH_POLKIT, NULL, NULL); /* the answer says the rest */
     } else {
@@ -319,6 +337,10 @@ static void upstream_handshake(Upstream *u, Message *m)
         upstream_failed(u, error);
         return;
     }
+    if (m->h.status != MSG_OK && u->state == UP_IDENTITY && !u->opened) {
+        upstream_call_open(u); /* not a daemon of ours: it wants to be opened first */
+        return;
+    }
     if (m->h.status != MSG_OK) {
         upstream_failed_with(u, m); /* the daemon's own words */
         return;
@@ -328,13 +350,21 @@ static void upstream_handshake(Upstream *u, Message *m)
         if (m->h.proc == REMOTE_PROC_AUTH_LIST)
             upstream_authenticated_by(u, m);
         else
+            upstream_call_identity(u);
+        break;
+    case UP_IDENTITY:
+        u->identified = true;
+        if (u->opened)
+            upstream_ready(u);
+        else
             upstream_call_open(u);
         break;
     case UP_OPEN:
-        upstream_call_identity(u);
-        break;
-    case UP_IDENTITY:
-        upstream_ready(u);
+        u->opened = true;
+        if (u->identified)
+            upstream_ready(u);
+        else
+            upstream_call_identity(u);
         break;
     case UP_CONNECTING:
     case UP_READY:

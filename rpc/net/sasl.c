@@ -329,6 +329,10 @@ static void job_answer(Job *j)
                                                                                 : sasl_errdetail(j->x->conn);
 
         log_info("client %" G_GUINT64_FORMAT ": SASL: %s", c->id, detail ? detail : "");
+        const void *named = NULL;
+
+        if (j->x->conn && sasl_getprop(j->x->conn, SASL_AUTHUSER, &named) == SASL_OK && named)
+            g_snprintf(c->auth.named, sizeof(c->auth.named), "%s", (const char *)named);
         error_set(&error, VIR_ERR_AUTH_FAILED, "SASL authentication failed with mechanism %.32s", j->x->mech);
     }
     drop_exchange(c);

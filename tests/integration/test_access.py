@@ -114,6 +114,37 @@ deny  user {ALICE}  domain:*
         self.hang_up('virtqemud')
         wait_for('the new rules', lambda: self.names_for(ALICE) == ['db', 'web-1'])
 
+    def test_the_proxy_changes_nothing(self):
+        """A refusal is the same on the daemon's own socket and through the proxy; what is read-only stays so."""
+        self.open_to_all()
+        self.write('virtqemud.conf', 'access_drivers = [ "rules" ]\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0777"\n')
+        self.write('access.rules', self.RULES)
+        self.start()
+        for command in (['start', 'web-1'], ['dominfo', 'db'], ['undefine', 'web-1'], ['dumpxml', '--security-info', 'web-1'],
+                        ['suspend', 'web-1'], ['domrename', 'web-1', 'x'], ['capabilities']):
+            for readonly in (False, True):
+                for uid in (ALICE, BOB):
+                    direct, proxied = (self.virsh_as(uid, *command, daemon=d, readonly=readonly)
+                                       for d in ('virtqemud', 'virtproxyd'))
+                    self.assertEqual(direct, proxied, (command, readonly, uid))
+                    if readonly and command[0] in ('start', 'undefine', 'suspend', 'domrename'):
+                        self.assertTrue(proxied[0] and re.search('read.only|forbidden|no domain|get domain|no rule', proxied[1]),
+                                        proxied)
+        # Root is not asked about by the rules, and yet bound by the socket that it came through.
+        for daemon in ('virtqemud', 'virtproxyd'):
+            status, text = self.virsh_as(0, 'undefine', 'web-1', daemon=daemon, readonly=True)
+            self.assertTrue(status and re.search('read.only|forbidden', text), text)
+
+    def test_not_at_the_proxy(self):
+        """Whoever puts access control into the proxy's file must not believe that it is in force."""
+        self.write('virtproxyd.conf', 'auth_unix_rw = "none"\nunix_sock_rw_perms = "0777"\naccess_drivers = [ "rules" ]\n')
+        self.start()
+        self.assertIn('access_drivers belongs in the files of the daemons', self.sandbox.log_tail('virtproxyd', 50))
+        self.assertEqual(self.names_for(0), ['db', 'web-1'])
+        status, text = self.virsh_as(ALICE, 'list')
+        self.assertTrue(status, text)
+        wait_for('a line in the log', lambda: 'only the owner may connect' in self.sandbox.log_tail('virtproxyd', 50))
+
     def test_events_are_filtered(self):
         self.open_to_all()
         self.write('virtqemud.conf', 'access_drivers = [ "rules" ]\n')

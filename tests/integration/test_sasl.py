@@ -131,6 +131,20 @@ class Sasl(NetworkTest):
             self.assertIn('SCRAM-SHA-256', message)
         self.wait_log('is refused: SASL authentication failed')
 
+    def test_refusals_are_seen_in_the_noise(self):
+        self.configure(auth_unix_rw='sasl')
+        self.start()
+        for _ in range(60):                    # another one's broken frames
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(self.sandbox.socket(PROXY))
+                s.sendall(b'\xff' * 40)
+                receive(s)
+        self.assertRefused(self.sandbox.uri(), 'authentication failed', env=self.who('fred', 'wrong'))
+        self.wait_log('is refused: SASL authentication failed')
+        self.assertIn("fred", self.log()[self.log().index('is refused: SASL'):])
+        self.assertLess(self.log().count('is disconnected'), 15)
+        self.wait_log('more clients were disconnected meanwhile', 20)
+
     def test_allowed_users(self):
         self.configure(listen_tcp=True, sasl_allowed_username_list=['fred*', 'admin@*'])
         self.start()

@@ -75,6 +75,19 @@ class Tls(NetworkTest):
         self.assertIn('127.0.0.1', info)
         c.close()
 
+    def test_rules_about_certificates(self):
+        """The daemon behind the proxy decides by the name in the certificate."""
+        for name, text in (('virtqemud.conf', 'access_drivers = [ "rules" ]\n'),
+                           ('access.rules', "allow x509 '*client one*' *\nallow x509 * connect:getattr\n")):
+            with open(os.path.join(self.etc, 'libvirt', name), 'w', encoding='ascii') as f:
+                f.write(text)
+        self.begin(listen_tcp=True, auth_tcp='none')
+        self.assertEqual(self.virsh(self.uri(), 'list', '--all').returncode, 0)
+        for uri in (self.uri('other'), f'qemu+tcp://127.0.0.1:{self.tcp}/system'):
+            r = self.virsh(uri, 'list', '--all')
+            self.assertNotEqual(r.returncode, 0)
+            self.assertRegex(r.stderr, 'connect:search_domains|connect:getattr')
+
     def test_client_of_another_authority(self):
         self.begin()
         message = self.assertRefused(self.uri(p=self.pki.foreign) + '&no_verify=1', 'Foreign Authority')
