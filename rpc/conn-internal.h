@@ -5,6 +5,7 @@
 #include "rpc/conn.h"
 #include "rpc/frame.h"
 #include "rpc/keepalive.h"
+#include "rpc/share.h"
 #include "rpc/transport.h"
 
 enum { CONN_LOW = 128 << 10, CONN_HIGH = 512 << 10 };
@@ -34,6 +35,9 @@ struct Conn {
     bool drained;    /* the last read took all there was */
     bool in_blocked; /* we do not read */
     bool more;       /* on_more() is posted */
+    Share *share;    /* of user; NULL without */
+    ShareLink share_link;
+    bool wide;       /* the socket's buffer is that of a stream: conn_widen() */
     LoopIo io;
     sd_event_source *flush_timer;
     User *user;

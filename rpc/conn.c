@@ -5,8 +5,8 @@
  *
  * Input. A wake-up reads once or a few times into a small buffer on the stack (the rest of a big
  * frame straight into its Message), so an idle connection keeps no buffer. At most IN_BATCH
- * messages are handed out per wake-up; what else has been read waits in 'backlog' and goes on in
- * the next turn of the loop. Descriptors stay with their message, see frame.h.
+ * messages are handed out per wake-up, or less when its user has had its share of the turn (share.h);
+ * what else has been read waits in 'backlog' and goes on in a later turn of the loop. Descriptors stay with their message, see frame.h.
  *
  * Pausing. While paused, the connection goes on reading into the backlog until BACKLOG_MAX bytes
  * of frames wait there. Keepalive frames among them are answered at once. So a peer that waits
@@ -44,8 +44,11 @@ enum {
     READ_CHUNK = 8 << 10,
     IN_BATCH = 16, /* messages per wake-up */
     IN_BATCH_BYTES = 512 << 10,
+    COST_BYTES = 512,         /* that cost as much as a small message */
     BACKLOG_MAX = 256 << 10,
     IOV_MAX_ITEMS = 32,
+    STREAM_FRAME = 64 << 10,
+    STREAM_BUFFER = 1 << 20,
     BATCH_FLUSH = 256 << 10,   /* a batch does not hold back more than this */
     FLUSH_USEC = 10 * 1000000, /* how long a closing connection tries to write what is queued */
 };
@@ -133,7 +136,7 @@ static void conn_arm(Conn *c)
     if (!c->io.loop || c->handshaking)
         return;
 
-    bool in = !c->eof && !c->flushing && !conn_input_full(c);
+    bool in = !c->eof && !c->flushing && !conn_input_full(c) && !c->share_link.queued;
 
     c->in_blocked = !in;
     loop_io_set(&c->io, (in ? EPOLLIN : 0) | (c->out.blocked ? EPOLLOUT : 0));
@@ -164,6 +167,8 @@ static void out_clear(Conn *c)
 static void conn_release(Conn *c)
 {
     loop_io_remove(&c->io);
+    if (c->share)
+        share_leave(c->share, &c->share_link);
     c->flush_timer = sd_event_source_disable_unref(c->flush_timer);
     keepalive_done(&c->keepalive);
     c->rx = conn_transport_free(c->rx);
@@ -221,6 +226,7 @@ Conn *conn_unref(Conn *c)
         return NULL;
     conn_release(c);
     g_clear_error(&c->why);
+    share_unref(c->share);
     user_unref(c->user);
     g_free(c);
     return NULL;
@@ -446,6 +452,18 @@ static void conn_output(Conn *c)
     }
 }
 
+/* The kernel says that a local socket is writable when three quarters of its buffer are empty. While we
+ * come round to it, the peer has only the last quarter to read: for streams that must be a lot. Only
+ * who sends frames of such size gets this. It works without, only slower. */
+static void conn_widen(Conn *c)
+{
+    const int size = STREAM_BUFFER / 2; /* the kernel doubles it */
+
+    c->wide = true;
+    if (c->can_fds && setsockopt(c->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static bool conn_takes_output(const Conn *c)
 {
     return !c->closed && !c->flushing && !c->out.dead;
@@ -463,6 +481,9 @@ static void conn_send_here(Conn *c, Message *m, bool then_layer)
         conn_lost(c, why);
         return;
     }
+
+    if (G_UNLIKELY(m->len >= STREAM_FRAME && !c->wide))
+        conn_widen(c);
 
     OutItem *i = g_new0(OutItem, 1);
 
@@ -558,13 +579,40 @@ static void on_more(void *data)
     conn_batch_end();
 }
 
-/* Goes on with the input in the next turn of the loop. */
+static void on_share(void *conn)
+{
+    g_autoptr(Conn) c = conn_ref(conn);
+
+    conn_batch_begin();
+    conn_deliver_backlog(c);
+    conn_batch_end();
+}
+
+/* Goes on with the input in a later turn of the loop, the next one if there are no other users. */
 void conn_want_more(Conn *c)
 {
+    if (c->share) {
+        if (!c->closed)
+            share_queue(c->share, &c->share_link, c);
+        return;
+    }
     if (c->more)
         return;
     c->more = true;
     loop_post(c->loop, on_more, conn_ref(c));
+}
+
+static bool conn_may_deliver(const Conn *c)
+{
+    return c->delivered < IN_BATCH && (!c->share || share_left(c->share));
+}
+
+static void conn_deliver(Conn *c, Message *m)
+{
+    c->delivered++;
+    if (c->share)
+        share_used(c->share, 1);
+    c->ops->message(c, m, c->data);
 }
 
 /* Hands one message to the owner or keeps it for later. Takes m. */
@@ -576,13 +624,12 @@ static void conn_take_message(Conn *c, Message *m)
         keepalive_frame(c, m);
         return;
     }
-    if (c->pauses || c->delivered == IN_BATCH || !g_queue_is_empty(&c->backlog)) {
+    if (c->pauses || !conn_may_deliver(c) || !g_queue_is_empty(&c->backlog)) {
         c->backlog_bytes += m->len;
         g_queue_push_tail(&c->backlog, g_steal_pointer(&own));
         return;
     }
-    c->delivered++;
-    c->ops->message(c, m, c->data);
+    conn_deliver(c, m);
 }
 
 /* The input has ended (or nobody takes our output) and everything before has been handed out. */
@@ -629,6 +676,8 @@ static void conn_read(Conn *c)
         }
         c->bytes_in += r;
         total += r;
+        if (c->share)
+            share_used(c->share, r / COST_BYTES);
         if (bad_fds) {
             error_set(&error, VIR_ERR_RPC,
                       "file descriptors that could not be received, one at a time is expected");
@@ -675,7 +724,7 @@ static void conn_read(Conn *c)
             c->drained = true;
             break;
         }
-        if (total >= IN_BATCH_BYTES || c->delivered == IN_BATCH || conn_input_full(c))
+        if (total >= IN_BATCH_BYTES || !conn_may_deliver(c) || conn_input_full(c))
             break;
     }
     keepalive_heard(&c->keepalive);
@@ -684,12 +733,16 @@ static void conn_read(Conn *c)
 static void conn_input(Conn *c)
 {
     c->delivered = 0;
-    while (!c->pauses && c->delivered < IN_BATCH && !g_queue_is_empty(&c->backlog)) {
+    if (c->share && !share_left(c->share)) {
+        conn_want_more(c);
+        conn_arm(c);
+        return;
+    }
+    while (!c->pauses && conn_may_deliver(c) && !g_queue_is_empty(&c->backlog)) {
         g_autoptr(Message) m = g_queue_pop_head(&c->backlog);
 
         c->backlog_bytes -= m->len;
-        c->delivered++;
-        c->ops->message(c, m, c->data);
+        conn_deliver(c, m);
         if (c->closed || c->flushing)
             return;
     }
@@ -761,6 +814,20 @@ static void on_io(LoopIo *io, uint32_t revents)
     conn_batch_end();
 }
 
+void conn_act_for(Conn *c, User *user)
+{
+    bool queued = c->share_link.queued;
+
+    if (c->closed || !user)
+        return;
+    if (c->share)
+        share_leave(c->share, &c->share_link);
+    share_unref(c->share);
+    c->share = share_get(c->loop, user, on_share);
+    if (queued)
+        conn_want_more(c);
+}
+
 void conn_pause(Conn *c)
 {
     c->pauses++;
@@ -795,6 +862,7 @@ Conn *conn_new(Loop *loop, int fd, User *user, const ConnOps *ops, void *data, G
     c->loop = loop;
     c->fd = -1;
     c->user = user_ref(user);
+    c->share = user ? share_get(loop, user, on_share) : NULL;
     c->ops = ops;
     c->data = data;
     c->can_fds = addr.ss_family == AF_UNIX;

@@ -58,6 +58,8 @@ void conn_abandon(Conn *c);
 void conn_batch_begin(void);
 void conn_batch_end(void);
 bool conn_is_closed(const Conn *c);
+/* Whose share of the loop's turns this connection takes (share.h), when that is not who pays for it. */
+void conn_act_for(Conn *c, User *user);
 void conn_pause(Conn *c);
 void conn_resume(Conn *c);
 void conn_set_frame_max(Conn *c, uint32_t max);

@@ -145,8 +145,7 @@ static bool core_connect_set_identity(Call *c, const remote_connect_set_identity
     g_autoptr(Identity) id = identity_from_params(a->params.params_val, a->params.params_len, err);
     if (!id)
         return false;
-    identity_unref(client->identity);
-    client->identity = g_steal_pointer(&id);
+    client_act_for(client, g_steal_pointer(&id));
     return true;
 }
 

@@ -15,7 +15,9 @@ enum { FEATURE_FD_PASSING = 8, FEATURE_KEEPALIVE = 10 };
 
 enum {
     PARKED_MAX = 1 << 20,   /* bytes that wait for one upstream to open; then the client pauses */
-    UPSTREAM_LOW = 256 << 10, UPSTREAM_HIGH = 2 << 20,
+    /* Some frames of a stream: below 'low' the other side goes on, and must be in time. */
+    UPSTREAM_LOW = 512 << 10, UPSTREAM_HIGH = 2 << 20,
+    CLIENT_LOW = 512 << 10, CLIENT_HIGH = 1 << 20,
 };
 
 typedef enum UpstreamState { UP_CONNECTING, UP_AUTH, UP_IDENTITY, UP_OPEN, UP_READY } UpstreamState;

@@ -136,6 +136,7 @@ static bool forward_opened(Client *c, void *data)
     s->f = data;
     s->client = c;
     c->data = s;
+    conn_set_marks(c->conn, CLIENT_LOW, CLIENT_HIGH);
     return true;
 }
 

@@ -160,6 +160,18 @@ void client_send(Client *c, Message *m)
     conn_send(c->conn, m);
 }
 
+void client_act_for(Client *c, Identity *who)
+{
+    g_autoptr(User) user = NULL;
+
+    identity_unref(c->identity);
+    c->identity = who;
+    if (!c->server || !c->server->users)
+        return;
+    user = user_registry_get(c->server->users, who->has_unix ? who->uid : (uid_t)-1);
+    conn_act_for(c->conn, user);
+}
+
 void client_close(Client *c, bool flush)
 {
     c->closing = true;

@@ -94,6 +94,8 @@ void server_set_on_count(Server *s, void (*fn)(void *data), void *data); /* numb
 Client *client_ref(Client *c);
 Client *client_unref(Client *c); /* any thread; freed on the loop thread */
 void client_send(Client *c, Message *m); /* any thread */
+/* It speaks for somebody else from now on (taken). Loop thread. */
+void client_act_for(Client *c, Identity *who);
 void client_close(Client *c, bool flush);
 /* One line about a client that is closed for what it did, or none when there were many lately. */
 void client_log_bad(Client *c, const char *why);

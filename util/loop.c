@@ -53,6 +53,7 @@ struct Loop {
     LoopIo wake_io, sd_io;
     bool attend; /* sd-event has something to do, or may have */
     bool ran;    /* callbacks since it was last looked at */
+    uint64_t turns;
     unsigned put_off;
     struct epoll_event ready[EVENTS_MAX];
     int n_ready, at; /* those of this turn; [at] is next */
@@ -274,6 +275,8 @@ int loop_turn(Loop *l, uint64_t usec)
     for (;;) {
         int done = 0;
 
+        l->turns++;
+
         /* Sockets that are ready go first, so that nobody is taken for silent who has written. */
         if (l->attend && (l->put_off == 0 || l->put_off > PUT_OFF_MAX)) {
             done = serve_sd_event(l);
@@ -351,6 +354,11 @@ void loop_post(Loop *l, void (*fn)(void *data), void *data)
     if (wake)
         (void)!write(l->wake, &(uint64_t){ 1 }, sizeof(uint64_t)); /* cannot overflow */
     atomic_fetch_sub(&l->posting, 1);
+}
+
+uint64_t loop_turns(const Loop *l)
+{
+    return l->turns;
 }
 
 bool loop_is_current(const Loop *l)

@@ -29,6 +29,8 @@ int loop_turn(Loop *l, uint64_t usec);
 void loop_exit(Loop *l, int code);
 /* Any thread: run fn(data) on the loop thread, in order of posting. Never runs fn at once. */
 void loop_post(Loop *l, void (*fn)(void *data), void *data);
+/* How many turns it has made; counts up while callbacks run. */
+uint64_t loop_turns(const Loop *l);
 bool loop_is_current(const Loop *l);
 /* Runs what is posted, until nothing is: when the loop has ended and the workers are joined. */
 void loop_drain(Loop *l);

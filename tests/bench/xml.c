@@ -98,8 +98,9 @@ int main(int argc, char **argv)
         b[r] = round_of(docs, theirs);
     }
     double us = median(a, ROUNDS), limit = median(b, ROUNDS);
-    printf("%u documents, %.1f kB each: parse and format %.1f us, libxml2 alone %.1f us, ratio %.2f\n", docs->len,
-           (double)bytes / docs->len / 1000, us, limit, us / limit);
+    printf(
+        "%u documents, %.1f kB each: parse and format %.1f us, libxml2 alone %.1f us, ratio %.2f\n",
+        docs->len, (double)bytes / docs->len / 1000, us, limit, us / limit);
     for (unsigned i = 0; i < docs->len; i++)
         g_free(g_array_index(docs, Doc, i).text);
     return 0;
