@@ -225,7 +225,8 @@ static bool validate_memory(const DomainDef *d, GError **err)
         error_set(err, VIR_ERR_XML_ERROR, "domain/maxMemory: the number of slots is missing");
         return false;
     }
-    if (!d->memory && d->virt != VIRT_NONE && !domain_count(d, DEVICE_MEMORY)) {
+    /* The containers of openvz have their limits elsewhere. */
+    if (!d->memory && d->virt != VIRT_NONE && d->virt != VIRT_OPENVZ && !domain_count(d, DEVICE_MEMORY)) {
         error_set(err, VIR_ERR_XML_ERROR,
                   "Memory size must be specified via <memory> or in the <numa> configuration");
         return false;

@@ -20,6 +20,21 @@ class Tools(OwnSandbox):
                                     'MODVIRT_MODULE_DIR': os.path.join(self.sandbox.dir, 'modules')})
         return status, out, err
 
+    def test_documents_are_recognised(self):
+        path = os.path.join(self.sandbox.dir, 'secret.xml')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write("<secret><uuid>22e1353d-c27e-4d6d-bf15-465053e6ba0b</uuid><usge type='volume'/></secret>")
+        status, out, err = self.modvirt('convert', path)
+        self.assertEqual(status, 0, err)
+        self.assertIn("<secret ephemeral='no' private='no'>", out)
+        status, out, err = self.modvirt('validate', path)
+        self.assertEqual(status, 1, out)
+        self.assertIn("secret/usge: unknown element; did you mean 'usage'?", out)
+        status, out, err = self.modvirt('convert', '--help')
+        self.assertEqual(status, 0, err)
+        self.assertIn('usage: modvirt convert', out)
+        self.assertEqual(self.modvirt('convert')[0], 2)
+
     def test_convert_by_the_rules_of_a_driver(self):
         path = os.path.join(self.sandbox.dir, 'convert.xml')
         with open(path, 'w', encoding='utf-8') as f:

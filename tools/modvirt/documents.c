@@ -186,11 +186,27 @@ int cmd_convert(int argc, char **argv)
             return usage_error(self);
         }
     }
+    if (optind != argc - 1)
+        return usage_error(self);
+
+    g_autoptr(GError) err = NULL;
+    gsize len = 0;
+    g_autofree char *text = read_document(argv[optind], XML_SIZE_MAX, &len, &err);
+    if (!text)
+        return trouble("convert", "%s", err->message);
+    const DocKind *found = from ? NULL : kind_of(text, len, &err);
+    if (!from && !found) {
+        g_autofree char *why = error_text(err);
+        fprintf(stderr, "%s: %s\n", argv[optind], why);
+        return EXIT_NO;
+    }
+    if (found)
+        from = found->name;
     bool native = to && g_str_has_suffix(to, "-argv") && g_strcmp0(from, "domain") == 0;
     g_autofree char *named = native && !driver ? g_strndup(to, strlen(to) - strlen("-argv")) : NULL;
     if (named)
         driver = named; /* "qemu-argv" is what "qemu" makes */
-    if (!from || optind != argc - 1 || (capabilities && !driver))
+    if (capabilities && !driver)
         return usage_error(self);
     if (to && !native && strcmp(from, to) != 0)
         return trouble("convert",
@@ -200,11 +216,6 @@ int cmd_convert(int argc, char **argv)
     if (!k)
         return EXIT_TROUBLE;
 
-    g_autoptr(GError) err = NULL;
-    gsize len = 0;
-    g_autofree char *text = read_document(argv[optind], XML_SIZE_MAX, &len, &err);
-    if (!text)
-        return trouble("convert", "%s", err->message);
     if (!mode)
         parse = k->tool_parse, format |= k->tool_format;
     if (driver)

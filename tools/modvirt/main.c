@@ -15,8 +15,8 @@
 
 /* clang-format off */
 const Command commands[] = {
-    { "validate",  cmd_validate,  "[--json] [--kind KIND] FILE...", "check documents of any kind, strictly" },
-    { "convert",   cmd_convert,   "--from KIND --to KIND|qemu-argv [--driver NAME [--capabilities FILE]] [--live|--inactive|--migratable] [--secure] FILE", "show a document as it is understood" },
+    { "validate",  cmd_validate,  "[--json] [--kind KIND] FILE...", "check documents of any kind, strictly; FILE may be - (standard input); 0: all valid, 1: not, 2: trouble" },
+    { "convert",   cmd_convert,   "[--from KIND] [--to KIND|qemu-argv] [--driver NAME [--capabilities FILE]] [--live|--inactive|--migratable] [--secure] FILE", "show a document as it is understood" },
     { "schema",    cmd_schema,    "[KIND]", "RELAX NG schema of a kind; without: list the kinds" },
     { "reference", cmd_reference, "DIR", "write a reference page per kind of document" },
     { "calls",     cmd_calls,     "[DAEMON]", "calls in flight: who, what, how long, waiting for what" },
@@ -100,6 +100,10 @@ int main(int argc, char **argv)
     if (!c) {
         fprintf(stderr, "modvirt: there is no command '%s'; see modvirt --help\n", argv[1]);
         return EXIT_TROUBLE;
+    }
+    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        printf("modvirt %s: %s\nusage: modvirt %s %s\n", c->name, c->what, c->name, c->usage);
+        return EXIT_OK;
     }
     return c->run(argc - 1, argv + 1);
 }
