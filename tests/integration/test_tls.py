@@ -24,6 +24,8 @@ def shared_pki():
         p.client('other', 'client two')
         p.client('expired', 'old client', ['activation_date = "2020-01-01 00:00:00"', 'expiration_date = "2021-02-03 00:00:00"'])
         p.server('old-server', lines=['activation_date = "2020-01-01 00:00:00"', 'expiration_date = "2021-02-03 00:00:00"'])
+        p.client('early', 'new client', ['activation_date = "2090-04-05 00:00:00"', 'expiration_date = "2091-02-03 00:00:00"'])
+        p.server('early-server', lines=['activation_date = "2090-04-05 00:00:00"', 'expiration_date = "2091-02-03 00:00:00"'])
         p.server('elsewhere', names=('elsewhere.example',))
         p.foreign = pki.Pki(os.path.join(directory, 'b'), 'Foreign Authority')
         p.foreign.client()
@@ -101,6 +103,13 @@ class Tls(NetworkTest):
         self.assertRefused(self.uri('expired') + '&no_sanity=1&no_verify=1', '2021-02-03', 'expired')
         self.assertServed(self.uri())
 
+    def test_client_of_the_future(self):
+        self.begin()
+        message = self.assertRefused(self.uri('early') + '&no_sanity=1&no_verify=1', '2090-04-05')
+        self.assertIn('new client', message)
+        self.wait_log('2090-04-05')
+        self.assertServed(self.uri())
+
     def test_client_without_a_certificate(self):
         self.begin()
         directory = tempfile.mkdtemp()
@@ -164,6 +173,11 @@ class Tls(NetworkTest):
         self.server('old-server')
         self.begin_bad()
         self.assertOff('servercert.pem', 'expired on 2021-02-03', 'CN=localhost')
+
+    def test_our_certificate_is_not_valid_yet(self):
+        self.server('early-server')
+        self.begin_bad()
+        self.assertOff('servercert.pem', '2090-04-05', 'CN=localhost')
 
     def test_our_certificate_is_of_another_authority(self):
         self.server('server', p=self.pki.foreign)
