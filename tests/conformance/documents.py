@@ -97,7 +97,7 @@ class Documents:
         self.p.stdin.flush()
         words = self.p.stdout.readline().split()
         if not words:
-            raise SystemExit('the tool died on %s' % path)
+            raise RuntimeError('the tool died on %s' % path)
         text = self.p.stdout.read(int(words[-1])).decode(errors='replace')
         return (text, None, 0) if words[0] == b'ok' else (None, text, int(words[1]))
 

@@ -62,7 +62,7 @@ def shell_text(words):
 
 def settings(case):
     fields = {}
-    for key, value in case['params'].get('driver_config_changes', {}).items():
+    for key, value in (case['params'].get('driver_config_changes') or {}).items():
         if key in SETTINGS and value not in (None, False, 0, ''):
             fields[SETTINGS[key]] = value
     if 'vnc_host_audio' in fields or 'nographics_host_audio' in fields:
