@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "measures.h"
+#include "tests/bench/measures.h"
 
 static const struct {
     const char *name;

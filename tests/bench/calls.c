@@ -10,7 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "measures.h"
+#include "tests/bench/measures.h"
 
 enum { CLIENTS_MAX = 512, SAMPLES_MAX = 4000000, IDLE_CLIENTS = 500 };
 

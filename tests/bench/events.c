@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "measures.h"
+#include "tests/bench/measures.h"
 
 enum { SUBSCRIBERS_MAX = 1000, EVENT_BYTES = 84 };
 

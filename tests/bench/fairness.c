@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "measures.h"
+#include "tests/bench/measures.h"
 
 enum { HELD = 5000, ACTIVE = 512, FLOOD = 200, PIPELINED = 64, NICE = 10, SAMPLES = 2000000 };
 enum { UID_ACTIVE = 20001, UID_WAITING = 20002, UID_HOSTILE = 20003 };

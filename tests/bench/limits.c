@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The servers that daemons are compared with. Each is as little as does the job with epoll. */
-#include "limits.h"
+#include "tests/bench/limits.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -3,7 +3,7 @@
  * each. They end with us, or with end_child(). */
 #pragma once
 
-#include "wire.h"
+#include "tests/bench/wire.h"
 
 /* A call as bytes, and the size of its answer, learnt from the daemon. */
 typedef struct Exchange {

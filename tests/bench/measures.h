@@ -2,7 +2,7 @@
 /* What is measured, one section of the printed table each. */
 #pragma once
 
-#include "limits.h"
+#include "tests/bench/limits.h"
 
 typedef struct Targets {
     const char *daemon, *proxy; /* sockets; proxy NULL: there is none */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "measures.h"
+#include "tests/bench/measures.h"
 
 static const char uri[] = "storage:///system";
 enum { SERIAL = 1, ROUNDS = 5 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Frames and connections of the benchmarks; one thread per process. */
-#include "wire.h"
+#include "tests/bench/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
