@@ -77,12 +77,18 @@ static void td_exit(void *data)
     loop_exit(td.loop, 0);
 }
 
-static void td_stop(void)
+/* Of a loop that was told to exit. */
+static void td_join(void)
 {
-    loop_post(td.loop, td_exit, NULL);
     pthread_join(td.thread, NULL);
     unlink(td.path);
     unlink(td.ro_path);
+}
+
+static G_GNUC_UNUSED void td_stop(void)
+{
+    loop_post(td.loop, td_exit, NULL);
+    td_join();
 }
 
 typedef struct Reply {

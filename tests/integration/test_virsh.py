@@ -368,6 +368,7 @@ class Boot(TestCase):
         name, console = self.boot()
         pid = emulators(name)
         domid = virsh('domid', name)
+        wait_for('the prompt', lambda: b'guest#' in self.read(console))  # who hears the power button is there then
         virsh('reboot', name)
         wait_for('a second greeting', lambda: self.read(console).count(GREETING) == 2, 40)
         self.assertEqual(virsh('domstate', name).strip(), 'running')
