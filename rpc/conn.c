@@ -392,6 +392,7 @@ static void conn_write_failed(Conn *c, int errnum)
     }
     conn_arm(c);
     conn_want_more(c);
+    conn_check_marks(c); /* who paused us because of the output waits for this */
 }
 
 static void conn_flush(Conn *c)

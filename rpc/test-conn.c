@@ -15,6 +15,7 @@ static int peer; /* the other end, raw */
 static GQueue got = G_QUEUE_INIT; /* of Message */
 static unsigned n_closed, n_congested, n_relaxed;
 static bool closed_with_error;
+static bool pause_when_congested; /* as servers do */
 static enum { KEEP, CLOSE_IN_MESSAGE, UNREF_IN_MESSAGE, ECHO } in_message;
 
 static void on_message(Conn *c, Message *m, void *data)
@@ -37,6 +38,8 @@ static void on_congested(Conn *c, bool on, void *data)
         n_congested++;
     else
         n_relaxed++;
+    if (pause_when_congested)
+        (on ? conn_pause : conn_resume)(c);
 }
 
 static void on_closed(Conn *c, const GError *why, void *data)
@@ -389,6 +392,29 @@ static void test_peer_gone(void)
     teardown();
 }
 
+/* One who has calls waiting behind replies that he did not take, and goes. */
+static void test_deaf_peer_gone(void)
+{
+    setup(NULL);
+    pause_when_congested = true;
+    conn_set_marks(conn, 10000, 1 << 20);
+    for (uint32_t i = 0; !n_congested; i++) {
+        g_autoptr(Message) m = numbered(i, 1000);
+
+        conn_send(conn, m);
+        assert(i < 10000);
+    }
+    send_numbered(1, 10);
+    send_numbered(2, 10);
+    run_ready(loop);
+    assert(got.length == 0 && n_closed == 0);
+    fd_close(&peer);
+    RUN_UNTIL(loop, n_closed == 1);
+    expect_serials(1, 2);
+    pause_when_congested = false;
+    teardown();
+}
+
 static void test_close_in_callback(void)
 {
     setup(NULL);
@@ -570,6 +596,7 @@ int main(void)
     test_pause();
     test_pause_pushes_back();
     test_peer_gone();
+    test_deaf_peer_gone();
     test_close_in_callback();
     test_close_with_flush();
     test_send_from_other_thread();
