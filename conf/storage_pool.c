@@ -352,19 +352,30 @@ void storage_pool_source_free(StoragePoolSource *s)
     conf_free(&storage_pool_source_desc, s);
 }
 
-/* A list says nothing about the type of its sources: what is in them tells. */
+/* A list says nothing about the type of its sources: what is in them tells. Elements that are empty are
+ * not written again, so they tell nothing. */
+static StoragePoolType type_of_source(xmlNode *source)
+{
+    xmlNode *dir = xml_child(source, "dir"), *name = xml_child(source, "name"), *f = xml_child(source, "format");
+    const char *format = f ? xml_attr_get(f, "type") : NULL;
+    g_autofree char *text = name ? xml_text_dup(name) : NULL;
+
+    if (dir && xml_attr_get(dir, "path"))
+        return POOL_NETFS;
+    if (xml_child(source, "host"))
+        return POOL_ISCSI;
+    if (text && *text)
+        return POOL_LOGICAL;
+    return format && enum_value(&pool_disk_format_names, format) >= 0 ? POOL_DISK : POOL_FS;
+}
+
 static bool source_list_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
 {
     StorageSourceList *l = base;
 
     for (xmlNode *n = xml_child(el, "source"); n; n = xml_next(n, "source")) {
         StoragePoolSource *s = g_new0(StoragePoolSource, 1);
-        const char *format = xml_child(n, "format") ? xml_attr_get(xml_child(n, "format"), "type") : NULL;
-        s->type = xml_child(n, "dir")                           ? POOL_NETFS
-                  : xml_child(n, "host")                        ? POOL_ISCSI
-                  : xml_child(n, "name")                        ? POOL_LOGICAL
-                  : format && enum_value(&pool_disk_format_names, format) >= 0 ? POOL_DISK
-                                                                : POOL_FS;
+        s->type = type_of_source(n);
         if (!l->sources)
             l->sources = g_ptr_array_new();
         g_ptr_array_add(l->sources, s);

@@ -121,6 +121,10 @@ static void test_sources_and_capabilities_of_pools(void)
     becomes("storagesources",
             "<sources>\n  <source>\n    <host name='h'/>\n    <dir path='/x'/>\n    <format type='nfs'/>\n  </source>\n"
             "  <source>\n    <device path='/dev/sdb'/>\n    <name>vg</name>\n    <format type='lvm2'/>\n  </source>\n</sources>\n", NULL);
+    /* An element that says nothing does not tell the type, or the next reader would see another. */
+    becomes("storagesources", "<sources><source><host name='h'/><dir/></source><source><name/></source></sources>",
+            "<sources>\n  <source>\n    <host name='h'/>\n  </source>\n"
+            "  <source>\n    <format type='auto'/>\n  </source>\n</sources>\n");
 
     g_autoptr(GError) err = NULL;
     g_autoptr(StoragePoolCaps) caps = storage_pool_caps_new(UINT64_C(1) << POOL_DIR);
