@@ -11,6 +11,7 @@
 #include "protocols/log_procs.h"
 #include "protocols/lxc_monitor_procs.h"
 #include "protocols/lxc_procs.h"
+#include "protocols/modvirt_procs.h"
 #include "protocols/net_types.h"
 #include "protocols/qemu_procs.h"
 #include "protocols/remote_procs.h"
@@ -20,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const ProgramInfo *const programs[] = {
     &remote_program, &qemu_program, &lxc_program, &admin_program, &lock_program, &log_program, &lxc_monitor_program,
+    &modvirt_program,
 };
 
 static void try(xdrproc_t xdr, size_t size, const uint8_t *p, size_t n)
@@ -46,8 +48,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 4)
         return 0;
-    if (data[0] == 0xff) {
-        try((xdrproc_t)xdr_net_error, sizeof(net_error), data + 4, size - 4);
+    if (data[0] >= 0xfd) { /* what belongs to no procedure */
+        static const struct { xdrproc_t xdr; size_t size; } common[] = {
+            { (xdrproc_t)xdr_net_header, sizeof(net_header) },
+            { (xdrproc_t)xdr_net_error, sizeof(net_error) },
+            { (xdrproc_t)xdr_net_stream_hole, sizeof(net_stream_hole) },
+        };
+        try(common[data[0] - 0xfd].xdr, common[data[0] - 0xfd].size, data + 4, size - 4);
         return 0;
     }
     program = programs[data[0] % G_N_ELEMENTS(programs)];
