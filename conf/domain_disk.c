@@ -245,7 +245,7 @@ static const ConfCustom outside_encryption = { outside_encryption_parse, outside
     CONF_STR(S, fdgroup, "source/@fdgroup", 0, "name of descriptors that the client passed", ON(FILE)), \
     CONF_CONST("source/@type", "pci", ON(NVME)), \
     CONF_YESNO(S, nvme_managed, "source/@managed", 0, "detach the device from the host", ON(NVME)), \
-    CONF_U64(S, nvme_namespace, "source/@namespace", CF_REQUIRED | CF_IF_ELEMENT, "NVMe namespace, from 1", CONF_NUM(num_positive), ON(NVME)), \
+    CONF_U64(S, nvme_namespace, "source/@namespace", CF_REQUIRED, "NVMe namespace, from 1", CONF_NUM(num_positive), ON(NVME)), \
     CONF_ENUM(S, protocol, "source/@protocol", storage_protocol_names, CF_REQUIRED | CF_IF_ELEMENT, "network protocol", ON(NETWORK)), \
     CONF_STR(S, name, "source/@name", 0, "export, image or volume name", ON(NETWORK)), \
     CONF_STR(S, query, "source/@query", 0, "query part of the URI", ON(NETWORK)), \

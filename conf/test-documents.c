@@ -115,6 +115,7 @@ static void test_a_number_that_must_be_there_may_be_zero(void)
             "<disk type='nvme'><source type='pci' namespace='0'><address bus='1' slot='0' function='0'/></source>"
             "<target dev='vda'/></disk>",
             "disk/source/@namespace: 0 is out of range");
+    refused("device-disk", "<disk type='nvme'><target dev='vda'/></disk>", "'source/@namespace' is missing");
     becomes("storagevol",
             "<volume type='file'>\n  <name>v</name>\n  <capacity unit='bytes'>0</capacity>\n  <allocation unit='bytes'>0</allocation>\n"
             "  <target>\n    <path>/v</path>\n    <format type='raw'/>\n  </target>\n</volume>\n", NULL);
