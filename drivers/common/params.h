@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Typed parameters: lists that a handler answers with, and checked reading of lists that a client
+ * sent. Any thread; a list belongs to one.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "protocols/remote_types.h"
+
+/* Answers -------------------------------------------------------------------------------------- */
+
+typedef struct ParamList {
+    remote_typed_param *val; /* as the generated answers have it: owned, names and strings too */
+    u_int len, room;
+} ParamList;
+
+/* Each adds one parameter; the name is a format, for names with numbers in them. Strings are copied;
+ * a NULL string adds nothing. */
+void params_add_int(ParamList *l, int v, const char *name, ...) G_GNUC_PRINTF(3, 4);
+void params_add_uint(ParamList *l, unsigned v, const char *name, ...) G_GNUC_PRINTF(3, 4);
+void params_add_llong(ParamList *l, int64_t v, const char *name, ...) G_GNUC_PRINTF(3, 4);
+void params_add_ullong(ParamList *l, uint64_t v, const char *name, ...) G_GNUC_PRINTF(3, 4);
+void params_add_double(ParamList *l, double v, const char *name, ...) G_GNUC_PRINTF(3, 4);
+void params_add_bool(ParamList *l, bool v, const char *name, ...) G_GNUC_PRINTF(3, 4);
+void params_add_string(ParamList *l, const char *v, const char *name, ...) G_GNUC_PRINTF(3, 4);
+
+void params_clear(ParamList *l);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ParamList, params_clear)
+
+/* Moves the list into FIELD, the `params` member of a generated answer; the list is empty then. */
+#define params_give(l, field)                                                                       \
+    do {                                                                                            \
+        (field)->params_len = (l)->len;                                                             \
+        (field)->params_val = g_steal_pointer(&(l)->val);                                           \
+        (l)->len = (l)->room = 0;                                                                   \
+    } while (0)
+
+/* The calls that answer with at most as many parameters as the client has room for: true when ASKED is
+ * 0, the question for the number alone (answered by the caller: nparams = l->len, no parameters).
+ * Otherwise cuts the list to ASKED and returns false. */
+bool params_only_count(ParamList *l, int asked);
+
+/* Requests ------------------------------------------------------------------------------------- */
+
+typedef struct ParamRow {
+    const char *name;
+    int type;      /* VIR_TYPED_PARAM_* */
+    bool repeated; /* may stand more than once */
+} ParamRow;
+
+/* Do the N parameters have names and types that ROWS know, each once? *err names the one that does not.
+ * Bindings send numbers with the type that they guess: a number whose value fits is converted in place. */
+bool params_check(remote_typed_param *params, u_int n, const ParamRow *rows, size_t n_rows, GError **err);
+
+/* The first of that name; NULL when there is none. */
+const remote_typed_param *params_find(const remote_typed_param *params, u_int n, const char *name);
