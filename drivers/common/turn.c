@@ -172,6 +172,26 @@ void turn_require_status(DomainTurn *t)
     t->status_required = true;
 }
 
+bool turn_write_intent(DomainTurn *t, const DomainDef *live, DriverStatus *status, GError **err)
+{
+    g_autoptr(DomainView) v = view_clone(t->next);
+
+    shared_def_unref(v->live);
+    driver_status_unref(v->status);
+    v->live = shared_def_new(domain_copy(live));
+    v->status = driver_status_ref(status);
+    v->id = -1;
+    return store_write_status(v, err);
+}
+
+void turn_drop_intent(DomainTurn *t)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!store_remove_status(t->next->name, &error))
+        log_error("cannot remove the status of domain '%s': %s", t->next->name, error->message);
+}
+
 void turn_emit(DomainTurn *t, Event *e)
 {
     if (e)
@@ -203,7 +223,7 @@ static bool write_files(DomainTurn *t, GError **err)
 
     g_autoptr(GError) error = NULL;
     bool active = !t->remove && view_active(v);
-    bool was_active = t->base && view_active(t->base);
+    bool was_active = t->base && t->base->live; /* or about to be, when a daemon was killed */
     if (active && t->status_dirty) {
         bool written = store_write_status(v, &error);
         if (!written && t->status_required) {

@@ -39,6 +39,11 @@ void turn_remove(DomainTurn *t);
 void turn_require_status(DomainTurn *t);
 /* Takes the event; it leaves at commit. */
 void turn_emit(DomainTurn *t, Event *e);
+/* Writes the status file of a start that is about to touch the host, without publishing anything: a daemon
+ * killed from here on finds it as an inactive domain with a live definition and a status, and undoes
+ * what there is. The commit of the running guest replaces it; turn_drop_intent() removes it. */
+bool turn_write_intent(DomainTurn *t, const DomainDef *live, DriverStatus *status, GError **err);
+void turn_drop_intent(DomainTurn *t);
 /* Commits what there is so far and goes on; after the guest was changed irreversibly. */
 bool turn_checkpoint(DomainTurn *t, GError **err);
 

@@ -16,6 +16,7 @@
 #include "drivers/qemu/host.h"
 #include "drivers/qemu/launch.h"
 #include "drivers/qemu/process.h"
+#include "drivers/qemu/start.h"
 #include "util/error.h"
 #include "util/lock.h"
 #include "util/log.h"
@@ -173,7 +174,8 @@ static void autostart_turn(DomainTurn *t, void *unused)
     if (!t || view_active(turn_view(t)) || !turn_view(t)->config)
         return;
     const DomainDef *def = view_config(turn_view(t), NULL, &error);
-    if (!def || !process_start(t, domain_copy(def), 0, &error))
+    StartHow how = { 0 };
+    if (!def || !start_guest(t, domain_copy(def), &how, &error))
         log_error("cannot autostart '%s': %s", turn_view(t)->name, error->message);
 }
 

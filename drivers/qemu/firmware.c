@@ -237,11 +237,18 @@ static bool copy(int from, int to, const char *path, GError **err)
     }
 }
 
+bool qemu_firmware_needs_nvram(const DomainDef *d)
+{
+    const OsNvram *n = d->os.nvram;
+    const OsLoader *l = d->os.loader;
+    return l && l->type == LOADER_PFLASH && n && n->path && access(n->path, F_OK) < 0;
+}
+
 bool qemu_firmware_make_nvram(const DomainDef *d, GError **err)
 {
     const OsNvram *n = d->os.nvram;
     const OsLoader *l = d->os.loader;
-    if (!l || l->type != LOADER_PFLASH || !n || !n->path || access(n->path, F_OK) == 0)
+    if (!qemu_firmware_needs_nvram(d))
         return true;
     g_autofree char *usual = n->templ ? NULL : usual_template(l->path);
     const char *templ = n->templ ? n->templ : usual;

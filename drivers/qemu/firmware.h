@@ -15,5 +15,7 @@ extern const char *const qemu_firmware_dirs[];
  * that fits. Nothing to do when the document names a loader. dirs NULL: qemu_firmware_dirs.
  * nvram_dir: where a file of variables goes that has no path yet. */
 bool qemu_firmware_select(DomainDef *d, const char *const *dirs, const char *nvram_dir, GError **err);
+/* Whether the guest has a file of variables that does not exist yet. */
+bool qemu_firmware_needs_nvram(const DomainDef *d);
 /* Makes the file of variables from its template when it does not exist. Blocks. */
 bool qemu_firmware_make_nvram(const DomainDef *d, GError **err);

@@ -125,10 +125,15 @@ void qemu_status_format(const DriverStatus *base, GString *out)
     g_autofree char *monitor = g_markup_escape_text(s->monitor_path, -1);
     g_autofree char *dir = g_markup_escape_text(s->lib_dir, -1);
 
-    g_string_append_printf(out,
-                           "    <qemu pid='%d' startTime='%" G_GUINT64_FORMAT "' started='%" G_GINT64_FORMAT
-                           "' fakeReboot='%s'/>\n    <monitor path='%s'/>\n    <libDir path='%s'/>\n",
-                           (int)s->pid, s->start_time, s->started, s->fake_reboot ? "yes" : "no", monitor, dir);
+    g_string_append_printf(
+        out,
+        "    <qemu id='%d' pid='%d' startTime='%" G_GUINT64_FORMAT "' started='%" G_GINT64_FORMAT
+        "' fakeReboot='%s'%s/>\n    <monitor path='%s'/>\n    <libDir path='%s'/>\n",
+        s->id, (int)s->pid, s->start_time, s->started, s->fake_reboot ? "yes" : "no",
+        !s->starting     ? ""
+        : s->makes_nvram ? " starting='yes' makesNvram='yes'"
+                         : " starting='yes'",
+        monitor, dir);
 }
 
 static uint64_t attr_u64(const xmlNode *n, const char *name)
@@ -145,11 +150,17 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
     const char *lib = dir ? xml_attr_get(dir, "path") : NULL;
     uint64_t pid = attr_u64(qemu, "pid");
 
-    if (!path || !lib || pid == 0 || pid > INT_MAX) {
-        error_set(err, VIR_ERR_XML_ERROR, "domstatus/modvirt: process, monitor or directory is missing");
+    bool starting = qemu && g_strcmp0(xml_attr_get(qemu, "starting"), "yes") == 0;
+
+    if (!path || !lib || (pid == 0 && !starting) || pid > INT_MAX) {
+        error_set(err, VIR_ERR_XML_ERROR,
+                  "domstatus/modvirt: process, monitor or directory is missing");
         return NULL;
     }
     QemuStatus *s = qemu_status_new();
+    s->id = (int)MIN(attr_u64(qemu, "id"), INT_MAX);
+    s->starting = starting;
+    s->makes_nvram = g_strcmp0(xml_attr_get(qemu, "makesNvram"), "yes") == 0;
     s->pid = (pid_t)pid;
     s->start_time = attr_u64(qemu, "startTime");
     s->started = (int64_t)attr_u64(qemu, "started");

@@ -16,11 +16,11 @@ typedef struct Guest {
     Domain *domain; /* owner, not a reference */
     Lock lock;      /* of qmp */
     Qmp *qmp;       /* NULL: not running */
-    PidRef starting;/* under lock: the process of a start in progress, so that destroy can end it */
+    PidRef starting; /* under lock: process of a start in progress, for destroy to end */
     atomic_bool destroying;
     atomic_int pause_reason; /* why QEMU is about to stop: set by the event before STOP; -1 none */
     atomic_int shutdown;     /* GuestShutdown */
-    atomic_uint pending;    /* monitor events that wait for a turn */
+    atomic_uint pending;     /* monitor events that wait for a turn */
     atomic_bool fake_reboot; /* the next SHUTDOWN is the first half of a reboot that we asked for */
 } Guest;
 
@@ -29,15 +29,21 @@ typedef enum GuestShutdown { SHUTDOWN_NONE, SHUTDOWN_BY_GUEST, SHUTDOWN_BY_HOST 
 /* What must survive a restart of ours. Immutable, like the view that it hangs on. */
 typedef struct QemuStatus {
     DriverStatus base;
-    pid_t pid;
+    int id;
+    bool starting; /* written before the start touched the host: there may be less than it says */
+    pid_t pid;     /* 0: not there yet */
     uint64_t start_time; /* of pid, clock ticks since boot */
     char *monitor_path;
-    char *lib_dir;       /* private directory of this run */
-    int64_t started;     /* seconds since the epoch */
+    char *lib_dir;   /* private directory of this run */
+    int64_t started; /* seconds since the epoch */
     bool fake_reboot;
+    bool makes_nvram; /* the file of firmware variables is this start's */
 } QemuStatus;
 
-static inline const QemuStatus *view_status(const DomainView *v) { return (const QemuStatus *)v->status; }
+static inline const QemuStatus *view_status(const DomainView *v)
+{
+    return (const QemuStatus *)v->status;
+}
 QemuStatus *qemu_status_new(void);
 QemuStatus *qemu_status_copy(const QemuStatus *s);
 void qemu_status_format(const DriverStatus *s, GString *out);

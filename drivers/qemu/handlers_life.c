@@ -6,6 +6,7 @@
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/process.h"
 #include "drivers/qemu/qmp_cmds.h"
+#include "drivers/qemu/start.h"
 #include "util/error.h"
 
 static bool need_running(const DomainTurn *t, GError **err)
@@ -16,10 +17,10 @@ static bool need_running(const DomainTurn *t, GError **err)
     return false;
 }
 
-static unsigned start_flags(unsigned wire)
+static StartHow start_how(unsigned wire)
 {
-    return ((wire & VIR_DOMAIN_START_PAUSED) ? PROCESS_PAUSED : 0) |
-           ((wire & VIR_DOMAIN_START_AUTODESTROY) ? PROCESS_AUTODESTROY : 0);
+    return (StartHow){ .flags = ((wire & VIR_DOMAIN_START_PAUSED) ? START_PAUSED : 0) |
+                                ((wire & VIR_DOMAIN_START_AUTODESTROY) ? START_AUTODESTROY : 0) };
 }
 
 static bool create(DomainTurn *t, unsigned flags, GError **err)
@@ -35,7 +36,8 @@ static bool create(DomainTurn *t, unsigned flags, GError **err)
         return false;
     }
     const DomainDef *def = view_config(v, NULL, err);
-    return def && process_start(t, domain_copy(def), start_flags(flags), err);
+    StartHow how = start_how(flags);
+    return def && start_guest(t, domain_copy(def), &how, err);
 }
 
 bool qemu_domain_create(Call *c, DomainTurn *t, const remote_domain_create_args *a, GError **err)
@@ -45,7 +47,8 @@ bool qemu_domain_create(Call *c, DomainTurn *t, const remote_domain_create_args 
     return create(t, 0, err);
 }
 
-bool qemu_domain_create_with_flags(Call *c, DomainTurn *t, const remote_domain_create_with_flags_args *a,
+bool qemu_domain_create_with_flags(Call *c, DomainTurn *t,
+                                   const remote_domain_create_with_flags_args *a,
                                    remote_domain_create_with_flags_ret *r, GError **err)
 {
     (void)c;
@@ -65,8 +68,10 @@ bool qemu_domain_create_xml(Call *c, DomainTurn *t, const remote_domain_create_x
         error_set(err, VIR_ERR_OPERATION_INVALID, "domain '%s' is already active", v->name);
         return false;
     }
-    DomainDef *def = common_parse_client_xml(t, a->xml_desc, a->flags & VIR_DOMAIN_START_VALIDATE, err);
-    if (!def || !process_start(t, def, start_flags(a->flags), err))
+    DomainDef *def =
+        common_parse_client_xml(t, a->xml_desc, a->flags & VIR_DOMAIN_START_VALIDATE, err);
+    StartHow how = start_how(a->flags);
+    if (!def || !start_guest(t, def, &how, err))
         return false;
     common_wire_domain(turn_view(t), &r->dom);
     return true;
@@ -76,7 +81,8 @@ static bool destroy(DomainTurn *t, bool graceful, GError **err)
 {
     if (!need_running(t, err))
         return false;
-    return process_stop(t, VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED, graceful, err);
+    return process_stop(t, VIR_DOMAIN_SHUTOFF_DESTROYED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED,
+                        graceful, err);
 }
 
 bool qemu_domain_destroy(Call *c, DomainTurn *t, const remote_domain_destroy_args *a, GError **err)
@@ -86,7 +92,8 @@ bool qemu_domain_destroy(Call *c, DomainTurn *t, const remote_domain_destroy_arg
     return destroy(t, false, err);
 }
 
-bool qemu_domain_destroy_flags(Call *c, DomainTurn *t, const remote_domain_destroy_flags_args *a, GError **err)
+bool qemu_domain_destroy_flags(Call *c, DomainTurn *t, const remote_domain_destroy_flags_args *a,
+                               GError **err)
 {
     (void)c;
     return destroy(t, a->flags & VIR_DOMAIN_DESTROY_GRACEFUL, err);
@@ -106,7 +113,8 @@ static bool acpi_allowed(unsigned flags, unsigned acpi, unsigned agent, GError *
 {
     if (!flags || (flags & acpi))
         return true;
-    error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED, "%s is not supported; only the ACPI power button is",
+    error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED,
+              "%s is not supported; only the ACPI power button is",
               flags == agent ? "the guest agent" : "this way of asking the guest");
     return false;
 }
@@ -119,24 +127,28 @@ static bool power_button(DomainTurn *t, bool reboot, GError **err)
     return tell(t, qmp_system_powerdown, err);
 }
 
-bool qemu_domain_shutdown(Call *c, DomainTurn *t, const remote_domain_shutdown_args *a, GError **err)
+bool qemu_domain_shutdown(Call *c, DomainTurn *t, const remote_domain_shutdown_args *a,
+                          GError **err)
 {
     (void)c;
     (void)a;
     return power_button(t, false, err);
 }
 
-bool qemu_domain_shutdown_flags(Call *c, DomainTurn *t, const remote_domain_shutdown_flags_args *a, GError **err)
+bool qemu_domain_shutdown_flags(Call *c, DomainTurn *t, const remote_domain_shutdown_flags_args *a,
+                                GError **err)
 {
     (void)c;
-    return acpi_allowed(a->flags, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT, err) &&
+    return acpi_allowed(a->flags, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
+                        VIR_DOMAIN_SHUTDOWN_GUEST_AGENT, err) &&
            power_button(t, false, err);
 }
 
 bool qemu_domain_reboot(Call *c, DomainTurn *t, const remote_domain_reboot_args *a, GError **err)
 {
     (void)c;
-    return acpi_allowed(a->flags, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN, VIR_DOMAIN_REBOOT_GUEST_AGENT, err) &&
+    return acpi_allowed(a->flags, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN, VIR_DOMAIN_REBOOT_GUEST_AGENT,
+                        err) &&
            power_button(t, true, err);
 }
 

@@ -32,13 +32,13 @@
 #include "util/fd.h"
 #include "util/paths.h"
 
-#define COOKIE_ENV "MODVIRT_START="
-#define COOKIE_LEN 32
-#define MARKER_SUFFIX ".starting"
+#define COOKIE_ENV      "MODVIRT_START="
+#define COOKIE_LEN      32
+#define MARKER_SUFFIX   ".starting"
 #define LOG_ROTATE_SIZE (2 * 1024 * 1024)
-#define LOG_KEEP 3
-#define LAST_WORDS_MAX 2048
-#define LOCK_WAIT_USEC (10 * G_USEC_PER_SEC)
+#define LOG_KEEP        3
+#define LAST_WORDS_MAX  2048
+#define LOCK_WAIT_USEC  (10 * G_USEC_PER_SEC)
 
 struct QemuLaunch {
     char *name, *monitor_path, *marker_path, *pid_path;
@@ -147,7 +147,10 @@ static void log_command(QemuLaunch *l, const char *const *argv, const char *cons
         g_string_append_printf(s, "%s \\\n", *envp);
     for (unsigned i = 0; argv[i]; i++) {
         g_autofree char *quoted =
-            argv[i][strspn(argv[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=,./:+@%")] || !*argv[i]
+            argv[i][strspn(
+                argv[i],
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=,./:+@%")] ||
+                    !*argv[i]
                 ? g_shell_quote(argv[i])
                 : g_strdup(argv[i]);
         /* Options stand on a line of their own together with their value. */
@@ -237,20 +240,25 @@ QemuLaunch *qemu_launch_new_helper(const char *name, GError **err)
     return l;
 }
 
-QemuLaunch *qemu_launch_new(const char *name, const Uuid uuid, const char *monitor_path, GError **err)
+QemuLaunch *qemu_launch_new(const char *name, const Uuid uuid, GError **err)
 {
     QemuLaunch *l = launch_new(name, err);
 
     if (!l)
         return NULL;
-    l->monitor_path = g_strdup(monitor_path);
     l->pid_path = qemu_pid_path(name);
-    if (!marker_make(l, uuid, err) || (l->log = log_open(name, err)) < 0 ||
-        (l->monitor = unix_path_listen(monitor_path, 0700, 1, err)) < 0) {
+    if (!marker_make(l, uuid, err) || (l->log = log_open(name, err)) < 0) {
         qemu_launch_undo(l);
         return NULL;
     }
     return l;
+}
+
+bool qemu_launch_listen(QemuLaunch *l, const char *monitor_path, GError **err)
+{
+    l->monitor_path = g_strdup(monitor_path);
+    l->monitor = unix_path_listen(monitor_path, 0700, 1, err);
+    return l->monitor >= 0;
 }
 
 int qemu_launch_monitor_fd(const QemuLaunch *l)
@@ -283,8 +291,8 @@ static bool pid_file_write(QemuLaunch *l, GError **err)
     return true;
 }
 
-bool qemu_launch_spawn(QemuLaunch *l, const char *const *argv, const char *const *envp, const SpawnFd *fds,
-                       unsigned n_fds, int64_t memlock, GError **err)
+bool qemu_launch_spawn(QemuLaunch *l, const char *const *argv, const char *const *envp,
+                       const SpawnFd *fds, unsigned n_fds, int64_t memlock, GError **err)
 {
     g_autoptr(GPtrArray) env = g_ptr_array_new();
     g_autofree char *cookie = g_strconcat(COOKIE_ENV, l->cookie, NULL);
@@ -296,8 +304,15 @@ bool qemu_launch_spawn(QemuLaunch *l, const char *const *argv, const char *const
     if (l->pid_path)
         log_command(l, argv, envp);
 
-    Spawn s = { .argv = argv, .envp = (const char *const *)env->pdata, .in = -1, .out = l->log, .err = l->log,
-                .fds = fds, .n_fds = n_fds, .new_session = true, .memlock = memlock };
+    Spawn s = { .argv = argv,
+                .envp = (const char *const *)env->pdata,
+                .in = -1,
+                .out = l->log,
+                .err = l->log,
+                .fds = fds,
+                .n_fds = n_fds,
+                .new_session = true,
+                .memlock = memlock };
     bool ok = spawn_start(&s, &l->pid, err);
     fd_close(&l->monitor);
     return ok && (!l->pid_path || pid_file_write(l, err));
@@ -305,15 +320,26 @@ bool qemu_launch_spawn(QemuLaunch *l, const char *const *argv, const char *const
 
 void qemu_launch_explain(QemuLaunch *l, GError **err)
 {
-    if (l->pid.pid == 0 || pidref_wait(&l->pid, 0, NULL) != 1)
+    if (l->pid.pid == 0)
         return;
+    bool ended = pidref_wait(&l->pid, 0, NULL) == 1;
     g_autofree char *words = last_words(l);
+    if (!ended) {
+        if (err && *err && *words) {
+            g_autofree char *text =
+                g_strdup_printf("%s; the emulator says: %s", (*err)->message, words);
+            g_free((*err)->message);
+            (*err)->message = g_steal_pointer(&text);
+        }
+        return;
+    }
     g_clear_error(err);
     error_set(err, VIR_ERR_INTERNAL_ERROR, "process exited while connecting to monitor: %s",
               *words ? words : "it printed no reason");
 }
 
-Qmp *qemu_launch_connect(QemuLaunch *l, uint64_t deadline, const QmpOps *ops, void *data, GError **err)
+Qmp *qemu_launch_connect(QemuLaunch *l, uint64_t deadline, const QmpOps *ops, void *data,
+                         GError **err)
 {
     GError *why = NULL;
     Qmp *q = qmp_open(l->monitor_path, -1, 0, deadline, ops, data, &why);
@@ -336,16 +362,21 @@ void qemu_launch_commit(QemuLaunch *l)
     launch_free(l);
 }
 
+void qemu_launch_kill(QemuLaunch *l)
+{
+    if (!l || l->pid.pid == 0)
+        return;
+    (void)pidref_kill(&l->pid, SIGKILL, NULL); /* it may have ended by itself */
+    (void)pidref_wait(&l->pid, 5 * G_USEC_PER_SEC, NULL);
+}
+
 void qemu_launch_undo(QemuLaunch *l)
 {
     if (!l)
         return;
-    if (l->pid.pid != 0) {
-        (void)pidref_kill(&l->pid, SIGKILL, NULL); /* it may have ended by itself */
-        (void)pidref_wait(&l->pid, 5 * G_USEC_PER_SEC, NULL);
-        if (l->pid_path)
-            (void)unlink(l->pid_path);
-    }
+    qemu_launch_kill(l);
+    if (l->pid.pid != 0 && l->pid_path)
+        (void)unlink(l->pid_path);
     if (l->monitor_path)
         (void)unlink(l->monitor_path);
     (void)unlink(l->marker_path);
@@ -419,7 +450,8 @@ static bool marker_lock(int fd)
     return false;
 }
 
-static bool recover_one(const char *path, bool (*known)(const Uuid, const PidRef *, void *), void *data, GError **err)
+static bool recover_one(const char *path, bool (*known)(const Uuid, const PidRef *, void *),
+                        void *data, GError **err)
 {
     char text[37 + COOKIE_LEN + 3] = "";
     auto_fd fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -430,7 +462,8 @@ static bool recover_one(const char *path, bool (*known)(const Uuid, const PidRef
         return false;
     }
     if (!marker_lock(fd)) {
-        error_set(err, VIR_ERR_OPERATION_TIMEOUT, "'%s' stays locked: is another daemon running?", path);
+        error_set(err, VIR_ERR_OPERATION_TIMEOUT, "'%s' stays locked: is another daemon running?",
+                  path);
         return false;
     }
 
@@ -455,7 +488,8 @@ static bool recover_one(const char *path, bool (*known)(const Uuid, const PidRef
     return true;
 }
 
-bool qemu_launch_recover(bool (*known)(const Uuid uuid, const PidRef *pid, void *data), void *data, GError **err)
+bool qemu_launch_recover(bool (*known)(const Uuid uuid, const PidRef *pid, void *data), void *data,
+                         GError **err)
 {
     g_autofree char *dir = run_dir();
     GDir *d = g_dir_open(dir, 0, NULL);

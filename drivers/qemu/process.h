@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs of a guest: start, stop, take up again after a restart of ours. Workers, within a turn. */
+/* Runs of a guest after their start (start.h): stop, reboot, take up again after a restart of ours.
+ * Workers, within a turn. */
 #pragma once
 
 #include "drivers/common/turn.h"
 #include "drivers/qemu/guest.h"
 
-enum { PROCESS_PAUSED = 1 << 0, PROCESS_AUTODESTROY = 1 << 1 };
-
-/* Starts the emulator for def (taken) and commits the turn once the guest is on record. After a
- * failure nothing is left behind and the turn is as it was. */
-bool process_start(DomainTurn *t, DomainDef *def, unsigned flags, GError **err);
-
-/* Ends the run: kills what is left of the process, removes its files, makes the domain inactive with
+/* Ends the run: kills what is left of the process, undoes what its start did, makes the domain inactive with
  * this VIR_DOMAIN_SHUTOFF_* reason and emits STOPPED with the VIR_DOMAIN_EVENT_STOPPED_* detail.
  * graceful: SIGTERM only; false and *err when the process does not end. */
 bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError **err);
+
+/* Ends the run with this id when the client of the turn's call goes. */
+bool process_watch_client(DomainTurn *t, int id, GError **err);
 
 /* Resets a guest that has shut itself down and lets it run again: the second half of a reboot by power
  * button, and what on_poweroff 'restart' asks for. */

@@ -22,7 +22,6 @@
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/unix_path.h"
-#include "util/bitmap.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/lock.h"
@@ -32,15 +31,13 @@ enum { FIRST_TARGET = 20, CHILD_FDS_MAX = 256, LISTEN_BACKLOG = 1 };
 
 static struct {
     Lock lock;
-    uint8_t used[65536 / 8];
+    int owner[65536]; /* id of the run, plus 1 */
 } ports = { .lock = LOCK_INIT };
 
-void resources_init(Resources *r, int monitor_fd)
+void resources_init(Resources *r)
 {
-    *r = (Resources){ .monitor_fd = monitor_fd, .next_target = FIRST_TARGET };
+    *r = (Resources){ .monitor_fd = -1, .next_target = FIRST_TARGET };
     r->fds = g_array_new(false, true, sizeof(SpawnFd));
-    r->unlink = g_ptr_array_new_with_free_func(g_free);
-    r->ports = g_array_new(false, false, sizeof(uint32_t));
 }
 
 static int give(Resources *r, int fd)
@@ -60,15 +57,6 @@ static int open_log(const char *path, bool append, GError **err)
     if (fd < 0)
         error_set_errno(err, errno, "cannot open '%s' for the output of a character device", path);
     return fd;
-}
-
-static int listen_unix(Resources *r, const char *path, GError **err)
-{
-    auto_fd fd = unix_path_listen(path, 0666, LISTEN_BACKLOG, err);
-
-    if (fd >= 0)
-        g_ptr_array_add(r->unlink, g_strdup(path));
-    return fd_take(&fd);
 }
 
 /* Sockets of channels are in a directory of their own per run, below ours. */
@@ -98,7 +86,8 @@ static bool interface_up(const char *name, GError **err)
     auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     g_strlcpy(req.ifr_name, name, IFNAMSIZ);
-    if (s < 0 || ioctl(s, SIOCGIFFLAGS, &req) < 0 || (req.ifr_flags |= IFF_UP, ioctl(s, SIOCSIFFLAGS, &req) < 0)) {
+    if (s < 0 || ioctl(s, SIOCGIFFLAGS, &req) < 0 ||
+        (req.ifr_flags |= IFF_UP, ioctl(s, SIOCSIFFLAGS, &req) < 0)) {
         error_set_errno(err, errno, "cannot bring up '%s'", name);
         return false;
     }
@@ -132,8 +121,8 @@ static int open_tap(NetDef *net, unsigned queue, GError **err)
     if (net->queues > 1)
         req.ifr_flags |= IFF_MULTI_QUEUE;
     if (strlen(wanted) >= IFNAMSIZ) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "interface name '%s' is longer than %d characters", wanted,
-                  IFNAMSIZ - 1);
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "interface name '%s' is longer than %d characters", wanted, IFNAMSIZ - 1);
         return -1;
     }
     g_strlcpy(req.ifr_name, wanted, IFNAMSIZ);
@@ -166,7 +155,8 @@ int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned inde
     int fd = -1;
 
     if (r->fds->len >= CHILD_FDS_MAX) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "the guest needs more than %d descriptors", CHILD_FDS_MAX);
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "the guest needs more than %d descriptors",
+                  CHILD_FDS_MAX);
         return -1;
     }
     switch (role) {
@@ -184,7 +174,7 @@ int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned inde
     case QEMU_FD_CHR_LISTEN:
         if (!make_parent(src->path, err))
             return -1;
-        fd = listen_unix(r, src->path, err);
+        fd = unix_path_listen(src->path, 0666, LISTEN_BACKLOG, err);
         break;
     case QEMU_FD_TAP:
         fd = open_tap((NetDef *)dev, index, err); /* the definition is this start's own copy */
@@ -212,17 +202,21 @@ int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned inde
 
 /* Ports -------------------------------------------------------------------------------------- */
 
-static bool port_mark(uint32_t port, bool on)
+static bool port_take(uint32_t port, int id)
 {
     LOCK_SCOPE(&ports.lock);
-    uint8_t bit = (uint8_t)(1 << (port % 8));
-    bool was = ports.used[port / 8] & bit;
+    bool is_free = ports.owner[port] == 0;
 
-    if (on)
-        ports.used[port / 8] |= bit;
-    else
-        ports.used[port / 8] &= (uint8_t)~bit;
-    return was;
+    if (is_free)
+        ports.owner[port] = id + 1;
+    return is_free;
+}
+
+static void port_free(uint32_t port, int id)
+{
+    LOCK_SCOPE(&ports.lock);
+    if (ports.owner[port] == id + 1)
+        ports.owner[port] = 0;
 }
 
 static bool port_bindable(uint32_t port)
@@ -237,19 +231,19 @@ static bool port_bindable(uint32_t port)
     return bind(s, (struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
-static bool reserve_port(Resources *r, uint32_t *ret, GError **err)
+static bool reserve_port(int id, uint32_t *ret, GError **err)
 {
-    uint32_t min = (uint32_t)qemu.config->remote_display_port_min, max = (uint32_t)qemu.config->remote_display_port_max;
+    uint32_t min = (uint32_t)qemu.config->remote_display_port_min,
+             max = (uint32_t)qemu.config->remote_display_port_max;
 
     for (uint32_t p = min; p <= max && p < 65536; p++) {
-        if (port_mark(p, true))
+        if (!port_take(p, id))
             continue;
         if (port_bindable(p)) {
-            g_array_append_val(r->ports, p);
             *ret = p;
             return true;
         }
-        (void)port_mark(p, false);
+        port_free(p, id);
     }
     error_set(err, VIR_ERR_INTERNAL_ERROR, "no free display port between %u and %u", min, max);
     return false;
@@ -270,11 +264,37 @@ static void listen_where_configured(GraphicsDef *g)
 
     if (!l || l->type != LISTEN_ADDRESS || l->address)
         return;
-    l->address = g_strdup(g->type == GRAPHICS_VNC ? qemu.config->vnc_listen : qemu.config->spice_listen);
+    l->address =
+        g_strdup(g->type == GRAPHICS_VNC ? qemu.config->vnc_listen : qemu.config->spice_listen);
     l->auto_address = 1;
 }
 
-bool resources_assign_ports(Resources *r, DomainDef *def, GError **err)
+/* A port that the document names is the guest's while nobody else has it: then the emulator says that
+ * it is taken. */
+static void mark_ports(const DomainDef *def, int id, bool on)
+{
+    GraphicsDef *g;
+
+    for (guint i = 0; (g = domain_next(def, DEVICE_GRAPHICS, &i));) {
+        if (!g->port.set || g->port.v <= 0 || g->port.v >= 65536)
+            continue;
+        if (on)
+            (void)port_take((uint32_t)g->port.v, id);
+        else
+            port_free((uint32_t)g->port.v, id);
+    }
+}
+
+void resources_free_ports(const DomainDef *def, int id)
+{
+    mark_ports(def, id, false);
+}
+void resources_note_ports(const DomainDef *def, int id)
+{
+    mark_ports(def, id, true);
+}
+
+bool resources_assign_ports(DomainDef *def, int id, GError **err)
 {
     GraphicsDef *g;
     uint32_t port;
@@ -284,26 +304,15 @@ bool resources_assign_ports(Resources *r, DomainDef *def, GError **err)
             continue;
         listen_where_configured(g);
         if (g->autoport != TRI_NO && (!g->port.set || g->port.v <= 0)) {
-            if (!reserve_port(r, &port, err))
+            if (!reserve_port(id, &port, err))
                 return false;
             g->port.v = (int32_t)port;
             g->port.set = 1;
         }
     }
+    resources_note_ports(def, id);
     return true;
 }
-
-static void mark_ports(const DomainDef *def, bool on)
-{
-    GraphicsDef *g;
-
-    for (guint i = 0; (g = domain_next(def, DEVICE_GRAPHICS, &i));)
-        if (g->port.set && g->port.v > 0 && g->port.v < 65536)
-            (void)port_mark((uint32_t)g->port.v, on);
-}
-
-void resources_free_ports(const DomainDef *def) { mark_ports(def, false); }
-void resources_note_ports(const DomainDef *def) { mark_ports(def, true); }
 
 void resources_close_fds(Resources *r)
 {
@@ -313,21 +322,16 @@ void resources_close_fds(Resources *r)
 
 void resources_remove_socket(const char *path)
 {
-    g_autofree char *dir = g_path_get_dirname(path), *channels = g_build_filename(qemu.lib, "channel", "target", "", NULL);
+    g_autofree char *dir = g_path_get_dirname(path),
+                    *channels = g_build_filename(qemu.lib, "channel", "target", "", NULL);
 
     (void)unlink(path);
     if (g_str_has_prefix(dir, channels))
         (void)rmdir(dir); /* not while others are in it */
 }
 
-void resources_release(Resources *r, bool failed)
+void resources_release(Resources *r)
 {
     resources_close_fds(r);
     g_array_unref(r->fds);
-    for (unsigned i = 0; failed && i < r->unlink->len; i++)
-        resources_remove_socket(r->unlink->pdata[i]);
-    g_ptr_array_unref(r->unlink);
-    for (unsigned i = 0; failed && i < r->ports->len; i++)
-        (void)port_mark(g_array_index(r->ports, uint32_t, i), false);
-    g_array_unref(r->ports);
 }

@@ -90,9 +90,9 @@ static QemuLaunch *begin(const char *extra, const char *value, GError **err)
                            "-chardev", "socket,id=charmonitor,fd=9,server=on,wait=off", "-mon",
                            "chardev=charmonitor,id=monitor,mode=control", extra, value, NULL };
     const char *envp[] = { "LC_ALL=C", "PATH=/usr/bin:/bin", NULL };
-    QemuLaunch *l = qemu_launch_new("guest", uuid, monitor_path, err);
+    QemuLaunch *l = qemu_launch_new("guest", uuid, err);
 
-    assert(l && exists(paths()->run, "guest.starting"));
+    assert(l && qemu_launch_listen(l, monitor_path, err) && exists(paths()->run, "guest.starting"));
     SpawnFd fds[] = { { qemu_launch_monitor_fd(l), 9 } };
     bool ok = qemu_launch_spawn(l, argv, envp, fds, 1, -1, err);
     assert(ok);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of steps and who walks it (start.h). The order makes the crash of this daemon at any moment
+ * harmless: the launcher's marker and the record of the intent exist before anything else does. The
+ * marker is removed only after the status of the running guest was written; until then a restart kills
+ * the emulator (launch.h) and undoes every step.
+ */
+#define LOG_SOURCE "qemu.start"
+#include "drivers/qemu/start.h"
+
+#include <string.h>
+
+#include "drivers/qemu/driver.h"
+#include "drivers/qemu/prepare.h"
+#include "util/error.h"
+#include "util/log.h"
+
+static bool start_record(Start *s, GError **err)
+{
+    g_autofree char *short_name = qemu_short_name(s->status->id, s->def->name);
+    g_autofree char *leaf = g_strdup_printf("domain-%s", short_name);
+
+    s->launch = qemu_launch_new(s->def->name, s->def->uuid.v, err);
+    if (!s->launch)
+        return false;
+    s->status->lib_dir = g_build_filename(qemu.lib, leaf, NULL);
+    s->status->monitor_path = g_build_filename(s->status->lib_dir, "monitor.sock", NULL);
+    return start_note(s, err);
+}
+
+/* clang-format off */
+const StartStep start_steps[] = {
+    { "definition", start_definition },
+    { "record", start_record }, /* ended by start_guest(): last of all */
+    { "directories", start_directories, start_undo_directories },
+    { "images", start_images, start_undo_images },
+    { "display ports", start_ports, start_undo_ports, start_ports_again },
+    { "command line", start_command_line, start_undo_command_line },
+    { "launch", start_launch, start_undo_launch },
+    { "monitor", start_monitor },
+    { "set-up", start_set_up },
+    { "state", start_state },
+    { "resume", start_resume },
+    { 0 },
+};
+/* clang-format on */
+
+bool start_note(Start *s, GError **err)
+{
+    return turn_write_intent(s->t, s->def, &s->status->base, err);
+}
+
+/* From the i-th step down to the first. */
+static void undo_from(const Run *r, unsigned i)
+{
+    do {
+        if (start_steps[i].undo)
+            start_steps[i].undo(r);
+    } while (i-- > 0);
+}
+
+void start_undo_all(const Run *r)
+{
+    undo_from(r, G_N_ELEMENTS(start_steps) - 1);
+}
+
+void start_again(const Run *r)
+{
+    for (const StartStep *step = start_steps; step->name; step++)
+        if (step->again)
+            step->again(r);
+}
+
+static bool interrupted(const Start *s)
+{
+    return atomic_load(&s->g->destroying);
+}
+
+/* What users know first, the step behind it. */
+static void tell_failure(const Start *s, const StartStep *step, GError **error)
+{
+    if (interrupted(s)) {
+        g_clear_error(error);
+        error_set(error, VIR_ERR_OPERATION_ABORTED,
+                  "the domain was destroyed while it was starting");
+        return;
+    }
+    if (s->qmp)
+        qemu_launch_explain(s->launch, error);
+    g_autofree char *text =
+        g_strdup_printf("%s (step '%s' of the start)", (*error)->message, step->name);
+    g_free((*error)->message);
+    (*error)->message = g_steal_pointer(&text);
+}
+
+static void forget_process(Start *s)
+{
+    lock_enter(&s->g->lock);
+    pidref_done(&s->g->starting);
+    s->g->starting = PIDREF_NONE;
+    lock_leave(&s->g->lock);
+}
+
+static void undo_start(Start *s, unsigned failed)
+{
+    const Run run = { s->def->name, s->status->id, s->def, s->status, s->g };
+
+    guest_set_qmp(s->g, NULL);
+    qemu_launch_kill(s->launch);
+    s->status->starting = true;
+    undo_from(&run, failed);
+    turn_drop_intent(s->t);
+    qemu_launch_undo(s->launch);
+}
+
+static void start_free(Start *s)
+{
+    resources_release(&s->res);
+    qmp_unref(s->qmp);
+    qemu_caps_unref(s->caps);
+    g_clear_pointer(&s->argv, g_ptr_array_unref);
+    g_clear_pointer(&s->env, g_ptr_array_unref);
+    if (!s->def_given)
+        domain_free(s->def);
+    driver_status_unref(&s->status->base);
+}
+
+bool start_guest(DomainTurn *t, DomainDef *def, const StartHow *how, GError **err)
+{
+    Start s = {
+        .t = t, .g = turn_driver_data(t), .how = how, .def = def, .status = qemu_status_new()
+    };
+    g_autoptr(GError) error = NULL;
+    const StartStep *step = start_steps;
+
+    atomic_store(&s.g->destroying, false);
+    atomic_store(&s.g->shutdown, SHUTDOWN_NONE);
+    atomic_store(&s.g->fake_reboot, false);
+    atomic_store(&s.g->pause_reason, -1);
+    s.status->starting = true;
+    resources_init(&s.res);
+
+    while (step->name && !interrupted(&s) && step->run(&s, &error))
+        step++;
+    bool ok = !step->name;
+    forget_process(&s);
+    if (ok) {
+        qemu_launch_commit(s.launch);
+    } else {
+        tell_failure(&s, step, &error);
+        undo_start(&s, (unsigned)(step - start_steps));
+        if (s.def_given)
+            turn_set_live(t, NULL);
+        turn_set_status(t, NULL);
+        turn_set_id(t, -1);
+        turn_set_state(t, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_FAILED);
+        g_propagate_error(err, g_steal_pointer(&error));
+    }
+    start_free(&s);
+    return ok;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Steps of a start up to the emulator's process (start.h): what the definition means here, directories,
+ * images, ports, the command line with what it hands over. Workers, within the domain's turn.
+ */
+#define LOG_SOURCE "qemu.start"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "drivers/qemu/caps_probe.h"
+#include "drivers/qemu/driver.h"
+#include "drivers/qemu/firmware.h"
+#include "drivers/qemu/memlock.h"
+#include "drivers/qemu/prepare.h"
+#include "drivers/qemu/start.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/paths.h"
+
+bool start_definition(Start *s, GError **err)
+{
+    g_autofree char *channels = g_build_filename(qemu.lib, "channel", "target", NULL);
+
+    if (!s->def->emulator) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "no emulator is installed for guests of architecture '%s'",
+                  s->def->os.arch ? s->def->os.arch : "unknown");
+        return false;
+    }
+    s->caps = qemu_caps_get(s->def->emulator, err);
+    if (!s->caps)
+        return false;
+    s->status->id = registry_next_id();
+    QemuRun run = { .id = s->status->id,
+                    .resumes = s->how->load,
+                    .channel_dir = channels,
+                    .nvram_dir = qemu.policy.nvram_dir };
+    if (!qemu_prepare_run(s->def, s->caps, &run, err))
+        return false;
+    s->status->makes_nvram = qemu_firmware_needs_nvram(s->def);
+    return true;
+}
+
+/* Directories ---------------------------------------------------------------------------------- */
+
+/* The key with which secrets on the emulator's command line are encrypted: 256 random bits, in a file
+ * that ends with the run. */
+static bool write_master_key(const char *dir, GError **err)
+{
+    uint8_t key[32];
+    g_autofree char *path = g_build_filename(dir, "master-key.aes", NULL);
+    auto_fd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0 || getrandom(key, sizeof(key), 0) != sizeof(key) ||
+        fd_write_all(fd, key, sizeof(key)) < 0) {
+        error_set_errno(err, errno, "cannot write '%s'", path);
+        return false;
+    }
+    return true;
+}
+
+bool start_directories(Start *s, GError **err)
+{
+    return path_make_dir(s->status->lib_dir, 0750, err) &&
+           write_master_key(s->status->lib_dir, err) &&
+           qemu_launch_listen(s->launch, s->status->monitor_path, err);
+}
+
+/* A run's directory holds plain files and sockets only. */
+void start_undo_directories(const Run *r)
+{
+    const char *path = r->status->lib_dir, *name;
+    g_autoptr(GDir) d = g_dir_open(path, 0, NULL);
+
+    while (d && (name = g_dir_read_name(d))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+        (void)unlink(file);
+    }
+    if (rmdir(path) < 0 && errno != ENOENT)
+        log_warn("cannot remove '%s': %s", path, g_strerror(errno));
+}
+
+/* Images --------------------------------------------------------------------------------------- */
+
+bool start_images(Start *s, GError **err)
+{
+    return qemu_firmware_make_nvram(s->def, err);
+}
+
+/* The variables of a guest that never ran are its template's; another start makes them again. */
+void start_undo_images(const Run *r)
+{
+    if (r->status->starting && r->status->makes_nvram && r->def->os.nvram && r->def->os.nvram->path)
+        (void)unlink(r->def->os.nvram->path); /* it may not have come to it */
+}
+
+/* Ports ---------------------------------------------------------------------------------------- */
+
+bool start_ports(Start *s, GError **err)
+{
+    return resources_assign_ports(s->def, s->status->id, err);
+}
+
+void start_undo_ports(const Run *r)
+{
+    resources_free_ports(r->def, r->id);
+}
+
+void start_ports_again(const Run *r)
+{
+    resources_note_ports(r->def, r->id);
+}
+
+/* Command line --------------------------------------------------------------------------------- */
+
+static bool host_has_node(unsigned node)
+{
+    char path[64];
+    g_snprintf(path, sizeof(path), "/sys/devices/system/node/node%u", node);
+    /* A kernel without NUMA shows none, and has one. */
+    return g_file_test(path, G_FILE_TEST_IS_DIR) ||
+           (node == 0 && !g_file_test("/sys/devices/system/node", G_FILE_TEST_IS_DIR));
+}
+
+bool start_command_line(Start *s, GError **err)
+{
+    QemuCmdlineContext *ctx = &s->ctx;
+
+    ctx->id = s->status->id;
+    ctx->lib_dir = s->status->lib_dir;
+    ctx->monitor_path = s->status->monitor_path;
+    ctx->fd = resources_fd;
+    ctx->host_node = host_has_node;
+    ctx->incoming = s->how->load;
+    ctx->opaque = &s->res;
+    qemu_config_cmdline(qemu.config, ctx);
+    s->res.monitor_fd = qemu_launch_monitor_fd(s->launch);
+    return qemu_cmdline_build(s->def, s->caps, ctx, &s->argv, &s->env, err);
+}
+
+void start_undo_command_line(const Run *r)
+{
+    for (unsigned i = 0; i < list_len(r->def->devices); i++) {
+        const ChrSource *src = qemu_chr_source(list_at(r->def->devices, i));
+        if (src && src->type == CHR_UNIX && src->listen && src->path)
+            resources_remove_socket(src->path);
+    }
+}
+
+/* Launch --------------------------------------------------------------------------------------- */
+
+bool start_launch(Start *s, GError **err)
+{
+    uint64_t lock = qemu_memlock_limit(s->def);
+
+    if (!qemu_launch_spawn(s->launch, (const char *const *)s->argv->pdata,
+                           (const char *const *)s->env->pdata,
+                           (const SpawnFd *)(void *)s->res.fds->data, s->res.fds->len,
+                           lock ? (int64_t)lock : -1, err))
+        return false;
+    resources_close_fds(&s->res);
+
+    const PidRef *pid = qemu_launch_pid(s->launch);
+    s->status->pid = pid->pid;
+    s->status->start_time = pid->start_time;
+    s->status->started = g_get_real_time() / G_USEC_PER_SEC;
+    lock_enter(&s->g->lock);
+    s->g->starting = (PidRef){ .pid = pid->pid, .start_time = pid->start_time, .fd = -1 };
+    s->g->starting.fd = pid->fd >= 0 ? fcntl(pid->fd, F_DUPFD_CLOEXEC, 3) : -1;
+    lock_leave(&s->g->lock);
+    return true;
+}
+
+void start_undo_launch(const Run *r)
+{
+    qemu_launch_cleanup(r->name, r->status->monitor_path);
+}
