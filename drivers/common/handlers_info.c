@@ -4,6 +4,7 @@
 
 #include "conf/metadata.h"
 #include "drivers/common/handlers.h"
+#include "drivers/common/registry.h"
 #include "drivers/common/xml_cache.h"
 #include "util/error.h"
 #include "util/xml.h"
@@ -40,6 +41,20 @@ static const DomainDef *def_for(Call *c, const DomainView *v, unsigned flags, GE
     return view_def(v, c, err);
 }
 
+static bool updated_xml(Call *c, const DomainDef *def, unsigned flags, char **ret, GError **err)
+{
+    const DomainFormatContext ctx = { -1 };
+
+    if (!call_may_wait(c)) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "the processor is not known yet");
+        return false;
+    }
+    g_autoptr(DomainDef) copy = domain_copy(def);
+    if (registry_driver()->update_cpu(copy, err))
+        *ret = domain_format(copy, flags, &ctx, err);
+    return *ret != NULL;
+}
+
 bool common_domain_get_xml_desc(Call *c, const DomainView *v, const remote_domain_get_xml_desc_args *a,
                                 remote_domain_get_xml_desc_ret *r, GError **err)
 {
@@ -55,6 +70,8 @@ bool common_domain_get_xml_desc(Call *c, const DomainView *v, const remote_domai
         flags |= DOMAIN_FORMAT_MIGRATABLE | DOMAIN_FORMAT_INACTIVE;
     if ((a->flags & VIR_DOMAIN_XML_INACTIVE) || !view_active(v))
         flags |= DOMAIN_FORMAT_INACTIVE;
+    if ((a->flags & VIR_DOMAIN_XML_UPDATE_CPU) && (flags & DOMAIN_FORMAT_INACTIVE) && registry_driver()->update_cpu)
+        return updated_xml(c, def, flags, &r->xml, err);
     r->xml = xml_cache_format(config || !v->live ? v->config : v->live, def, flags,
                               flags & DOMAIN_FORMAT_INACTIVE ? -1 : v->id, err);
     return r->xml != NULL;

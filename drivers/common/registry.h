@@ -22,6 +22,9 @@ typedef struct DomainDriver {
     /* The driver's part of the status file: attributes and children of <modvirt>. */
     void (*status_format)(const DriverStatus *s, GString *out);
     DriverStatus *(*status_parse)(const xmlNode *modvirt, GError **err);
+    /* VIR_DOMAIN_XML_UPDATE_CPU: a copy of a definition whose processor is as a start would make it. May be
+     * slow: a worker. NULL: the flag changes nothing. */
+    bool (*update_cpu)(DomainDef *def, GError **err);
     const ConfPolicy *policy;
     void *policy_data;
     void *stored_policy_data; /* for definitions read back from disk; NULL: policy_data */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "drivers/qemu/cpu_ops.h"
+#include "drivers/qemu/cpu_settle.h"
 #include "util/error.h"
 #include "util/xml.h"
 
@@ -147,4 +148,18 @@ char *cpu_ppc64_baseline(const char *const *xmls, unsigned n, GError **err)
     for (unsigned i = 0; i < n; i++)
         clear(&cpus[i]);
     return ok ? g_strdup_printf("<cpu mode='custom' match='exact'>\n  <model fallback='forbid'>%s</model>\n</cpu>\n", model) : NULL;
+}
+
+bool cpu_ppc64_translate(CpuDef *cpu, bool (*allowed)(const char *model, void *data), void *data, GError **err)
+{
+    if (cpu->mode != CPU_MODE_CUSTOM || !cpu->model || allowed(cpu->model, data))
+        return true;
+    const char *model = find_model(cpu->model);
+    if (!model || !allowed(model, data)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "CPU model '%s' is not supported by hypervisor", cpu->model);
+        return false;
+    }
+    g_free(cpu->model);
+    cpu->model = g_strdup(model);
+    return true;
 }

@@ -15,6 +15,7 @@
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/host.h"
 #include "drivers/qemu/launch.h"
+#include "drivers/qemu/prepare.h"
 #include "drivers/qemu/process.h"
 #include "drivers/qemu/start.h"
 #include "util/error.h"
@@ -88,6 +89,15 @@ static QemuCaps *lookup_caps(void *opaque, const char *emulator, const char *arc
     return caps;
 }
 
+static bool update_cpu(DomainDef *def, GError **err)
+{
+    g_autoptr(QemuCaps) caps = def->emulator ? qemu_caps_get(def->emulator, err) : NULL;
+
+    if (!def->emulator)
+        return true; /* nobody to ask: as it is written */
+    return caps && qemu_prepare_cpu(def, caps, err);
+}
+
 static const DomainDriver domain_driver = {
     .attach = guest_attach,
     .detach = guest_detach,
@@ -96,6 +106,7 @@ static const DomainDriver domain_driver = {
     .unresponsive_since = guest_unresponsive_since,
     .status_format = qemu_status_format,
     .status_parse = qemu_status_parse,
+    .update_cpu = update_cpu,
     .policy = &qemu_policy,
     .policy_data = &qemu.policy,
     .stored_policy_data = &qemu.stored_policy,

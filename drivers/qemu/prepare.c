@@ -104,18 +104,12 @@ static void settle_features(CpuDef *cpu)
     }
 }
 
-static bool prepare_cpu(DomainDef *d, const QemuCaps *caps, GError **err)
+bool qemu_prepare_cpu(DomainDef *d, const QemuCaps *caps, GError **err)
 {
     QemuAccel accel = qemu_accel_from_name(enum_name(&virt_type_names, d->virt));
     CpuDef *cpu = d->cpu;
     if (!cpu || accel == QEMU_ACCEL_N_)
         return true;
-    if (cpu->match == CPU_MATCH_MINIMUM && cpu->mode == CPU_MODE_CUSTOM && arch_is_x86(d->os.arch)) {
-        /* At least this model: as much as there is. */
-        cpu->mode = CPU_MODE_HOST_MODEL;
-        cpu->match = CPU_MATCH_NONE;
-        g_clear_pointer(&cpu->model, g_free);
-    }
     if (!qemu_cpu_expand(cpu, caps, accel, err))
         return false;
     if (cpu->mode == CPU_MODE_CUSTOM && arch_is_x86(d->os.arch))
@@ -147,5 +141,5 @@ bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GE
         return false;
     align_memory(d);
     channel_paths(d, run);
-    return prepare_cpu(d, caps, err);
+    return qemu_prepare_cpu(d, caps, err);
 }

@@ -16,6 +16,8 @@ typedef struct QemuRun {
 
 /* Changes d, the live definition of a run that is about to start. Before qemu_cmdline_build(). */
 bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GError **err);
+/* Its part about the processor: what the document leaves to the host is made definite. */
+bool qemu_prepare_cpu(DomainDef *d, const QemuCaps *caps, GError **err);
 /* "3-name", the name cut to 20 characters so that socket paths stay short: the last part of private
  * directories. */
 char *qemu_short_name(int id, const char *name);

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/host_cpu.h"
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/cpu_ops.h"
+#include "drivers/qemu/cpu_settle.h"
 #include "drivers/qemu/domcaps.h"
 #include "drivers/qemu/guest_cpu.h"
 #include "util/error.h"
@@ -269,6 +271,61 @@ static char *op_feature(Request *r, GError **err)
     return g_strdup(row < 0 ? "FAIL" : has ? "YES" : "NO");
 }
 
+/* A document's processor after the host's has settled what it leaves open. */
+static CpuDef *settled(Request *r, GError **err)
+{
+    g_autofree char *host = slurp(field(r, "host"), err), *text = host ? slurp(field(r, "cpu"), err) : NULL;
+    g_autoptr(CpuDef) cpu = text ? guest_cpu_parse(text, strlen(text), 0, err) : NULL;
+    CpuSpec spec;
+
+    if (!cpu || g_strcmp0(field(r, "arch"), "x86_64") != 0)
+        return g_steal_pointer(&cpu); /* elsewhere the emulator settles it */
+    g_autoptr(HostCpuDef) own = host_cpu_parse(host, strlen(host), 0, err);
+    if (!own || !cpu_spec_parse(host, &spec, err))
+        return NULL;
+    CpuOffer offer = { .model = own->model, .vendor = own->vendor, .features = g_ptr_array_new(),
+                       .has = spec.sets[CPU_SET_REQUIRE] };
+    for (unsigned i = 0; own->features && i < own->features->len; i++) {
+        const char *name = ((const CpuFeature *)own->features->pdata[i])->name;
+        int row = cpu_feature_find(name);
+        if (row >= 0 && !(cpu_x86_features[row].flags & CPU_FEATURE_NOT_MIGRATABLE))
+            cpu_offer_add(&offer, name, true);
+    }
+    cpu_settle(cpu, &offer);
+    cpu_offer_clear(&offer);
+    cpu_spec_clear(&spec);
+    return g_steal_pointer(&cpu);
+}
+
+static char *op_update(Request *r, GError **err)
+{
+    g_autoptr(CpuDef) cpu = settled(r, err);
+    return cpu ? guest_cpu_format(cpu, 0, err) : NULL;
+}
+
+static bool is_listed(const char *model, void *data)
+{
+    return g_strv_contains(data, model);
+}
+
+/* What a guest gets on a host, from an emulator with these models. */
+static char *op_guestcpu(Request *r, GError **err)
+{
+    g_autofree char *fits = op_compare(r, err);
+    g_auto(GStrv) models = field(r, "models") ? g_strsplit(field(r, "models"), ",", -1) : NULL;
+    if (!fits)
+        return NULL;
+    if (strstr(fits, "INCOMPATIBLE")) {
+        error_set(err, VIR_ERR_CPU_INCOMPATIBLE, "the guest's processor does not run on the host's");
+        return NULL;
+    }
+    g_autoptr(CpuDef) cpu = settled(r, err);
+    bool ppc = g_strcmp0(field(r, "arch"), "ppc64") == 0;
+    if (!cpu || (models && !(ppc ? cpu_ppc64_translate(cpu, is_listed, models, err) : cpu_translate(cpu, is_listed, models, err))))
+        return NULL;
+    return guest_cpu_format(cpu, 0, err);
+}
+
 static char *op_baseline(Request *r, GError **err)
 {
     g_autoptr(GPtrArray) cpus = g_ptr_array_new_with_free_func(g_free);
@@ -295,7 +352,7 @@ int main(void)
     static const struct { const char *name; char *(*run)(Request *r, GError **err); } ops[] = {
         { "caps", op_caps },       { "domcaps", op_domcaps },     { "guestcaps", op_guestcaps }, { "cpuid", op_cpuid },
         { "cpujson", op_cpujson }, { "signature", op_signature }, { "compare", op_compare },     { "feature", op_feature },
-        { "baseline", op_baseline },
+        { "baseline", op_baseline }, { "update", op_update },       { "guestcpu", op_guestcpu },
     };
     char *line = NULL;
     size_t room = 0;

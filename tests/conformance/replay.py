@@ -91,6 +91,11 @@ class Replay(qemu.Tool):
             for role, fields in questions.items():
                 if role in expected:
                     self.check(case, role, {**fields, **files}, result)
+        elif op in ('update', 'guest-cpu'):
+            fields = {'op': op.replace('-', ''), 'arch': p['arch'], **files}
+            if p.get('model_list'):
+                fields['models'] = ','.join(p['model_list'])
+            self.check(case, 'xml', fields, result)
         else:
             result[:2] = 'notyet', ['operation %s is not supported' % op]
 

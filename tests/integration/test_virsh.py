@@ -214,6 +214,21 @@ class Definition(TestCase):
         self.assertEqual(ET.fromstring(virsh('dumpxml', name, '--migratable')).findtext('name'), name)
         self.assertIsNotNone(ET.fromstring(virsh('dumpxml', name, '--update-cpu')).find('cpu'))
 
+    def test_updated_processor_is_the_one_that_a_start_gives(self):
+        name = self.guest_name()
+        plain = ET.fromstring(domain_xml(name))
+        for old in plain.findall('cpu'):
+            plain.remove(old)
+        ET.SubElement(plain, 'cpu', mode='host-model')
+        virsh('define', self.xml_file(ET.tostring(plain, encoding='unicode')))
+        self.assertEqual(ET.fromstring(virsh('dumpxml', name)).find('cpu').get('mode'), 'host-model')
+        updated = ET.fromstring(virsh('dumpxml', name, '--update-cpu')).find('cpu')
+        self.assertEqual(updated.get('mode'), 'custom')
+        self.assertEqual(ET.fromstring(virsh('dumpxml', name)).find('cpu').get('mode'), 'host-model')
+        virsh('start', name)
+        live = ET.fromstring(virsh('dumpxml', name)).find('cpu')
+        self.assertEqual(live.findtext('model'), updated.findtext('model'))
+
 
 def dominfo(name):
     return {k.strip(): v.strip() for k, v in
