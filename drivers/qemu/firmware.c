@@ -8,47 +8,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drivers/qemu/firmware_files.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/json.h"
 
-const char *const qemu_firmware_dirs[] = { "/usr/share/qemu/firmware", "/etc/qemu/firmware", NULL };
-
-enum { DESCRIPTOR_MAX = 256 * 1024, NVRAM_MAX = 64 << 20 };
-
-static bool list_has(JsonObject *o, const char *path, const char *word)
-{
-    JsonObject *a = json_get(o, path);
-    for (size_t i = 0; i < json_len(a); i++) {
-        JsonObject *e = json_object_array_get_idx(a, i);
-        if (json_object_is_type(e, json_type_string) && strcmp(json_object_get_string(e), word) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool fits_machine(JsonObject *o, const DomainDef *d)
-{
-    const char *arch = g_strcmp0(d->os.arch, "i686") == 0 ? "i386" : d->os.arch;
-    JsonObject *targets = json_get(o, "targets");
-    for (size_t i = 0; d->os.machine && i < json_len(targets); i++) {
-        JsonObject *t = json_object_array_get_idx(targets, i), *machines = json_get(t, "machines");
-        if (g_strcmp0(json_get_str(t, "architecture"), arch) != 0)
-            continue;
-        for (size_t m = 0; m < json_len(machines); m++) {
-            const char *pattern = json_object_get_string(json_object_array_get_idx(machines, m));
-            if (pattern && fnmatch(pattern, d->os.machine, 0) == 0)
-                return true;
-        }
-    }
-    return false;
-}
+enum { NVRAM_MAX = 64 << 20 };
 
 static Tristate asked_feature(const DomainDef *d, FirmwareFeature name)
 {
@@ -65,23 +35,23 @@ static bool keeps(Tristate asked, bool there)
     return asked == TRI_ABSENT || (asked == TRI_YES) == there;
 }
 
-static bool fits_features(JsonObject *o, const DomainDef *d)
+static bool fits_features(const FirmwareFile *f, const DomainDef *d)
 {
     const OsLoader *l = d->os.loader;
-    bool smm = list_has(o, "features", "requires-smm"), secure = list_has(o, "features", "secure-boot");
+    bool smm = firmware_lists(f, "features", "requires-smm"), secure = firmware_lists(f, "features", "secure-boot");
     Tristate loader_secure = l ? l->secure : TRI_ABSENT;
-    if (tri_is_yes(d->pm_s3) && !list_has(o, "features", "acpi-s3"))
+    if (tri_is_yes(d->pm_s3) && !firmware_lists(f, "features", "acpi-s3"))
         return false;
-    if (tri_is_yes(d->pm_s4) && !list_has(o, "features", "acpi-s4"))
+    if (tri_is_yes(d->pm_s4) && !firmware_lists(f, "features", "acpi-s4"))
         return false;
     if (smm && (d->features.smm == TRI_NO || loader_secure == TRI_NO))
         return false;
     if (loader_secure == TRI_YES && !(smm && secure))
         return false;
-    if (d->launch_security && d->launch_security->type == LAUNCH_SEV && !list_has(o, "features", "amd-sev"))
+    if (d->launch_security && d->launch_security->type == LAUNCH_SEV && !firmware_lists(f, "features", "amd-sev"))
         return false;
     return keeps(asked_feature(d, FIRMWARE_SECURE_BOOT), secure) &&
-           keeps(asked_feature(d, FIRMWARE_ENROLLED_KEYS), list_has(o, "features", "enrolled-keys"));
+           keeps(asked_feature(d, FIRMWARE_ENROLLED_KEYS), firmware_lists(f, "features", "enrolled-keys"));
 }
 
 static StorageFormat format_of(JsonObject *o, const char *path, bool *known)
@@ -103,9 +73,9 @@ static bool fits_mapping(JsonObject *o, const DomainDef *d)
         return json_get_str(o, "mapping/filename") && !d->os.nvram;
     if (strcmp(device, "flash") != 0 || !json_get_str(o, "mapping/executable/filename"))
         return false;
-    if (mode && strcmp(mode, "combined") == 0)
+    if (!mode || strcmp(mode, "combined") == 0)
         return false;
-    if (stateless != (mode && strcmp(mode, "stateless") == 0))
+    if (stateless != (strcmp(mode, "stateless") == 0))
         return false;
     (void)format_of(o, "mapping/executable/format", &known);
     return known && (stateless || json_get_str(o, "mapping/nvram-template/filename"));
@@ -117,9 +87,10 @@ static void set_text(char **field, const char *value)
         *field = g_strdup(value);
 }
 
-static void use(DomainDef *d, JsonObject *o, const char *nvram_dir)
+static void use(DomainDef *d, const FirmwareFile *f, const char *nvram_dir)
 {
-    bool known = true, smm = list_has(o, "features", "requires-smm");
+    JsonObject *o = f->o;
+    bool known = true, smm = firmware_lists(f, "features", "requires-smm");
     if (!d->os.loader)
         d->os.loader = g_new0(OsLoader, 1);
     OsLoader *l = d->os.loader;
@@ -149,47 +120,19 @@ static void use(DomainDef *d, JsonObject *o, const char *nvram_dir)
     }
 }
 
-static int by_name(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 bool qemu_firmware_select(DomainDef *d, const char *const *dirs, const char *nvram_dir, GError **err)
 {
     if (d->os.firmware == FIRMWARE_NONE || (d->os.loader && d->os.loader->path))
         return true;
-    g_autoptr(GHashTable) files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    for (dirs = dirs ? dirs : qemu_firmware_dirs; *dirs; dirs++) {
-        g_autoptr(GDir) dir = g_dir_open(*dirs, 0, NULL);
-        const char *name;
-        while (dir && (name = g_dir_read_name(dir))) {
-            if (g_str_has_suffix(name, ".json"))
-                g_hash_table_insert(files, g_strdup(name), g_build_filename(*dirs, name, NULL));
-        }
-    }
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    GHashTableIter it;
-    gpointer key;
-    g_hash_table_iter_init(&it, files);
-    while (g_hash_table_iter_next(&it, &key, NULL))
-        g_ptr_array_add(names, key);
-    g_ptr_array_sort(names, by_name);
-
     const char *type = d->os.firmware == FIRMWARE_EFI ? "uefi" : "bios";
-    JsonLimits limits = JSON_LIMITS_DEFAULT;
-    limits.bytes = DESCRIPTOR_MAX;
-    for (unsigned i = 0; i < names->len; i++) {
-        const char *path = g_hash_table_lookup(files, g_ptr_array_index(names, i));
-        g_autofree char *text = NULL;
-        gsize len;
-        /* An empty file hides the one of its name that the distribution installed. */
-        if (!g_file_get_contents(path, &text, &len, NULL) || len == 0)
-            continue;
-        g_autoptr(JsonObject) o = json_parse(path, text, len, &limits, NULL);
-        if (!o || !list_has(o, "interface-types", type) || !fits_machine(o, d) || !fits_features(o, d) || !fits_mapping(o, d))
-            continue;
-        use(d, o, nvram_dir);
-        return true;
+    g_autoptr(GPtrArray) files = firmware_files(dirs);
+    for (unsigned i = 0; i < files->len; i++) {
+        const FirmwareFile *f = files->pdata[i];
+        if (firmware_lists(f, "interface-types", type) && firmware_fits(f, d->os.arch, d->os.machine) && fits_features(f, d) &&
+            fits_mapping(f->o, d)) {
+            use(d, f, nvram_dir);
+            return true;
+        }
     }
     error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "os: unable to find any '%s' firmware for machine '%s' of '%s' with the features asked for",
               type, d->os.machine ? d->os.machine : "", d->os.arch);

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Firmware that the host has, by the descriptors that distributions install (QEMU's
- * docs/interop/firmware.json), and the guest's own copy of its variables.
+ * Firmware that the host has, by the descriptors that distributions install
+ * (firmware_files.h), and the guest's own copy of its variables.
  */
 #pragma once
 
 #include "conf/domain.h"
 
-/* Directories with descriptors, weakest first, NULL-terminated: a file replaces those of the same
- * name before it. */
-extern const char *const qemu_firmware_dirs[];
-
 /* Turns <os firmware='…'> into loader, nvram and features of the first descriptor, by file name,
- * that fits. Nothing to do when the document names a loader. dirs NULL: qemu_firmware_dirs.
+ * that fits. Nothing to do when the document names a loader. dirs as for firmware_files().
  * nvram_dir: where a file of variables goes that has no path yet. */
 bool qemu_firmware_select(DomainDef *d, const char *const *dirs, const char *nvram_dir, GError **err);
 /* Whether the guest has a file of variables that does not exist yet. */

@@ -11,13 +11,12 @@
 #include "drivers/qemu/caps_rules.h"
 #include "drivers/qemu/cpu_map.h"
 #include "drivers/qemu/domcaps.h"
+#include "drivers/qemu/firmware_files.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/json.h"
 #include "util/paths.h"
 #include "util/spawn.h"
-
-#define DESCRIPTOR_MAX (256 * 1024)
 
 typedef struct Found {
     GPtrArray *images;
@@ -32,77 +31,20 @@ static bool listed(JsonObject *list, const char *word)
     return false;
 }
 
-static bool target_fits(JsonObject *targets, const char *arch, const char *machine)
+static void use_descriptor(Found *f, const FirmwareFile *d)
 {
-    for (size_t i = 0; i < json_len(targets); i++) {
-        JsonObject *t = json_object_array_get_idx(targets, i), *machines = json_get(t, "machines");
-        const char *a = json_get_str(t, "architecture");
+    const char *image = json_get_str(d->o, "mapping/executable/filename");
 
-        if (!a || !g_str_equal(g_str_equal(a, "i386") ? "i686" : a, arch))
-            continue;
-        for (size_t k = 0; k < json_len(machines); k++) {
-            const char *pattern = json_object_get_string(json_object_array_get_idx(machines, k));
-            if (pattern && g_pattern_match_simple(pattern, machine))
-                return true;
-        }
-    }
-    return false;
-}
-
-static void use_descriptor(Found *f, JsonObject *d, const char *arch, const char *machine)
-{
-    JsonObject *types = json_get(d, "interface-types"), *features = json_get(d, "features");
-    const char *device = json_get_str(d, "mapping/device");
-    const char *image = json_get_str(d, "mapping/executable/filename");
-
-    if (!target_fits(json_get(d, "targets"), arch, machine))
-        return;
-    if (!image && g_strcmp0(device, "memory") == 0)
-        image = json_get_str(d, "mapping/filename");
-    f->bios |= listed(types, "bios");
-    f->efi |= listed(types, "uefi");
-    f->secure |= listed(features, "secure-boot") && listed(features, "requires-smm");
+    if (!image && g_strcmp0(json_get_str(d->o, "mapping/device"), "memory") == 0)
+        image = json_get_str(d->o, "mapping/filename");
+    f->bios |= firmware_lists(d, "interface-types", "bios");
+    f->efi |= firmware_lists(d, "interface-types", "uefi");
+    f->secure |= firmware_lists(d, "features", "secure-boot") && firmware_lists(d, "features", "requires-smm");
     for (unsigned i = 0; image && i < f->images->len; i++)
         if (g_str_equal(f->images->pdata[i], image))
             image = NULL;
     if (image)
         g_ptr_array_add(f->images, g_strdup(image));
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* A name in an earlier directory hides the same in later ones; an empty file hides without replacing. */
-static void read_descriptors(Found *f, const char *const *dirs, const char *arch, const char *machine)
-{
-    g_autoptr(GHashTable) where = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-
-    for (unsigned i = 0; dirs[i]; i++) {
-        GDir *d = g_dir_open(dirs[i], 0, NULL);
-        for (const char *name; d && (name = g_dir_read_name(d));)
-            if (g_str_has_suffix(name, ".json") && name[0] != '.' && !g_hash_table_contains(where, name)) {
-                char *key = g_strdup(name);
-                g_hash_table_insert(where, key, g_build_filename(dirs[i], name, NULL));
-                g_ptr_array_add(names, key);
-            }
-        if (d)
-            g_dir_close(d);
-    }
-    g_ptr_array_sort(names, by_name);
-    for (unsigned i = 0; i < names->len; i++) {
-        const char *path = g_hash_table_lookup(where, names->pdata[i]);
-        g_autofree char *text = NULL;
-        size_t len = 0;
-
-        if (!fd_read_file(AT_FDCWD, path, DESCRIPTOR_MAX, &text, &len, NULL) || len == 0)
-            continue;
-        g_autoptr(JsonObject) d = json_parse(path, text, len, NULL, NULL);
-        if (d)
-            use_descriptor(f, d, arch, machine);
-    }
 }
 
 /* Where distributions without descriptors put their images. */
@@ -185,7 +127,11 @@ const char *qemu_host_ppc_model(void)
 void qemu_host_offer_firmware(QemuHostOffer *o, const char *const *dirs, const char *arch, const char *machine)
 {
     Found f = { .images = g_ptr_array_new() };
-    read_descriptors(&f, dirs, arch, machine);
+    g_autoptr(GPtrArray) files = firmware_files(dirs);
+
+    for (unsigned i = 0; i < files->len; i++)
+        if (firmware_fits(files->pdata[i], arch, machine))
+            use_descriptor(&f, files->pdata[i]);
     if (f.images->len == 0)
         usual_images(&f, arch);
     g_ptr_array_add(f.images, NULL);
@@ -202,10 +148,6 @@ void qemu_host_offer(QemuHostOffer *ret, const QemuCaps *caps, const char *machi
     for (unsigned a = 0; a < QEMU_ACCEL_N_ && !m; a++)
         m = qemu_caps_machine(caps, a, machine);
 
-    g_autofree char *user = g_build_filename(g_get_user_config_dir(), "qemu/firmware", NULL);
-    const char *const dirs[] = { paths()->session ? user : "/etc/qemu/firmware",
-                                 paths()->session ? "/etc/qemu/firmware" : "/usr/share/qemu/firmware",
-                                 paths()->session ? "/usr/share/qemu/firmware" : NULL, NULL };
     *ret = (QemuHostOffer){
         .vfio = vfio_usable(),
         .tpm_versions = g_strdupv(tpm_versions()),
@@ -214,7 +156,7 @@ void qemu_host_offer(QemuHostOffer *ret, const QemuCaps *caps, const char *machi
                      (qemu_arch_is_x86(caps->arch) && qemu_arch_is_x86(host_arch())) ||
                      (qemu_arch_is_arm(caps->arch) && qemu_arch_is_arm(host_arch())),
     };
-    qemu_host_offer_firmware(ret, dirs, caps->arch, m ? m->name : machine ? machine : "");
+    qemu_host_offer_firmware(ret, NULL, caps->arch, m ? m->name : machine ? machine : "");
 }
 
 void qemu_host_offer_clear(QemuHostOffer *o)

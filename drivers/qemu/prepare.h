@@ -11,7 +11,7 @@ typedef struct QemuRun {
     bool resumes; /* a guest that ran before, elsewhere or in a file: nothing new for it */
     const char *channel_dir; /* parent of the sockets of virtio channels; NULL: they get no path */
     const char *nvram_dir;   /* NULL: "/var/lib/libvirt/qemu/nvram" */
-    const char *const *firmware_dirs; /* NULL: qemu_firmware_dirs */
+    const char *const *firmware_dirs; /* as for firmware_files() */
 } QemuRun;
 
 /* Changes d, the live definition of a run that is about to start. Before qemu_cmdline_build(). */

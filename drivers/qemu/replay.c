@@ -14,6 +14,7 @@
 #include "drivers/qemu/cpu_ops.h"
 #include "drivers/qemu/cpu_settle.h"
 #include "drivers/qemu/domcaps.h"
+#include "drivers/qemu/firmware_files.h"
 #include "drivers/qemu/guest_cpu.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -46,16 +47,59 @@ static char *op_caps(Request *r, GError **err)
     return c ? qemu_caps_format_xml(c) : NULL;
 }
 
+static const char *const recorded_firmware[] = { "common/qemufirmwaredata/etc/qemu/firmware",
+                                                 "common/qemufirmwaredata/usr/share/qemu/firmware", NULL };
+
+/* The descriptors in the order in which they are asked. */
+static char *op_firmwareorder(Request *r, GError **err)
+{
+    const char *const dirs[] = { "common/qemufirmwaredata/home/user/.config/qemu/firmware", recorded_firmware[0],
+                                 recorded_firmware[1], NULL };
+    g_autoptr(GPtrArray) files = firmware_files(dirs);
+    g_autoptr(GString) out = g_string_new(NULL);
+    (void)r;
+    (void)err;
+    for (unsigned i = 0; i < files->len; i++)
+        g_string_append_printf(out, "%s\n", ((const FirmwareFile *)files->pdata[i])->path);
+    return g_strdup(out->str);
+}
+
+/* A descriptor as it is read. */
+static char *op_firmwarefile(Request *r, GError **err)
+{
+    g_autofree char *dir = g_path_get_dirname(field(r, "json"));
+    const char *const dirs[] = { dir, NULL };
+    g_autoptr(GPtrArray) files = firmware_files(dirs);
+    for (unsigned i = 0; i < files->len; i++) {
+        const FirmwareFile *f = files->pdata[i];
+        if (g_str_has_suffix(f->path, strrchr(field(r, "json"), '/')))
+            return json_text(f->o);
+    }
+    error_set(err, VIR_ERR_INTERNAL_ERROR, "not a descriptor");
+    return NULL;
+}
+
+/* What firmware there is for a machine: "bios,efi secure image image". */
+static char *op_firmware(Request *r, GError **err)
+{
+    QemuHostOffer o = { 0 };
+    (void)err;
+    qemu_host_offer_firmware(&o, recorded_firmware, field(r, "arch"), field(r, "machine"));
+    g_autofree char *images = g_strjoinv(" ", o.loaders);
+    char *out = g_strdup_printf("%s%s%s %s %s", o.firmware_bios ? "bios" : "", o.firmware_bios && o.firmware_efi ? "," : "",
+                                o.firmware_efi ? "efi" : "", o.secure ? "true" : "false", images);
+    qemu_host_offer_clear(&o);
+    return out;
+}
+
 /* The host of the recordings: three images, device assignment, and the TPM emulator of its time. */
 static void recorded_offer(QemuHostOffer *o, const QemuCaps *caps, const char *machine)
 {
-    static const char *const firmware[] = { "common/qemufirmwaredata/etc/qemu/firmware",
-                                            "common/qemufirmwaredata/usr/share/qemu/firmware", NULL };
     static const char *const images[] = { "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF32_CODE.fd",
                                           "/usr/share/OVMF/OVMF_CODE.fd", NULL };
     static const char *const old_tpm[] = { "1.2", NULL }, *const both_tpm[] = { "1.2", "2.0", NULL }, *const new_tpm[] = { "2.0", NULL };
     *o = (QemuHostOffer){ .same_arch = true, .ppc_model = "POWER8", .vfio = true };
-    qemu_host_offer_firmware(o, firmware, caps->arch, machine);
+    qemu_host_offer_firmware(o, recorded_firmware, caps->arch, machine);
     g_strfreev(o->loaders);
     o->loaders = g_strdupv((char **)images);
     o->tpm_versions = g_strdupv((char **)(caps->version < 6000000 ? old_tpm : caps->version < 6002050 ? both_tpm : new_tpm));
@@ -353,6 +397,7 @@ int main(void)
         { "caps", op_caps },       { "domcaps", op_domcaps },     { "guestcaps", op_guestcaps }, { "cpuid", op_cpuid },
         { "cpujson", op_cpujson }, { "signature", op_signature }, { "compare", op_compare },     { "feature", op_feature },
         { "baseline", op_baseline }, { "update", op_update },       { "guestcpu", op_guestcpu },
+        { "firmware", op_firmware }, { "firmwareorder", op_firmwareorder }, { "firmwarefile", op_firmwarefile },
     };
     char *line = NULL;
     size_t room = 0;

@@ -172,7 +172,7 @@ static char *build_argv(const Request *r, DomainDef *d, GError **err)
             g->tls_port = (OptI32){ 1, 5902 };
         }
     }
-    static const char *const firmware[] = { "common/qemufirmwaredata/usr/share/qemu/firmware", "common/qemufirmwaredata/etc/qemu/firmware",
+    static const char *const firmware[] = { "common/qemufirmwaredata/etc/qemu/firmware", "common/qemufirmwaredata/usr/share/qemu/firmware",
                                             NULL };
     QemuRun run = { .id = -1, .channel_dir = "/tmp/channel", .firmware_dirs = firmware };
     if (!qemu_prepare_run(d, r->caps, &run, err) || !qemu_cmdline_build(d, r->caps, &ctx, &argv, &env, err))

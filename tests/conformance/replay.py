@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What recorded emulators and hosts offer, and processors (tool: drivers/qemu/replay)."""
+import json
 import os
 import re
 
@@ -99,5 +100,26 @@ class Replay(qemu.Tool):
         else:
             result[:2] = 'notyet', ['operation %s is not supported' % op]
 
+    def qemufirmware(self, case, result):
+        p, files = case.get('params') or {}, case.get('inputs') or {}
+        if 'json' in files:
+            got, error, _ = self.ask({'op': 'firmwarefile', **files})
+            # Descriptions and tags are for readers: expected files are with and without them.
+            want, ours = ({k: v for k, v in json.loads(t or '{}').items() if k not in ('description', 'tags')}
+                          for t in (documents.read(self.folder, case['expected']['json']), got))
+            if error is not None or ours != want:
+                result[:2] = 'fail', [error or 'another descriptor']
+            result[2][case['expected']['json']] = got or ''
+        elif 'expected_order' in p:
+            want = [f.replace('SYSCONFDIR', 'common/qemufirmwaredata/etc').replace('PREFIX', 'common/qemufirmwaredata/usr')
+                    for f in p['expected_order'] if f]
+            self.value(case, {'op': 'firmwareorder'}, ''.join(f + '\n' for f in want), result)
+        else:
+            kinds = sorted(i.rsplit('_', 1)[1].lower() for i in p['interfaces'])
+            images = [pair.split(':')[0] for pair in re.findall(r'"([^"]+)"', p['firmware_list'])]
+            want = ' '.join([','.join(kinds), p['secure'], *dict.fromkeys(images)])
+            self.value(case, {'op': 'firmware', 'arch': p['arch'].replace('VIR_ARCH_', '').lower(), 'machine': p['machine']},
+                       want, result)
 
-RUNNERS = dict.fromkeys(('qemucapsprobe', 'domaincaps', 'qemucaps2xml', 'cpu'), Replay)
+
+RUNNERS = dict.fromkeys(('qemucapsprobe', 'domaincaps', 'qemucaps2xml', 'cpu', 'qemufirmware'), Replay)
