@@ -48,6 +48,7 @@ struct Stream {
     StreamState state;
     StreamDir dir;
     int fd;
+    bool file; /* always ready: io is a deferred source */
     sd_event_source *io;
     sd_event_source *stuck; /* the deadline of draining */
     bool out_done; /* end of data was sent */
@@ -68,6 +69,7 @@ static struct {
 } all = { .lock = LOCK_INIT };
 
 static int on_io(sd_event_source *s, int fd, uint32_t events, void *data);
+static int on_file(sd_event_source *s, void *data);
 
 static void update_io(Stream *s)
 {
@@ -80,7 +82,10 @@ static void update_io(Stream *s)
         want |= EPOLLIN;
     if (s->pending->len > s->written)
         want |= EPOLLOUT;
-    (void)sd_event_source_set_io_events(s->io, want);
+    if (s->file)
+        loop_attend(s->cs->d->loop);
+    else
+        (void)sd_event_source_set_io_events(s->io, want);
     /* A hung-up descriptor reports EPOLLHUP whatever is asked for: do not spin on it. */
     (void)sd_event_source_set_enabled(s->io, want ? SD_EVENT_ON : SD_EVENT_OFF);
 }
@@ -183,6 +188,9 @@ void stream_start(Stream *s)
         return;
     }
     int r = sd_event_add_io(loop_event(cs->d->loop), &s->io, s->fd, 0, on_io, s);
+    s->file = r == -EPERM && s->dir == STREAM_OUT;
+    if (s->file)
+        r = sd_event_add_defer(loop_event(cs->d->loop), &s->io, on_file, s);
     if (r < 0) {
         stream_fail(s, VIR_ERR_INTERNAL_ERROR, "cannot watch the descriptor of the stream");
         return;
@@ -287,6 +295,12 @@ static int on_io(sd_event_source *src, int fd, uint32_t events, void *data)
         return 0;
     update_io(s);
     return 0;
+}
+
+/* A file is always ready, and cannot be waited for. */
+static int on_file(sd_event_source *src, void *data)
+{
+    return on_io(src, ((Stream *)data)->fd, EPOLLIN, data);
 }
 
 static void incoming_data(Stream *s, Message *m)

@@ -16,7 +16,7 @@ typedef struct StreamOps {
     void (*closed)(void *data);
 } StreamOps;
 
-/* Attaches fd (pipe, pty, socket; ownership moves on success and failure) to the call's stream. It
+/* Attaches fd (pipe, pty, socket, or a file to send from; ownership moves on success and failure) to the call's stream. It
  * starts once the call's reply is sent, and is dropped when the call fails. Called by the handler, once. */
 bool call_attach_stream(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *data, GError **err);
 /* Ends a stream from our side, by the data it was attached with (console taken over with force).

@@ -63,3 +63,16 @@ bool uuid_is_valid(const Uuid uuid)
     }
     return false;
 }
+
+guint uuid_hash(gconstpointer uuid)
+{
+    guint h;
+
+    memcpy(&h, uuid, sizeof(h));
+    return h;
+}
+
+gboolean uuid_same(gconstpointer a, gconstpointer b)
+{
+    return uuid_equal(a, b);
+}

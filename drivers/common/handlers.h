@@ -48,6 +48,7 @@ bool common_domain_define_xml_flags(Call *c, DomainTurn *t, const remote_domain_
 bool common_domain_undefine(Call *c, DomainTurn *t, const remote_domain_undefine_args *a, GError **err);
 bool common_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_undefine_flags_args *a, GError **err);
 bool common_domain_set_autostart(Call *c, DomainTurn *t, const remote_domain_set_autostart_args *a, GError **err);
+bool common_domain_rename(Call *c, DomainTurn *t, const remote_domain_rename_args *a, remote_domain_rename_ret *r, GError **err);
 /* handlers_change.c */
 bool common_domain_set_metadata(Call *c, DomainTurn *t, const remote_domain_set_metadata_args *a, GError **err);
 /* Says which definitions the VIR_DOMAIN_AFFECT_* of a call mean, when it names none; false and *err when one

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Define, undefine, autostart: changes of the persistent side. Workers, with the domain's turn. */
+/* Define, undefine, rename, autostart: changes of the persistent side. Workers, with the domain's turn. */
 #include <string.h>
 
 #include "drivers/common/emit.h"
 #include "drivers/common/handlers.h"
 #include "drivers/common/registry.h"
 #include "util/error.h"
+#include "util/paths.h"
 
 DomainDef *common_parse_client_xml(DomainTurn *t, const char *xml, bool validate, GError **err)
 {
@@ -95,5 +96,39 @@ bool common_domain_set_autostart(Call *c, DomainTurn *t, const remote_domain_set
         return false;
     }
     turn_set_autostart(t, a->autostart != 0, false);
+    return true;
+}
+
+bool common_domain_rename(Call *c, DomainTurn *t, const remote_domain_rename_args *a, remote_domain_rename_ret *r,
+                          GError **err)
+{
+    const DomainView *v = turn_view(t);
+    const char *name = a->new_name;
+    (void)c;
+    (void)r;
+
+    if (view_active(v)) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "cannot rename active domain");
+        return false;
+    }
+    if (!name || !*name) {
+        error_set(err, VIR_ERR_INVALID_ARG, "a domain's new name is empty");
+        return false;
+    }
+    if (strchr(name, '/')) {
+        error_set(err, VIR_ERR_XML_ERROR, "name %s cannot contain '/'", name);
+        return false;
+    }
+    if (g_str_equal(name, v->name)) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "Can't rename domain to itself");
+        return false;
+    }
+    if (!path_component_ok(name, ".xml", err) ||
+        (registry_driver()->may_rename && !registry_driver()->may_rename(v, err)))
+        return false;
+    emit_lifecycle(t, VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_RENAMED);
+    if (!turn_rename(t, name, err))
+        return false;
+    emit_lifecycle(t, VIR_DOMAIN_EVENT_DEFINED, VIR_DOMAIN_EVENT_DEFINED_RENAMED);
     return true;
 }

@@ -11,7 +11,8 @@
 struct Domain {
     gatomicrefcount refs;
     Uuid uuid;
-    char *reserved_name; /* what the registry knows it by until the first commit */
+    char *_Atomic reserved_name; /* what the registry knows it by; rules by name apply to it */
+    GSList *old_names;   /* what reserved_name was before renames: somebody may still read it */
     Lock lock;           /* of view */
     DomainView *view;
     TurnQueue queue;
@@ -19,6 +20,7 @@ struct Domain {
     /* Guarded by the registry's lock: */
     bool registered;
     char *index_name;
+    char *next_name; /* a second name in the table, while a rename is under way */
     int index_id;
 };
 
@@ -27,7 +29,7 @@ struct DomainTurn {
     Call *call;
     DomainView *base, *next; /* base NULL: new domain */
     bool own_config, own_live; /* next's definitions are private to this turn */
-    bool config_dirty, autostart_dirty, status_dirty, status_required, remove;
+    bool config_dirty, autostart_dirty, status_dirty, status_required, remove, renamed;
     GPtrArray *events;
 };
 
@@ -41,12 +43,15 @@ void registry_drop(Domain *d);
 void registry_release(Domain *d);
 /* Swaps the published view and keeps the indexes right; takes 'next' (NULL: removed). */
 void registry_publish(Domain *d, DomainView *next);
-bool registry_name_free(const char *name, const Domain *except);
+/* Keeps a name for a domain that is about to be renamed; its commit makes it the name, unreserve gives
+ * it up. */
+bool registry_reserve_name(Domain *d, const char *name, GError **err);
+void registry_unreserve_name(Domain *d);
 
 /* store.c: the files of one driver */
 bool store_init(const char *subdir, GError **err);
 void store_done(void);
-bool store_write_config(const DomainView *v, const char *old_name, GError **err);
+bool store_write_config(const DomainView *v, GError **err);
 /* Reads and parses what store_load() found; fails when it is not that domain's any more. */
 DomainDef *store_read_config(const char *name, const uint8_t *uuid, GError **err);
 bool store_remove_config(const char *name, GError **err);

@@ -22,18 +22,6 @@ static struct {
     atomic_bool stopping;
 } reg = { .lock = LOCK_INIT };
 
-static guint uuid_hash(gconstpointer p)
-{
-    guint h;
-    memcpy(&h, p, sizeof(h));
-    return h;
-}
-
-static gboolean uuid_same(gconstpointer a, gconstpointer b)
-{
-    return uuid_equal(a, b);
-}
-
 bool registry_init(const DomainDriver *driver, const DriverContext *ctx, GError **err)
 {
     reg.driver = driver;
@@ -176,7 +164,9 @@ Domain *domain_unref(Domain *d)
         turnqueue_done(&d->queue);
         lock_done(&d->lock);
         g_free(d->reserved_name);
+        g_slist_free_full(d->old_names, g_free);
         g_free(d->index_name);
+        g_free(d->next_name);
         g_free(d);
     }
     return NULL;
@@ -215,7 +205,8 @@ Domain *registry_find_uuid(const uint8_t *uuid)
 Domain *registry_find_name(const char *name)
 {
     LOCK_SCOPE(&reg.lock);
-    return take_visible_locked(g_hash_table_lookup(reg.by_name, name));
+    Domain *d = g_hash_table_lookup(reg.by_name, name);
+    return d && g_strcmp0(d->index_name, name) == 0 ? take_visible_locked(d) : NULL;
 }
 
 Domain *registry_find_id(int id)
@@ -224,12 +215,20 @@ Domain *registry_find_id(int id)
     return take_visible_locked(g_hash_table_lookup(reg.by_id, GINT_TO_POINTER(id)));
 }
 
+static void unreserve_name_locked(Domain *d)
+{
+    if (d->next_name)
+        g_hash_table_remove(reg.by_name, d->next_name);
+    g_clear_pointer(&d->next_name, g_free);
+}
+
 static void index_locked(Domain *d, const char *name, int id)
 {
     if (g_strcmp0(d->index_name, name) != 0) {
         if (d->index_name)
             g_hash_table_remove(reg.by_name, d->index_name);
         g_free(d->index_name);
+        unreserve_name_locked(d);
         d->index_name = g_strdup(name);
         if (name)
             g_hash_table_insert(reg.by_name, d->index_name, d);
@@ -317,11 +316,22 @@ bool registry_reserve_again(Domain *d, GError **err)
     return true;
 }
 
-bool registry_name_free(const char *name, const Domain *except)
+bool registry_reserve_name(Domain *d, const char *name, GError **err)
 {
     LOCK_SCOPE(&reg.lock);
-    Domain *d = g_hash_table_lookup(reg.by_name, name);
-    return !d || d == except;
+    if (g_hash_table_lookup(reg.by_name, name)) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain with name '%s' already exists", name);
+        return false;
+    }
+    d->next_name = g_strdup(name);
+    g_hash_table_insert(reg.by_name, d->next_name, d);
+    return true;
+}
+
+void registry_unreserve_name(Domain *d)
+{
+    LOCK_SCOPE(&reg.lock);
+    unreserve_name_locked(d);
 }
 
 void registry_drop(Domain *d)
@@ -335,6 +345,10 @@ void registry_publish(Domain *d, DomainView *next)
     bool drop = false;
 
     lock_enter(&reg.lock);
+    if (next && strcmp(next->name, d->reserved_name) != 0) {
+        d->old_names = g_slist_prepend(d->old_names, d->reserved_name);
+        d->reserved_name = g_strdup(next->name);
+    }
     if (d->registered) {
         index_locked(d, next ? next->name : NULL, next ? next->id : -1);
         if (!next) {

@@ -25,6 +25,8 @@ typedef struct DomainDriver {
     /* VIR_DOMAIN_XML_UPDATE_CPU: a copy of a definition whose processor is as a start would make it. May be
      * slow: a worker. NULL: the flag changes nothing. */
     bool (*update_cpu)(DomainDef *def, GError **err);
+    /* Whether what the driver keeps under the domain's name allows another name; may be NULL. */
+    bool (*may_rename)(const DomainView *v, GError **err);
     const ConfPolicy *policy;
     void *policy_data;
     void *stored_policy_data; /* for definitions read back from disk; NULL: policy_data */

@@ -64,7 +64,7 @@ static char *file_name(const char *name)
 
 /* Definitions -------------------------------------------------------------------------------- */
 
-bool store_write_config(const DomainView *v, const char *old_name, GError **err)
+bool store_write_config(const DomainView *v, GError **err)
 {
     static const char head[] = "<!--\n"
                                "Written by the daemon that manages this guest; edits to this file are lost.\n"
@@ -81,11 +81,7 @@ bool store_write_config(const DomainView *v, const char *old_name, GError **err)
     if (!xml)
         return false;
     g_autofree char *text = g_strconcat(head, xml, NULL);
-    if (!state_write(dirs.config, file, text, strlen(text), DEF_MODE, err))
-        return false;
-    if (old_name && g_strcmp0(old_name, v->name) != 0)
-        return store_remove_config(old_name, err);
-    return true;
+    return state_write(dirs.config, file, text, strlen(text), DEF_MODE, err);
 }
 
 bool store_remove_config(const char *name, GError **err)
@@ -273,6 +269,19 @@ static DomainView *load_status(const char *file, GError **err)
     return v;
 }
 
+/* The files of one domain under two names: what a rename left that did not come to its end. The newer
+ * one is what was, or would have been, told. */
+static bool is_newer(const char *name, const char *than)
+{
+    g_autofree char *a = file_name(name), *b = file_name(than);
+    struct stat sa, sb;
+
+    if (fstatat(dirs.config, a, &sa, 0) < 0 || fstatat(dirs.config, b, &sb, 0) < 0)
+        return false;
+    return sa.st_mtim.tv_sec > sb.st_mtim.tv_sec ||
+           (sa.st_mtim.tv_sec == sb.st_mtim.tv_sec && sa.st_mtim.tv_nsec > sb.st_mtim.tv_nsec);
+}
+
 bool store_load(GPtrArray **ret_live, GError **err)
 {
     g_auto(GStrv) configs = state_list(dirs.config, ".xml", err);
@@ -290,6 +299,7 @@ bool store_load(GPtrArray **ret_live, GError **err)
 
     g_autoptr(GPtrArray) live = g_ptr_array_new_with_free_func(domain_destroy_ref);
     g_autoptr(GHashTable) defined = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, domain_view_destroy);
+    g_autoptr(GHashTable) by_uuid = g_hash_table_new(uuid_hash, uuid_same); /* the same, borrowed */
 
     for (char **f = configs; *f; f++) {
         g_autoptr(GError) error = NULL;
@@ -300,7 +310,20 @@ bool store_load(GPtrArray **ret_live, GError **err)
             continue;
         }
         v->autostart = g_hash_table_contains(autostart, *f);
+        DomainView *twin = g_hash_table_lookup(by_uuid, v->uuid);
+        if (twin) {
+            bool newer = is_newer(v->name, twin->name);
+            log_error("%s/%s.xml is an older definition of domain '%s'; the file is left as it is", dirs.config_path,
+                      newer ? twin->name : v->name, newer ? v->name : twin->name);
+            if (!newer) {
+                domain_view_unref(v);
+                continue;
+            }
+            g_hash_table_remove(by_uuid, twin->uuid);
+            g_hash_table_remove(defined, twin->name);
+        }
         g_hash_table_insert(defined, v->name, v);
+        g_hash_table_insert(by_uuid, v->uuid, v);
     }
     for (char **f = statuses; *f; f++) {
         g_autoptr(GError) error = NULL;

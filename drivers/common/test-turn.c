@@ -335,6 +335,71 @@ static void test_documents_are_remembered_not_mixed_up(void)
     }
 }
 
+static bool rename_to(const char *name, const char *new, GError **err)
+{
+    const ObjectClass *oc = &domain_object_class;
+    remote_domain_rename_args a = { .new_name = (char *)new };
+    remote_domain_rename_ret r;
+    Domain *d = registry_find_name(name);
+
+    assert(d);
+    void *cap = oc->begin(d, &other_call, JOB_MODIFY, false, err);
+    bool ok = common_domain_rename(&other_call, cap, &a, &r, err);
+    ok = oc->end(d, cap, JOB_MODIFY, ok, ok ? err : NULL) && ok;
+    oc->unref(d);
+    return ok;
+}
+
+static void autostart_it(DomainTurn *t) { turn_set_autostart(t, true, false); }
+
+/* Whatever fails on the way: the domain is there under one of the names, and which one was told. */
+static void test_every_failing_step_of_a_rename(void)
+{
+    static const char id[] = "11111111-2222-3333-4444-555555555509";
+    g_autoptr(GError) err = NULL;
+
+    assert(define("before", id, 64, &err) && change("before", autostart_it, &err));
+    for (unsigned n = 1; n < 50; n++) {
+        g_autoptr(GError) e = NULL;
+
+        state_fail_at(n, ENOSPC);
+        bool ok = rename_to("before", "after", &e);
+        state_fail_at(0, 0);
+        if (ok)
+            break;
+        g_autoptr(DomainView) old = view_of("before");
+        assert(old && old->autostart && !view_of("after"));
+        reload();
+    }
+    assert(!view_of("before"));
+    reload();
+    g_autoptr(DomainView) v = view_of("after");
+    assert(v && v->autostart && !view_of("before") && g_str_equal(view_config(v, NULL, NULL)->name, "after"));
+    assert(define("before", "11111111-2222-3333-4444-55555555550a", 64, &err));
+}
+
+/* Two domains want one name at the same time; a third that is being made under it waits for nobody. */
+static void test_a_name_is_given_once(void)
+{
+    const ObjectClass *oc = &domain_object_class;
+    g_autoptr(GError) e1 = NULL, e2 = NULL, e3 = NULL, e4 = NULL;
+    Domain *one = registry_find_name("one"), *five = registry_find_name("five");
+
+    DomainTurn *a = oc->begin(one, &other_call, JOB_MODIFY, false, NULL);
+    DomainTurn *b = oc->begin(five, &other_call, JOB_MODIFY, false, NULL);
+    assert(turn_rename(a, "wanted", &e1));
+    assert(!turn_rename(b, "wanted", &e2) && error_is(e2, VIR_ERR_OPERATION_INVALID));
+    assert(!define("wanted", "11111111-2222-3333-4444-55555555550b", 64, &e3) && !view_of("wanted")); /* not before it is true */
+    assert(oc->end(five, b, JOB_MODIFY, false, NULL) || true);
+    assert(oc->end(one, a, JOB_MODIFY, false, NULL) || true); /* given up: the name is free */
+    oc->unref(one);
+    oc->unref(five);
+    assert(rename_to("five", "wanted", &e4));
+    reload();
+    g_autoptr(DomainView) v = view_of("one"), w = view_of("wanted");
+    assert(v && w && !view_of("five"));
+}
+
 int main(void)
 {
     char root[] = "/tmp/test-turn-XXXXXX";
@@ -356,6 +421,8 @@ int main(void)
     test_files_that_cannot_be_read_are_left();
     test_definitions_are_read_late();
     test_documents_are_remembered_not_mixed_up();
+    test_every_failing_step_of_a_rename();
+    test_a_name_is_given_once();
 
     registry_done();
     g_autofree char *rm = g_strdup_printf("rm -rf '%s'", root);

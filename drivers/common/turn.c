@@ -162,6 +162,20 @@ void turn_set_status(DomainTurn *t, DriverStatus *take)
     t->status_dirty = true;
 }
 
+bool turn_rename(DomainTurn *t, const char *name, GError **err)
+{
+    DomainDef *def = turn_edit_config(t, err);
+
+    if (!def || !registry_reserve_name(t->domain, name, err))
+        return false;
+    t->renamed = true;
+    g_free(def->name);
+    def->name = g_strdup(name);
+    g_free(t->next->name);
+    t->next->name = g_strdup(name);
+    return true;
+}
+
 void turn_remove(DomainTurn *t)
 {
     t->remove = true;
@@ -198,6 +212,25 @@ void turn_emit(DomainTurn *t, Event *e)
         g_ptr_array_add(t->events, e);
 }
 
+/* The files of a definition under its new name, then away with the old ones. What is left over of those
+ * does no harm: it is the same domain, and the next start of ours says so. */
+static bool write_renamed(DomainTurn *t, GError **err)
+{
+    const DomainView *v = t->next;
+    const char *old_name = t->base->name;
+    g_autoptr(GError) error = NULL;
+
+    if (!store_write_config(v, err) || (v->autostart && !store_set_autostart(v->name, true, err))) {
+        (void)store_set_autostart(v->name, false, NULL);
+        (void)store_remove_config(v->name, NULL);
+        return false;
+    }
+    if ((v->autostart && !store_set_autostart(old_name, false, &error)) || !store_remove_config(old_name, &error))
+        log_error("cannot remove what was kept of domain '%s' under its old name '%s': %s", v->name, old_name,
+                  error->message);
+    return true;
+}
+
 /* Files of the committed state. Returns false when the call must fail: then nothing that a later
  * start would find contradicts what clients are told. */
 static bool write_files(DomainTurn *t, GError **err)
@@ -214,8 +247,11 @@ static bool write_files(DomainTurn *t, GError **err)
                 return false;
             v->autostart = false;
         }
+    } else if (t->renamed) {
+        if (!write_renamed(t, err))
+            return false;
     } else {
-        if (t->config_dirty && !store_write_config(v, old_name, err))
+        if (t->config_dirty && !store_write_config(v, err))
             return false;
         if (t->autostart_dirty && !store_set_autostart(v->name, v->autostart, err))
             return false;
@@ -278,6 +314,8 @@ static bool turn_end(DomainTurn *t, bool success, GError **err)
 
     if (success)
         ok = turn_commit(t, err);
+    if ((!success || !ok) && t->renamed)
+        registry_unreserve_name(t->domain);
     if ((!success || !ok) && !t->base)
         registry_drop(t->domain);
     turn_free(t);

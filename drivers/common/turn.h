@@ -32,6 +32,9 @@ void turn_set_persistent(DomainTurn *t, bool on);
 void turn_set_autostart(DomainTurn *t, bool on, bool once);
 void turn_set_autodestroy(DomainTurn *t, bool on);
 void turn_set_status(DomainTurn *t, DriverStatus *take);
+/* Another name for an inactive, persistent domain, kept free for it from here on. The definition's and
+ * the autostart link's files follow at commit. */
+bool turn_rename(DomainTurn *t, const char *name, GError **err);
 /* The domain vanishes at commit (undefine of an inactive one, end of a transient one). */
 void turn_remove(DomainTurn *t);
 /* From here on a commit fails when the status file cannot be written (start of a guest: without the

@@ -303,6 +303,7 @@ static const RemoteHandlers remote_handlers = {
     .domain_define_xml_flags = { common_domain_define_xml_flags, VIR_DOMAIN_DEFINE_VALIDATE },
     .domain_undefine = { common_domain_undefine },
     .domain_undefine_flags = { common_domain_undefine_flags, (VIR_DOMAIN_UNDEFINE_KEEP_TPM << 1) - 1 },
+    .domain_rename = { common_domain_rename },
     .domain_set_autostart = { common_domain_set_autostart },
 
     .domain_create = { qemu_domain_create },
@@ -346,6 +347,9 @@ static const RemoteHandlers remote_handlers = {
     .domain_list_all_checkpoints = { qemu_domain_list_all_checkpoints, ~0u },
     .domain_has_managed_save_image = { qemu_domain_has_managed_save_image },
     .domain_get_messages = { qemu_domain_get_messages, VIR_DOMAIN_MESSAGE_DEPRECATION | VIR_DOMAIN_MESSAGE_TAINTING },
+    .domain_send_key = { qemu_domain_send_key },
+    .domain_inject_nmi = { qemu_domain_inject_nmi },
+    .domain_screenshot = { qemu_domain_screenshot },
     .domain_open_console = { qemu_domain_open_console, VIR_DOMAIN_CONSOLE_FORCE | VIR_DOMAIN_CONSOLE_SAFE },
 };
 

@@ -53,6 +53,11 @@ HANDLER_V(domain_get_control_info);
 bool qemu_domain_open_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err);
 bool qemu_domain_monitor_command(Call *c, DomainQuery *q, const qemu_domain_monitor_command_args *a, qemu_domain_monitor_command_ret *r, GError **err);
 
+/* handlers_input.c */
+bool qemu_domain_send_key(Call *c, DomainQuery *q, const remote_domain_send_key_args *a, GError **err);
+bool qemu_domain_inject_nmi(Call *c, DomainQuery *q, const remote_domain_inject_nmi_args *a, GError **err);
+bool qemu_domain_screenshot(Call *c, DomainQuery *q, const remote_domain_screenshot_args *a, remote_domain_screenshot_ret *r, GError **err);
+
 /* handlers_none.c */
 HANDLER_V(domain_snapshot_num);
 HANDLER_V(domain_snapshot_list_names);

@@ -527,6 +527,26 @@ bool qmp_getfd(Qmp *q, const char *name, int fd, GError **err)
     return qmp_call_with_fd(q, "getfd", json_make(J_STR("fdname", name)), fd, NULL, 0, err);
 }
 
+bool qmp_add_fd(Qmp *q, int fd, const char *opaque, int64_t *ret_set, GError **err)
+{
+    g_autoptr(JsonObject) ret = NULL;
+
+    if (!qmp_call_with_fd(q, "add-fd", json_make(J_STR("opaque", opaque)), fd, &ret, 0, err))
+        return false;
+    JsonObject *set = json_get(ret, "fdset-id");
+    if (!json_object_is_type(set, json_type_int)) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "reply of add-fd has no number of a set");
+        return false;
+    }
+    *ret_set = json_object_get_int64(set);
+    return true;
+}
+
+bool qmp_remove_fd(Qmp *q, int64_t set, GError **err)
+{
+    return qmp_call(q, "remove-fd", json_make(J_INT("fdset-id", set)), NULL, 0, err);
+}
+
 bool qmp_hmp(Qmp *q, const char *command, char **ret, uint64_t deadline, GError **err)
 {
     g_autoptr(JsonObject) o = NULL;

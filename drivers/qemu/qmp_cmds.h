@@ -132,6 +132,9 @@ bool qmp_send_key(Qmp *q, const unsigned *codes, unsigned n, unsigned hold_ms, G
 /* device NULL: the primary display; format NULL: ppm. */
 bool qmp_screendump(Qmp *q, const char *file, const char *device, unsigned head, const char *format, GError **err);
 bool qmp_getfd(Qmp *q, const char *name, int fd, GError **err);
+/* A set of its own for a copy of fd: QEMU opens "/dev/fdset/SET" instead of a path. */
+bool qmp_add_fd(Qmp *q, int fd, const char *opaque, int64_t *ret_set, GError **err);
+bool qmp_remove_fd(Qmp *q, int64_t set, GError **err);
 bool qmp_closefd(Qmp *q, const char *name, GError **err);
 /* A human monitor command; its output. */
 bool qmp_hmp(Qmp *q, const char *command, char **ret, uint64_t deadline, GError **err);
