@@ -11,13 +11,14 @@ extern const ConfDesc storage_desc, top_storage_desc, reconnect_desc, seclabel_d
     net_route_desc, str_text_desc, vlan_desc, vport_desc, bandwidth_desc, rate_desc, filter_param_desc;
 
 extern const ConfDesc sysinfo_entry_desc, sysinfo_board_desc, cpu_topology_desc, cpu_phys_desc;
+extern const ConfDesc iotune_desc, disk_iothread_desc;
 extern const ConfDesc secret_ref_desc, encryption_desc, storage_private_desc, storage_permissions_desc, pool_extent_desc, backup_desc;
 
 extern const ConfDesc disk_desc, controller_desc, lease_desc, filesystem_desc, net_desc, smartcard_desc,
     serial_desc, parallel_desc, console_desc, channel_desc, input_desc, tpm_desc, graphics_desc,
     audio_desc, sound_desc, video_desc, hostdev_desc, redirdev_desc, redirfilter_desc, hub_desc,
     watchdog_desc, memballoon_desc, rng_desc, nvram_desc, panic_desc, shmem_desc, memory_desc,
-    iommu_desc, vsock_desc, crypto_desc;
+    iommu_desc, vsock_desc, crypto_desc, pstore_desc;
 
 extern const ConfDesc host_cpu_desc, os_desc, features_desc, clock_desc, sysinfo_desc, cpu_desc, domain_desc;
 extern const ConfDesc memory_backing_desc, memory_tuning_desc, cpu_tuning_desc, blkio_desc, numatune_desc,

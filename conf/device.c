@@ -177,6 +177,7 @@ static const struct { const char *element; const ConfDesc *desc; } kinds[_DEVICE
     [DEVICE_IOMMU] = { "iommu", &iommu_desc },
     [DEVICE_VSOCK] = { "vsock", &vsock_desc },
     [DEVICE_CRYPTO] = { "crypto", &crypto_desc },
+    [DEVICE_PSTORE] = { "pstore", &pstore_desc },
 };
 /* clang-format on */
 

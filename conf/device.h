@@ -40,6 +40,7 @@ typedef enum DeviceKind {
     DEVICE_IOMMU,      /* IommuDef       domain_misc.h */
     DEVICE_VSOCK,      /* VsockDef       domain_misc.h */
     DEVICE_CRYPTO,     /* CryptoDef      domain_misc.h */
+    DEVICE_PSTORE,     /* PstoreDef      domain_misc.h */
     _DEVICE_KIND_N,
 } DeviceKind;
 

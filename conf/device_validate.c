@@ -42,9 +42,9 @@ static bool validate_auth(const DiskDef *disk, GError **err)
     return false;
 }
 
-static bool validate_iotune(const DiskDef *disk, GError **err)
+/* of: the disk or group that has the limits. */
+static bool validate_limits(const DiskIotune *t, const char *of, const char *name, GError **err)
 {
-    const DiskIotune *t = &disk->iotune;
     const char *what = NULL;
 
     if ((t->total_bytes_sec && (t->read_bytes_sec || t->write_bytes_sec)) ||
@@ -55,12 +55,91 @@ static bool validate_iotune(const DiskDef *disk, GError **err)
         what = "maxima";
     if (what)
         error_set(err, VIR_ERR_XML_ERROR,
-                  "disk '%s': total and read/write iotune %s cannot be set at the same time",
-                  disk->dst, what);
+                  "%s '%s': total and read/write iotune %s cannot be set at the same time", of,
+                  name, what);
     return !what;
 }
 
-static bool validate_disk(const DiskDef *disk, GError **err)
+static bool validate_throttling(const DomainDef *d, const DiskDef *disk, GError **err)
+{
+    static const DiskIotune nothing;
+
+    if (!validate_limits(&disk->iotune, "disk", disk->dst, err))
+        return false;
+    if (list_len(disk->throttle_groups) && memcmp(&disk->iotune, &nothing, sizeof(nothing)) != 0) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "disk '%s': iotune and throttlefilters cannot be used together", disk->dst);
+        return false;
+    }
+    for (unsigned i = 0; i < list_len(disk->throttle_groups); i++) {
+        const StrItem *want = list_at(disk->throttle_groups, i);
+        bool found = false;
+        for (unsigned k = 0; k < list_len(d->throttle_groups); k++)
+            found |= !g_strcmp0(((const DiskIotune *)list_at(d->throttle_groups, k))->group_name,
+                                want->s);
+        if (!found) {
+            error_set(err, VIR_ERR_XML_ERROR, "disk '%s': throttle group '%s' is not defined",
+                      disk->dst, want->s);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool validate_throttle_groups(const DomainDef *d, GError **err)
+{
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (unsigned i = 0; i < list_len(d->throttle_groups); i++) {
+        const DiskIotune *t = list_at(d->throttle_groups, i);
+        if (!t->group_name) {
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "domain/throttlegroups/throttlegroup: 'group_name' is missing");
+            return false;
+        }
+        if (!g_hash_table_add(names, t->group_name)) {
+            error_set(err, VIR_ERR_XML_ERROR, "throttle group '%s' duplicated", t->group_name);
+            return false;
+        }
+        if (!validate_limits(t, "throttle group", t->group_name, err))
+            return false;
+    }
+    return true;
+}
+
+/* Bins are where the next range of times begins; an operation has one histogram. */
+static bool validate_histograms(const DiskDef *disk, GError **err)
+{
+    unsigned seen = 0;
+
+    for (unsigned i = 0; i < list_len(disk->histograms); i++) {
+        const DiskHistogram *h = list_at(disk->histograms, i);
+        const char *type = h->type ? enum_name(&histogram_names, h->type) : "all";
+        if ((seen >> h->type & 1) || (i && (h->type == HISTOGRAM_ALL || (seen & 1)))) {
+            error_set(err, VIR_ERR_XML_ERROR, "disk '%s': latency-histogram '%s' given twice",
+                      disk->dst, type);
+            return false;
+        }
+        seen |= 1u << h->type;
+        for (unsigned k = 1; k < list_len(h->bins); k++) {
+            const HistogramBin *a = list_at(h->bins, k - 1), *b = list_at(h->bins, k);
+            if (a->start < b->start)
+                continue;
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "disk '%s': latency-histogram '%s': bins must be in ascending order",
+                      disk->dst, type);
+            return false;
+        }
+        if (list_len(h->bins) < 2) {
+            error_set(err, VIR_ERR_XML_ERROR,
+                      "disk '%s': latency-histogram '%s' needs two bins or more", disk->dst, type);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool validate_disk(const DomainDef *d, const DiskDef *disk, GError **err)
 {
     AddressType a = disk->dev.info.address.type;
     bool drive_bus = disk->bus == DISK_BUS_IDE || disk->bus == DISK_BUS_SCSI ||
@@ -108,7 +187,8 @@ static bool validate_disk(const DiskDef *disk, GError **err)
                   disk->dst, enum_name(&disk_bus_names, disk->bus));
         return false;
     }
-    return validate_auth(disk, err) && validate_iotune(disk, err);
+    return validate_auth(disk, err) && validate_throttling(d, disk, err) &&
+           validate_histograms(disk, err);
 }
 
 /* Two devices at one place of one bus. SCSI host devices sit on the same bus as SCSI disks. */
@@ -280,7 +360,7 @@ static bool validate_device(const DomainDef *d, const Device *dev, GError **err)
         return false;
     switch (dev->kind) {
     case DEVICE_DISK:
-        return validate_disk((const DiskDef *)dev, err);
+        return validate_disk(d, (const DiskDef *)dev, err);
     case DEVICE_CONTROLLER:
         return validate_controller(d, (const ControllerDef *)dev, err);
     case DEVICE_HOSTDEV:
@@ -302,6 +382,14 @@ static bool validate_device(const DomainDef *d, const Device *dev, GError **err)
     case DEVICE_RNG:
         return ((const RngDef *)dev)->backend != RNG_EGD ||
                validate_chr_source(&((const RngDef *)dev)->chr, false, err);
+    case DEVICE_IOMMU: {
+        const IommuDef *i = (const IommuDef *)dev;
+        if (i->granule_mode && i->granule) {
+            error_set(err, VIR_ERR_XML_ERROR, "iommu: granule has a mode or a size, not both");
+            return false;
+        }
+        return true;
+    }
     case DEVICE_VIDEO:
         return validate_video(d, (const VideoDef *)dev, err);
     default:
@@ -315,5 +403,6 @@ bool validate_devices(const DomainDef *d, GError **err)
         if (!validate_device(d, d->devices->pdata[i], err))
             return false;
     }
-    return validate_drive_addresses(d, err) && validate_tpms(d, err);
+    return validate_drive_addresses(d, err) && validate_tpms(d, err) &&
+           validate_throttle_groups(d, err);
 }

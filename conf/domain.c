@@ -60,6 +60,7 @@ static bool seclabel_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 CONF_DESC(domain_seclabel_desc, SeclabelDef, domain_seclabel_rows, .parsed = seclabel_parsed);
 
 #define L LaunchSecurityDef
+#define TDX WHEN(L, type, BIT(LAUNCH_TDX))
 #define SEV WHEN(L, type, BIT(LAUNCH_SEV) | BIT(LAUNCH_SEV_SNP))
 static const ConfField launch_rows[] = {
     CONF_ENUM(L, type, "@type", launch_security_names, CF_REQUIRED | CF_ABI, "technology"),
@@ -67,12 +68,19 @@ static const ConfField launch_rows[] = {
     CONF_YESNO(L, author_key, "@authorKey", 0, "", SEV), CONF_YESNO(L, vcek, "@vcek", 0, "", SEV),
     CONF_OPT32(L, cbitpos, "cbitpos/text()", CF_ABI, "C-bit", SEV),
     CONF_OPT32(L, reduced_phys_bits, "reducedPhysBits/text()", CF_ABI, "lost address bits", SEV),
-    CONF_OPT64(L, policy, "policy/text()", CF_ABI | CF_REQUIRED, "policy", CONF_NUM(num_hex4), SEV),
+    CONF_OPT64(L, policy, "policy/text()", CF_ABI | CF_REQUIRED, "policy", CONF_NUM(num_hex4), WHEN(L, type, BIT(LAUNCH_SEV))),
+    CONF_OPT64(L, policy, "policy/text()", CF_VIEW | CF_ABI, "policy", CONF_NUM(num_hex8), WHEN(L, type, BIT(LAUNCH_SEV_SNP))),
+    CONF_OPT64(L, policy, "policy/text()", CF_VIEW | CF_ABI, "policy", CONF_NUM(num_hex), TDX),
+    CONF_STR(L, mr_config_id, "mrConfigId/text()", CF_ABI, "identity of the configuration, base64", TDX),
+    CONF_STR(L, mr_owner, "mrOwner/text()", CF_ABI, "identity of the owner, base64", TDX),
+    CONF_STR(L, mr_owner_config, "mrOwnerConfig/text()", CF_ABI, "identity of the owner's configuration, base64", TDX),
+    CONF_FLAG(L, quote_service, "quoteGenerationService", 0, "the guest may ask for quotes", TDX),
+    CONF_STR(L, quote_service_path, "quoteGenerationService/@path", 0, "socket of the service", TDX),
     CONF_STR(L, dh_cert, "dhCert/text()", 0, "certificate", SEV),
     CONF_STR(L, session, "session/text()", 0, "session", SEV),
     CONF_STR(L, guest_visible_workarounds, "guestVisibleWorkarounds/text()", CF_ABI, "", SEV),
     CONF_STR(L, id_block, "idBlock/text()", CF_ABI, "", SEV), CONF_STR(L, id_auth, "idAuth/text()", CF_ABI, "", SEV),
-    CONF_STR(L, host_data, "hostData/text()", CF_ABI, "", SEV),
+    CONF_STR(L, host_data, "hostData/text()", CF_ABI, "", SEV), CONF_PAD(L, _pad),
 };
 #undef L
 CONF_DESC(launch_security_desc, LaunchSecurityDef, launch_rows);
@@ -223,6 +231,7 @@ static const ConfField domain_rows[] = {
     CONF_ENUM(D, virt, "@type", virt_type_names, CF_REQUIRED | CF_ALWAYS | CF_ABI, "hypervisor"),
     CONF_STR(D, name, "name/text()", CF_REQUIRED | CF_NOT_EMPTY, "name"),
     CONF_UUID(D, uuid, "uuid/text()", CF_ABI, "identity"),
+    CONF_UUID(D, hwuuid, "hwuuid/text()", CF_ABI, "identity that the guest's hardware shows, when it is not the uuid"),
     CONF_CUSTOM(D, genid, "genid", genid, &conf_uuid, 0, "generation: changes when the guest is rolled back"),
     CONF_STR(D, title, "title/text()", 0, "one line for people"),
     CONF_STR(D, description, "description/text()", 0, "text for people"),
@@ -254,6 +263,9 @@ static const ConfField domain_rows[] = {
     CONF_STRUCT(D, os, "os", os_desc, CF_ABI, "how it boots"),
     CONF_LIST(D, uid_map, "idmap/uid", idmap_desc, 0, "user ids of a container"),
     CONF_LIST(D, gid_map, "idmap/gid", idmap_desc, 0, "group ids of a container"),
+    CONF_LIST(D, throttle_groups, "throttlegroups/throttlegroup", iotune_desc, 0, "limits that disks share"),
+    CONF_YESNO(D, iommufd, "iommufd/@enabled", 0, "host devices through iommufd"),
+    CONF_STR(D, iommufd_fdgroup, "iommufd/@fdgroup", 0, "name of descriptors that the client passed"),
     CONF_STRUCT(D, features, "features", features_desc, CF_ABI, "machine features"),
     CONF_OPTIONAL(D, cpu, "cpu", cpu_desc, CF_ABI | CF_SKIP_EMPTY, "CPU model"),
     CONF_STRUCT(D, clock, "clock", clock_desc, CF_ABI, "clock"),

@@ -62,6 +62,10 @@ typedef struct LaunchSecurityDef {
     char *dh_cert, *session;
     Tristate author_key, vcek;
     char *guest_visible_workarounds, *id_block, *id_auth, *host_data;
+    char *mr_config_id, *mr_owner, *mr_owner_config;
+    char *quote_service_path;
+    Flag quote_service;       /* <quoteGenerationService/> was written */
+    Flag _pad;
 } LaunchSecurityDef;
 
 typedef struct KeywrapDef {
@@ -102,9 +106,12 @@ typedef struct DomainDef {
     VirtType virt;
     Flag genid_set;           /* <genid/> was written */
     OptUuid uuid;             /* set after parsing: generated when missing */
+    OptUuid hwuuid;           /* unset: the guest's hardware shows .uuid */
     OptUuid genid;            /* unset with genid_set: to be generated at start */
     Flag uuid_generated;      /* it was not in the document */
     int32_t document_id;      /* of the running guest that the document was of; for tools */
+    Tristate iommufd;         /* for all host devices */
+    char *iommufd_fdgroup;    /* descriptors that the client passed */
     char *name, *title, *description;
     char *metadata;           /* whole <metadata> element as it came, NULL none */
     /* memory, KiB */
@@ -131,6 +138,7 @@ typedef struct DomainDef {
     GPtrArray *sysinfos;       /* Sysinfo */
     OsDef os;
     GPtrArray *uid_map, *gid_map; /* IdMap */
+    GPtrArray *throttle_groups;   /* DiskIotune, each with a group_name */
     Features features;
     CpuDef *cpu;
     ClockDef clock;

@@ -66,8 +66,7 @@ static const ConfField controller_rows[] = {
     CONF_OPT32(ControllerDef, bus_nr, "target/@busNr", CF_ABI, "first bus number of an expander", PCI),
     CONF_OPT32(ControllerDef, target_index, "target/@index", CF_ABI, "index of a host bridge", PCI),
     CONF_ONOFF(ControllerDef, pci_hotplug, "target/@hotplug", CF_ABI, "whether devices can be plugged", PCI),
-    CONF_ONOFF(ControllerDef, memory_reserve, NULL, 0, ""),
-    CONF_SIZE(ControllerDef, mem_reserve, "target/memReserve/text()", size_kib, CF_ABI, "memory window for plugged devices", PCI),
+    CONF_U64(ControllerDef, mem_reserve, "target/@memReserve", CF_ABI, "KiB of memory window for plugged devices", PCI),
     CONF_OPT32(ControllerDef, numa_node, "target/node/text()", CF_ABI, "NUMA node of an expander", PCI),
     CONF_U32(ControllerDef, queues, "driver/@queues", CF_ABI, "queues"),
     CONF_U32(ControllerDef, cmd_per_lun, "driver/@cmd_per_lun", CF_ABI, "commands per LUN"),
@@ -75,9 +74,10 @@ static const ConfField controller_rows[] = {
     CONF_ONOFF(ControllerDef, ioeventfd, "driver/@ioeventfd", CF_ABI, "handle I/O in a thread"),
     CONF_U32(ControllerDef, iothread, "driver/@iothread", 0, "I/O thread"),
     CONF_STRUCT(ControllerDef, virtio, "driver", virtio_options_desc, CF_ABI, "virtio options"),
+    CONF_LIST(ControllerDef, iothreads, "driver/iothreads/iothread", disk_iothread_desc, 0, "I/O threads and their queues"),
     CONF_STR(ControllerDef, serial, "serial/text()", CF_ABI, "nvme serial number"),
     CONF_DEVICE_HEAD(ControllerDef),
     CONF_OPTSIZE(ControllerDef, pcihole64, "pcihole64/text()", size_kib, CF_ABI, "64 bit PCI window", PCI),
-    CONF_PAD(ControllerDef, _pad), CONF_PAD(ControllerDef, _pad2),
+    CONF_PAD(ControllerDef, _pad),
 };
 CONF_DESC(controller_desc, ControllerDef, controller_rows);

@@ -63,13 +63,12 @@ typedef struct ControllerDef {
     OptU32 chassis_nr, chassis, port, bus_nr, target_index, numa_node;
     OptU64 pcihole64;          /* KiB */
     uint64_t mem_reserve;      /* KiB */
-    Tristate memory_reserve;
-    Flag _pad;
     /* driver */
     VirtioOptions virtio;
     uint32_t queues, cmd_per_lun, max_sectors, iothread;
     Tristate ioeventfd;
-    Flag _pad2;
+    Flag _pad;
+    GPtrArray *iothreads;      /* DiskIothread, virtio-scsi */
     char *serial;              /* nvme */
 } ControllerDef;
 

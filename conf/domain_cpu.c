@@ -121,6 +121,7 @@ static const ConfField cpu_rows[] = {
     CONF_ENUM(C, match, "@match", cpu_match_names, CF_ABI, "how strictly"),
     CONF_ENUM(C, check, "@check", cpu_check_names, 0, "what is checked before starting"),
     CONF_ONOFF(C, migratable, "@migratable", CF_ABI, "without features that block migration"),
+    CONF_ONOFF(C, deprecated_features, "@deprecated_features", CF_ABI, "s390: features that will go away"),
     CONF_ENUM(C, fallback, "model/@fallback", cpu_fallback_names, CF_READ_ONLY, "a similar model will do"),
     CONF_CUSTOM_VIEW(fallback, "model", "fallback is written with every model"),
     CONF_STR(C, vendor_id, "model/@vendor_id", CF_ABI, "vendor that the guest sees"),
@@ -132,7 +133,6 @@ static const ConfField cpu_rows[] = {
     CONF_LIST(C, features, "feature", cpu_feature_desc, CF_ABI, "changes to the model"),
     CONF_LIST(C, cells, "numa/cell", numa_cell_desc, CF_ABI, "NUMA cells"),
     CONF_LIST(C, interconnects, "numa/interconnects/*", interconnect_desc, CF_ABI, "latencies and bandwidths"),
-    CONF_PAD(C, _pad),
 };
 
 static bool cpu_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)

@@ -89,7 +89,7 @@ typedef struct CpuDef {
     Tristate migratable;
     char *model;
     CpuFallback fallback;
-    Flag _pad;
+    Tristate deprecated_features;
     char *vendor_id;
     char *vendor;
     CpuTopology *topology;

@@ -36,6 +36,7 @@ ENUM_TABLE(geometry_trans_names, "translation", _GEOMETRY_TRANS_N, "default", "n
 ENUM_TABLE(disk_model_names, "disk model", _DISK_MODEL_N, "default", "virtio", "virtio-transitional", "virtio-non-transitional", "usb-storage", "usb-bot");
 ENUM_TABLE(mirror_job_names, "mirror job", _MIRROR_JOB_N, NULL, "copy", "active-commit");
 ENUM_TABLE(mirror_ready_names, "mirror state", _MIRROR_READY_N, NULL, "yes", "pivot", "abort");
+ENUM_TABLE(histogram_names, "histogram type", _HISTOGRAM_N, NULL, "read", "write", "zone", "flush");
 ENUM_TABLE(sgio_names, "sgio", _SGIO_N, "default", "filtered", "unfiltered");
 
 /* ---- small parts ---- */
@@ -279,6 +280,7 @@ static const ConfCustom outside_encryption = { outside_encryption_parse, outside
     CONF_OPTIONAL(S, auth, "source/auth", storage_auth_desc, 0, "credentials", WHEN(S, auth_outside, BIT(0))), \
     CONF_OPTIONAL(S, encryption, "source/encryption", encryption_desc, 0, "encryption", WHEN(S, encryption_outside, BIT(0))), \
     CONF_OPTIONAL(S, reservations, "source/reservations", reservations_desc, 0, "SCSI persistent reservations"), \
+    CONF_OPTIONAL(S, data, "source/dataStore", storage_desc, 0, "file with the data of a qcow2 image"), \
     CONF_OPTIONAL(S, priv, "source/privateData", storage_private_desc, OWN, "names in the emulator"), \
     CONF_OPTIONAL(S, backing, "backingStore", storage_desc, 0, "next layer of the chain"), \
     CONF_FLAG(S, backing_none, "backingStore", CF_WRITE_ONLY, "the chain ends here"), \
@@ -374,6 +376,16 @@ static const ConfField disk_iothread_rows[] = {
 };
 CONF_DESC(disk_iothread_desc, DiskIothread, disk_iothread_rows);
 
+static const ConfField statistic_rows[] = { CONF_U32(DiskStatistic, interval, "@interval", CF_REQUIRED, "seconds", CONF_NUM(num_positive)) };
+CONF_DESC(statistic_desc, DiskStatistic, statistic_rows);
+static const ConfField bin_rows[] = { CONF_U64(HistogramBin, start, "@start", CF_REQUIRED | CF_ALWAYS, "least nanoseconds") };
+CONF_DESC(histogram_bin_desc, HistogramBin, bin_rows);
+static const ConfField histogram_rows[] = {
+    CONF_ENUM(DiskHistogram, type, "@type", histogram_names, 0, "operation; without: every kind"),
+    CONF_LIST(DiskHistogram, bins, "bin", histogram_bin_desc, 0, "ranges of time"), CONF_PAD(DiskHistogram, _pad),
+};
+CONF_DESC(histogram_desc, DiskHistogram, histogram_rows);
+
 static const ConfField throttle_rows[] = { CONF_STR(StrItem, s, "@group", CF_REQUIRED, "throttle group") };
 CONF_DESC(throttle_desc, StrItem, throttle_rows);
 
@@ -418,6 +430,8 @@ static const ConfField disk_rows[] = {
     CONF_U32(DiskDef, queue_size, "driver/@queue_size", CF_ABI, "entries of a queue"),
     CONF_STRUCT(DiskDef, virtio, "driver", virtio_options_desc, CF_ABI, "virtio options"),
     CONF_LIST(DiskDef, iothreads, "driver/iothreads/iothread", disk_iothread_desc, 0, "I/O threads and their queues"),
+    CONF_LIST(DiskDef, statistics, "driver/statistics/statistic", statistic_desc, 0, "figures over intervals"),
+    CONF_LIST(DiskDef, histograms, "driver/statistics/latency-histogram", histogram_desc, 0, "how long operations take"),
     CONF_SIZE(DiskDef, src.metadata_cache_size, "driver/metadata_cache/max_size/text()", size_bytes, CF_VIEW, "qcow2 metadata cache"),
 
     CONF_CUSTOM(DiskDef, src, "auth", outside_auth, NULL, CF_VIEW, "credentials, older place"),

@@ -76,6 +76,8 @@ typedef enum MirrorJob { MIRROR_NONE, MIRROR_COPY, MIRROR_ACTIVE_COMMIT, _MIRROR
 extern const EnumTable mirror_job_names;
 typedef enum MirrorReady { MIRROR_NOT_READY, MIRROR_READY, MIRROR_PIVOT, MIRROR_ABORT, _MIRROR_READY_N } MirrorReady;
 extern const EnumTable mirror_ready_names;
+typedef enum HistogramType { HISTOGRAM_ALL, HISTOGRAM_READ, HISTOGRAM_WRITE, HISTOGRAM_ZONE, HISTOGRAM_FLUSH, _HISTOGRAM_N } HistogramType;
+extern const EnumTable histogram_names;
 typedef enum SgioMode { SGIO_DEFAULT, SGIO_FILTERED, SGIO_UNFILTERED, _SGIO_N } SgioMode;
 extern const EnumTable sgio_names;
 
@@ -206,6 +208,7 @@ typedef struct StorageSource {
     uint64_t metadata_cache_size; /* bytes, of qcow2 */
     StoragePrivate *priv;      /* own files */
     OptU32 tls_from_config;    /* own files: 1: .tls is a setting of the host */
+    struct StorageSource *data; /* the guest's data, when .path has the qcow2 metadata only */
     struct StorageSource *backing; /* NULL: unknown (or none, see backing_none) */
 } StorageSource;
 
@@ -236,6 +239,20 @@ typedef struct DiskIothreadQueue {
     uint32_t id;
 } DiskIothreadQueue;
 
+typedef struct DiskStatistic {
+    uint32_t interval; /* s */
+} DiskStatistic;
+
+typedef struct DiskHistogram {
+    HistogramType type;
+    Flag _pad;
+    GPtrArray *bins; /* HistogramBin */
+} DiskHistogram;
+
+typedef struct HistogramBin {
+    uint64_t start; /* ns */
+} HistogramBin;
+
 typedef struct DiskDef {
     Device dev;
     DiskDevice device;
@@ -255,6 +272,8 @@ typedef struct DiskDef {
     uint32_t queues, queue_size;
     char *driver;              /* driver/@name */
     GPtrArray *iothreads;      /* DiskIothread */
+    GPtrArray *statistics;     /* DiskStatistic */
+    GPtrArray *histograms;     /* DiskHistogram */
     VirtioOptions virtio;
     StorageSource src;
     DiskMirror *mirror;

@@ -124,9 +124,11 @@ static const ConfField hostdev_rows[] = {
     CONF_YESNO(H, rawio, "@rawio", 0, "raw I/O capability", ON(SCSI)),
     CONF_ENUM(H, sgio, "@sgio", sgio_names, 0, "whether SCSI commands are filtered", ON(SCSI)),
     CONF_ENUM(H, model, "@model", hostdev_model_names, CF_ABI, "device model", ON(MDEV | BIT(HOSTDEV_SCSI_HOST))),
-    CONF_ONOFF(H, display, "@display", CF_ABI, "show its screen", ON(MDEV)),
-    CONF_ONOFF(H, ramfb, "@ramfb", CF_ABI, "boot framebuffer", ON(MDEV)),
+    CONF_ONOFF(H, display, "@display", CF_ABI, "show its screen", ON(MDEV | PCI)),
+    CONF_ONOFF(H, ramfb, "@ramfb", CF_ABI, "boot framebuffer", ON(MDEV | PCI)),
     CONF_ENUM(H, driver, "driver/@name", hostdev_driver_names, 0, "backend driver", ON(PCI)),
+    CONF_STR(H, driver_model, "driver/@model", 0, "vfio module for this device", ON(PCI)),
+    CONF_YESNO(H, iommufd, "driver/@iommufd", 0, "through iommufd", ON(PCI)),
     CONF_ENUM(H, startup_policy, "source/@startupPolicy", startup_policy_names, 0, "when it is missing", ON(USB)),
     CONF_ENUM(H, guest_reset, "source/@guestReset", guest_reset_names, 0, "resets by the guest", ON(USB)),
     CONF_YESNO(H, write_filtering, "source/@writeFiltering", 0, "filter configuration space", ON(PCI)),
@@ -153,7 +155,7 @@ static const ConfField hostdev_rows[] = {
     CONF_FLAG(H, readonly, "readonly", CF_ABI, "the guest may not write", ON(SCSI)),
     CONF_FLAG(H, shareable, "shareable", CF_ABI, "several guests may write", ON(SCSI)),
     CONF_DEVICE_HEAD(H),
-    CONF_HIDDEN(H, missing, CF_NO_COMPARE), CONF_PAD(H, _pad), CONF_PAD(H, _pad2), CONF_PAD(H, _pad3),
+    CONF_HIDDEN(H, missing, CF_NO_COMPARE), CONF_PAD(H, _pad), CONF_PAD(H, _pad2),
 };
 #undef H
 #undef ON
@@ -238,6 +240,7 @@ static const ConfField filesystem_rows[] = {
     CONF_ONOFF(F, posix_lock, "binary/lock/@posix", 0, "posix locks"),
     CONF_ONOFF(F, flock, "binary/lock/@flock", 0, "BSD locks"),
     CONF_OPT32(F, thread_pool, "binary/thread_pool/@size", 0, "threads"),
+    CONF_OPT32(F, open_files, "binary/openfiles/@max", 0, "files that virtiofsd may have open"),
     CONF_LIST(F, uids, "idmap/uid", fs_idmap_desc, 0, "user ids"),
     CONF_LIST(F, gids, "idmap/gid", fs_idmap_desc, 0, "group ids"),
     CONF_STR(F, src, "source/@dir", 0, "directory", ON(BIT(FS_MOUNT) | BIT(FS_BIND))),

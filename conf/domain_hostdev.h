@@ -66,8 +66,9 @@ typedef struct HostdevDef {
     char *caps_path;          /* capabilities: source/block, source/char or source/interface */
     GPtrArray *caps_ips, *caps_routes; /* NetIp, NetRoute */
     TeamingType teaming;
-    Flag _pad3;
+    Tristate iommufd;
     char *teaming_persistent;
+    char *driver_model;       /* kernel module on the host */
 } HostdevDef;
 
 typedef enum RedirBus { REDIR_USB, _REDIR_BUS_N } RedirBus;
@@ -118,6 +119,7 @@ typedef struct FsDef {
     FsCache cache;
     FsSandbox sandbox;
     OptU32 thread_pool;
+    OptU32 open_files;
     Flag readonly;
     VirtioOptions virtio;
     GPtrArray *uids, *gids;    /* FsIdmap */

@@ -27,6 +27,8 @@ ENUM_TABLE(shmem_role_names, "shmem role", _SHMEM_ROLE_N, "default", "master", "
 ENUM_TABLE(memory_model_names, "memory model", _MEMORY_MODEL_N, NULL, "dimm", "nvdimm", "virtio-pmem", "virtio-mem", "sgx-epc");
 ENUM_TABLE(memory_access_names, "memory access", _MEMORY_ACCESS_N, "default", "shared", "private");
 ENUM_TABLE(iommu_model_names, "iommu model", _IOMMU_MODEL_N, "intel", "smmuv3", "virtio", "amd");
+ENUM_TABLE(granule_mode_names, "granule mode", _GRANULE_MODE_N, NULL, "host");
+ENUM_TABLE(pstore_backend_names, "pstore backend", _PSTORE_BACKEND_N, "acpi-erst");
 ENUM_TABLE(vsock_model_names, "vsock model", _VSOCK_MODEL_N, "default", "virtio", "virtio-transitional", "virtio-non-transitional");
 ENUM_TABLE(crypto_model_names, "crypto model", _CRYPTO_MODEL_N, "virtio");
 ENUM_TABLE(crypto_type_names, "crypto type", _CRYPTO_TYPE_N, "qemu");
@@ -103,6 +105,7 @@ static const ConfField tpm_rows[] = {
     CONF_LIST(T, pcr_banks, "backend/active_pcr_banks/*", pcr_bank_desc, 0, "hash banks", ON(BIT(TPM_EMULATOR))),
     CONF_STR(T, profile, "backend/profile/@source", 0, "profile", ON(BIT(TPM_EMULATOR))),
     CONF_STR(T, profile_remove_disabled, "backend/profile/@removeDisabled", 0, "", ON(BIT(TPM_EMULATOR))),
+    CONF_STR(T, profile_name, "backend/profile/@name", CF_LIVE_INPUT, "profile that the state was made with", ON(BIT(TPM_EMULATOR))),
     CONF_ENUM(T, chr.type, "backend/source/@type", chr_type_names, CF_VIEW | CF_REQUIRED, "connection", ON(BIT(TPM_EXTERNAL))),
     CONF_STRUCT(T, chr, "backend", chr_source_desc, 0, "connection", ON(BIT(TPM_EXTERNAL))),
     CONF_DEVICE_HEAD(T), CONF_PAD(T, _pad), CONF_PAD(T, _pad2),
@@ -180,7 +183,10 @@ static const ConfField iommu_rows[] = {
     CONF_ONOFF(IommuDef, dma_translation, "driver/@dma_translation", CF_ABI, "translate DMA"),
     CONF_ONOFF(IommuDef, xtsup, "driver/@xtsup", CF_ABI, "x2APIC"),
     CONF_ONOFF(IommuDef, pt, "driver/@passthrough", CF_ABI, "pass through"),
-    CONF_DEVICE_HEAD(IommuDef), CONF_PAD(IommuDef, _pad),
+    CONF_OPT32(IommuDef, pci_bus, "driver/@pciBus", CF_ABI, "index of the PCI controller that it serves"),
+    CONF_ENUM(IommuDef, granule_mode, "driver/granule/@mode", granule_mode_names, CF_ABI, "pages of the host's size"),
+    CONF_SIZE(IommuDef, granule, "driver/granule/@size", size_kib, CF_ABI, "size of pages"),
+    CONF_DEVICE_HEAD(IommuDef),
 };
 CONF_DESC(iommu_desc, IommuDef, iommu_rows);
 
@@ -203,6 +209,14 @@ static const ConfField crypto_rows[] = {
     CONF_DEVICE_HEAD(CryptoDef),
 };
 CONF_DESC(crypto_desc, CryptoDef, crypto_rows);
+
+static const ConfField pstore_rows[] = {
+    CONF_ENUM(PstoreDef, backend, "@backend", pstore_backend_names, CF_REQUIRED | CF_ALWAYS | CF_ABI, "what the guest sees"),
+    CONF_STR(PstoreDef, path, "path/text()", CF_REQUIRED, "file that keeps the records"),
+    CONF_SIZE(PstoreDef, size, "size/text()", size_kib, CF_REQUIRED | CF_ABI, "size"),
+    CONF_DEVICE_HEAD(PstoreDef), CONF_PAD(PstoreDef, _pad),
+};
+CONF_DESC(pstore_desc, PstoreDef, pstore_rows);
 
 static const ConfField lease_rows[] = {
     CONF_STR(LeaseDef, lockspace, "lockspace/text()", 0, "lock space"),

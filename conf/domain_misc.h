@@ -59,6 +59,10 @@ typedef enum CryptoType { CRYPTO_QEMU, _CRYPTO_TYPE_N } CryptoType;
 extern const EnumTable crypto_type_names;
 typedef enum CryptoBackend { CRYPTO_BACKEND_BUILTIN, CRYPTO_BACKEND_LKCF, _CRYPTO_BACKEND_N } CryptoBackend;
 extern const EnumTable crypto_backend_names;
+typedef enum GranuleMode { GRANULE_NONE, GRANULE_HOST, _GRANULE_MODE_N } GranuleMode;
+extern const EnumTable granule_mode_names;
+typedef enum PstoreBackend { PSTORE_ACPI_ERST, _PSTORE_BACKEND_N } PstoreBackend;
+extern const EnumTable pstore_backend_names;
 
 CONF_STRUCTS_BEGIN
 
@@ -114,7 +118,7 @@ typedef struct TpmDef {
     char *source_path;
     ChrSource chr;            /* external: source */
     GPtrArray *pcr_banks;     /* StrItem, active_pcr_banks children */
-    char *profile, *profile_remove_disabled;
+    char *profile, *profile_remove_disabled, *profile_name;
 } TpmDef;
 
 typedef struct PanicDef {
@@ -174,7 +178,9 @@ typedef struct IommuDef {
     uint32_t aw_bits;
     Tristate dma_translation, xtsup;
     Tristate pt;
-    Flag _pad;
+    GranuleMode granule_mode;
+    OptU32 pci_bus;
+    uint64_t granule;         /* KiB */
 } IommuDef;
 
 typedef struct VsockDef {
@@ -194,6 +200,14 @@ typedef struct CryptoDef {
     uint32_t queues;
     VirtioOptions virtio;
 } CryptoDef;
+
+typedef struct PstoreDef {
+    Device dev;
+    PstoreBackend backend;
+    Flag _pad;
+    char *path;
+    uint64_t size;            /* KiB */
+} PstoreDef;
 
 typedef struct LeaseDef {
     Device dev;

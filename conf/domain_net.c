@@ -168,6 +168,7 @@ static const ConfField net_rows[] = {
     CONF_YESNO(D, src.managed, "@managed", CF_VIEW, "detach the device from the host", ON(BIT(NET_HOSTDEV))),
     CONF_YESNO(D, trust_guest_rx_filters, "@trustGuestRxFilters", 0, "follow the guest's filters"),
     CONF_MAC(D, mac, "mac/@address", CF_ABI, "hardware address"),
+    CONF_MAC(D, current_mac, "mac/@currentAddress", CF_LIVE | CF_NO_COMPARE, "hardware address that the guest uses"),
     CONF_ENUM(D, mac_type, "mac/@type", net_mac_type_names, 0, "how it came to be"),
     CONF_YESNO(D, mac_check, "mac/@check", 0, "whether its range is checked"),
 
@@ -179,11 +180,11 @@ static const ConfField net_rows[] = {
     CONF_STR(D, src.bridge, "source/@bridge", CF_VIEW | CF_LIVE, "bridge of the network", ON(BIT(NET_NETWORK))),
     CONF_STR(D, src.internal, "source/@name", CF_VIEW | CF_REQUIRED, "name of the internal network", ON(BIT(NET_INTERNAL))),
     CONF_STR(D, src.dev, "source/@dev", CF_VIEW | CF_REQUIRED, "device of the host", ON(BIT(NET_DIRECT) | BIT(NET_VDPA))),
-    CONF_STR(D, src.dev, "source/@dev", CF_VIEW, "device of the host", ON(BIT(NET_USER))),
+    CONF_STR(D, src.dev, "source/@dev", CF_VIEW, "device of the host", ON(BIT(NET_USER) | BIT(NET_VHOSTUSER))),
     CONF_ENUM(D, src.mode, "source/@mode", macvtap_mode_names, CF_VIEW, "macvtap mode", ON(BIT(NET_DIRECT))),
-    CONF_CONST("source/@type", "unix", ON(BIT(NET_VHOSTUSER))),
-    CONF_STR(D, src.path, "source/@path", CF_VIEW | CF_REQUIRED, "socket", ON(BIT(NET_VHOSTUSER))),
-    CONF_STR(D, src.socket_mode, "source/@mode", CF_VIEW | CF_REQUIRED, "server or client", ON(BIT(NET_VHOSTUSER))),
+    CONF_STR(D, src.type, "source/@type", CF_VIEW, "'unix'", ON(BIT(NET_VHOSTUSER))),
+    CONF_STR(D, src.path, "source/@path", CF_VIEW, "socket", ON(BIT(NET_VHOSTUSER))),
+    CONF_STR(D, src.socket_mode, "source/@mode", CF_VIEW, "server or client", ON(BIT(NET_VHOSTUSER))),
     CONF_STRUCT(D, src.reconnect, "source/reconnect", reconnect_desc, CF_VIEW, "connect again", ON(BIT(NET_VHOSTUSER))),
     CONF_STR(D, src.address, "source/@address", CF_VIEW, "address", ON(SOCKETS)),
     CONF_U32(D, src.port, "source/@port", CF_VIEW | CF_REQUIRED, "port", CONF_NUM(num_u16), ON(SOCKETS)),
@@ -247,4 +248,28 @@ static const ConfField net_rows[] = {
     CONF_DEVICE_HEAD(D),
 };
 #undef D
-CONF_DESC(net_desc, NetDef, net_rows);
+
+/* passt makes the socket of a vhost-user interface itself. */
+static bool net_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    const NetDef *n = v;
+
+    if (n->type != NET_VHOSTUSER)
+        return true;
+    bool passt = n->backend == NET_BACKEND_PASST;
+    xmlNode *source = xml_child(el, "source");
+    if (passt && !n->src.type && !n->src.path && !n->src.socket_mode)
+        return true;
+    if (passt)
+        conf_error_at(err, VIR_ERR_XML_ERROR, source, NULL, "a vhost-user interface with backend 'passt' has no socket of its own");
+    else if (!source || !n->src.type)
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'source/@type' is missing");
+    else if (strcmp(n->src.type, "unix") != 0)
+        conf_error_at(err, VIR_ERR_XML_ERROR, source, "type", "unknown value '%.50s', expected 'unix'", n->src.type);
+    else if (!n->src.path || !n->src.socket_mode)
+        conf_error_at(err, VIR_ERR_XML_ERROR, source, n->src.path ? "mode" : "path", "missing");
+    else
+        return true;
+    return false;
+}
+CONF_DESC(net_desc, NetDef, net_rows, .parsed = net_parsed);

@@ -134,6 +134,7 @@ typedef struct NetDef {
     NetType type;
     NetMacType mac_type;
     MacAddr mac;
+    MacAddr current_mac; /* live: what the guest made of it */
     Tristate mac_check;
     Tristate trust_guest_rx_filters;
     NetSource src;

@@ -20,7 +20,7 @@ ENUM_TABLE(ioapic_names, "ioapic driver", _IOAPIC_N, NULL, "qemu", "kvm");
 ENUM_TABLE(gic_names, "gic version", _GIC_N, NULL, "host", "2", "3");
 ENUM_TABLE(hpt_names, "hpt resizing", _HPT_N, NULL, "enabled", "disabled", "required");
 ENUM_TABLE(caps_policy_names, "capabilities policy", _CAPS_POLICY_N, NULL, "default", "allow", "deny");
-ENUM_TABLE(hyperv_mode_names, "hyperv mode", _HYPERV_MODE_N, NULL, "custom", "passthrough");
+ENUM_TABLE(hyperv_mode_names, "hyperv mode", _HYPERV_MODE_N, NULL, "custom", "passthrough", "host-model");
 ENUM_TABLE(xen_passthrough_names, "passthrough mode", _XEN_PASSTHROUGH_N, NULL, "sync_pt", "share_pt");
 ENUM_TABLE(pseries_level_names, "value", _PSERIES_LEVEL_N, NULL, "broken", "workaround", "fixed-ibs", "fixed-ccd", "fixed-na", "fixed");
 ENUM_TABLE(clock_offset_names, "clock offset", _CLOCK_OFFSET_N, "utc", "localtime", "variable", "timezone", "absolute");
@@ -118,6 +118,8 @@ static const ConfField os_rows[] = {
     CONF_STR(OsDef, init_group, "initgroup/text()", 0, "its group"),
     CONF_OPTIONAL(OsDef, loader, "loader", os_loader_desc, CF_ABI, "firmware image"),
     CONF_OPTIONAL(OsDef, nvram, "nvram", os_nvram_desc, 0, "firmware variables"),
+    CONF_STR(OsDef, varstore.templ, "varstore/@template", 0, "initial variables"),
+    CONF_STR(OsDef, varstore.path, "varstore/@path", 0, "variables that the emulator keeps itself"),
     CONF_STR(OsDef, kernel, "kernel/text()", 0, "kernel to boot directly"),
     CONF_STR(OsDef, initrd, "initrd/text()", 0, "initial RAM disk"),
     CONF_STR(OsDef, cmdline, "cmdline/text()", 0, "kernel command line"),

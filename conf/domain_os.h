@@ -27,7 +27,7 @@ typedef enum HptResizing { HPT_NONE, HPT_ENABLED, HPT_DISABLED, HPT_REQUIRED, _H
 extern const EnumTable hpt_names;
 typedef enum CapsPolicy { CAPS_NONE, CAPS_DEFAULT, CAPS_ALLOW, CAPS_DENY, _CAPS_POLICY_N } CapsPolicy;
 extern const EnumTable caps_policy_names;
-typedef enum HypervMode { HYPERV_MODE_NONE, HYPERV_MODE_CUSTOM, HYPERV_MODE_PASSTHROUGH, _HYPERV_MODE_N } HypervMode;
+typedef enum HypervMode { HYPERV_MODE_NONE, HYPERV_MODE_CUSTOM, HYPERV_MODE_PASSTHROUGH, HYPERV_MODE_HOST_MODEL, _HYPERV_MODE_N } HypervMode;
 extern const EnumTable hyperv_mode_names;
 typedef enum XenPassthroughMode { XEN_PASSTHROUGH_DEFAULT, XEN_PASSTHROUGH_SYNC_PT, XEN_PASSTHROUGH_SHARE_PT, _XEN_PASSTHROUGH_N } XenPassthroughMode;
 extern const EnumTable xen_passthrough_names;
@@ -74,6 +74,10 @@ typedef struct OsNvram {
     StorageSource *src; /* <nvram type='…'><source/></nvram> */
 } OsNvram;
 
+typedef struct OsVarstore { /* the emulator keeps the variables itself */
+    char *templ, *path;
+} OsVarstore;
+
 typedef struct AcpiTable {
     char *type;        /* "slic" */
     char *path;
@@ -87,6 +91,7 @@ typedef struct OsDef {
     GPtrArray *firmware_features; /* FirmwareFeatureDef */
     OsLoader *loader;
     OsNvram *nvram;
+    OsVarstore varstore;
     char *kernel, *initrd, *cmdline, *dtb, *root, *shim;
     GPtrArray *acpi_tables;       /* AcpiTable */
     GPtrArray *boot;              /* BootItem, in order */

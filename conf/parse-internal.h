@@ -11,6 +11,3 @@ void conf_format_devices(ConfFormatter *f, const GPtrArray *list);
 
 /* Description of a device kind, NULL: no rows yet. */
 const ConfDesc *device_desc(DeviceKind kind);
-
-/* A word of the language (element, or attribute of it) that clients may use and that has no row. */
-bool conf_known_unsupported(const xmlNode *n, const char *attr);

@@ -3,9 +3,8 @@
  * The parse walk. For each row the element that its path names is found among the children (the
  * first of that name wins), the value is handed to the row's type, and what was looked at is
  * marked in the tree (_private of nodes and attributes). Whatever carries no mark at the end was
- * read by nobody: conf_check_unread() then decides between a typing mistake, which is ignored
- * (or listed, in strict mode), and a known word of the language that we cannot honour yet, which
- * is always refused: nothing a client asked for is lost silently.
+ * read by nobody: a typing mistake or a word of a later release, which is ignored, and listed with its
+ * place in strict mode.
  *
  * Pure functions on the caller's tree; any thread, one tree per thread.
  */
@@ -434,43 +433,35 @@ bool conf_parse(ConfParser *p, const ConfDesc *d, xmlNode *el, void *v, GError *
 /* ---- what nobody read ---- */
 
 /* The place, what is wrong there and, where one is near, the word that was perhaps meant. */
-static void note(ConfParser *p, const xmlNode *n, const char *attr, const xmlNode *root, const char *problem)
+static void note(ConfParser *p, const xmlNode *n, const char *attr, const xmlNode *root)
 {
     g_autofree char *where = place(n, attr), *words = schema_words(p->desc, root, n, attr);
-    g_ptr_array_add(p->problems, g_strdup_printf("%s: %s%s", where, problem, words));
+    g_ptr_array_add(p->problems, g_strdup_printf("%s: unknown %s%s", where,
+                                                 attr ? "attribute" : "element", words));
 }
 
-static bool unread_one(ConfParser *p, const xmlNode *n, const char *attr, const xmlNode *root, GError **err)
+static void note_unread(ConfParser *p, const xmlNode *n, const xmlNode *root)
 {
-    bool known = conf_known_unsupported(n, attr);
-
-    if (p->problems)
-        note(p, n, attr, root, known ? "not supported yet" : attr ? "unknown attribute" : "unknown element");
-    else if (known)
-        conf_error_at(err, VIR_ERR_CONFIG_UNSUPPORTED, n, attr, "not supported yet");
-    return p->problems || !known;
-}
-
-static bool unread(ConfParser *p, xmlNode *n, const xmlNode *root, GError **err)
-{
-    for (xmlAttr *a = n->properties; a; a = a->next) {
-        if (a->_private != &mark && !a->ns && !unread_one(p, n, (const char *)a->name, root, err))
-            return false;
+    for (const xmlAttr *a = n->properties; a; a = a->next) {
+        if (a->_private != &mark && !a->ns)
+            note(p, n, (const char *)a->name, root);
     }
-    for (xmlNode *c = n->children; c; c = c->next) {
+    for (const xmlNode *c = n->children; c; c = c->next) {
         if (c->type != XML_ELEMENT_NODE)
             continue;
-        if (c->_private == &mark ? !unread(p, c, root, err) : !c->ns && !unread_one(p, c, NULL, root, err))
-            return false;
+        if (c->_private == &mark)
+            note_unread(p, c, root);
+        else if (!c->ns)
+            note(p, c, NULL, root);
     }
-    return true;
 }
 
 bool conf_check_unread(ConfParser *p, xmlNode *root, GError **err)
 {
-    if (!unread(p, root, root, err))
-        return false;
-    if (!p->problems || !p->problems->len)
+    if (!p->problems)
+        return true;
+    note_unread(p, root, root);
+    if (!p->problems->len)
         return true;
     g_ptr_array_add(p->problems, NULL);
     g_autofree char *all = g_strjoinv("\n", (char **)p->problems->pdata);

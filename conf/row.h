@@ -239,7 +239,7 @@ struct ConfParser {
 /* Parse an element into a zeroed struct. On failure the struct holds what was read so far and is to
  * be cleared by the caller. */
 bool conf_parse(ConfParser *p, const ConfDesc *d, xmlNode *el, void *v, GError **err);
-/* After everything: what was not read. Known names are refused, unknown ones too when strict. */
+/* After everything: in strict mode, names that were not read are refused. */
 bool conf_check_unread(ConfParser *p, xmlNode *root, GError **err);
 void conf_mark(xmlNode *n);
 void conf_mark_attrs(xmlNode *n);

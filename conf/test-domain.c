@@ -72,20 +72,101 @@ static void test_unknown_and_unsupported_words(void)
     g_autoptr(DomainDef) d = good(DOMAIN("<disk colour='red'><tarrget/><target dev='vda'/></disk>"));
     CHECK(domain_count(d, DEVICE_DISK) == 1);
     /* Strict mode lists all of them. */
-    refused(DOMAIN("<disk colour='red'><tarrget/><target dev='vda'/></disk>"), DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
-            (const char *const[]){ "domain/devices/disk/@colour: unknown attribute", "domain/devices/disk/tarrget: unknown element; did you mean 'target'?", NULL });
-    refused(DOMAIN("<disk><source startupPolcy='x'/><target dev='vda'/></disk><interface type='user'><rom size='1'/></interface>"),
-            DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
-            (const char *const[]){ "source/@startupPolcy: unknown attribute; did you mean 'startupPolicy'?",
-                                   "rom/@size: unknown attribute; expected one of enabled, bar, file", NULL });
-    /* All errors of a document, also those that rows of their own find, and what is not supported. */
-    refused(DOMAIN("<disk colour='red'><target dev='vda'/></disk><pstore/><serial type='tcp'><source mode='x' host='h' service='1'/></serial>"
-                   "<video><model type='?'/></video>"), DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
-            (const char *const[]){ "disk/@colour", "devices/pstore: not supported yet", "devices/serial/source/@mode", "model/@type", NULL });
-    refused(DOMAIN("<disk device='x'><target dev='vda' bus='y'/></disk>"), DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
-            (const char *const[]){ "disk/@device: unknown value 'x'", "target/@bus: unknown value 'y'", NULL });
-    /* A word that the language has and we do not is never dropped. */
-    REFUSED(DOMAIN("<pstore backend='acpi-erst'/>"), VIR_ERR_CONFIG_UNSUPPORTED, "line 6: domain/devices/pstore: not supported yet");
+    refused(DOMAIN("<disk colour='red'><tarrget/><target dev='vda'/></disk>"), DOMAIN_PARSE_STRICT,
+            VIR_ERR_XML_INVALID_SCHEMA,
+            (const char *const[]){
+                "domain/devices/disk/@colour: unknown attribute",
+                "domain/devices/disk/tarrget: unknown element; did you mean 'target'?", NULL });
+    refused(
+        DOMAIN(
+            "<disk><source startupPolcy='x'/><target dev='vda'/></disk><interface type='user'><rom size='1'/></interface>"),
+        DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
+        (const char *const[]){
+            "source/@startupPolcy: unknown attribute; did you mean 'startupPolicy'?",
+            "rom/@size: unknown attribute; expected one of enabled, bar, file", NULL });
+    /* All errors of a document, also those that rows of their own find. */
+    refused(
+        DOMAIN(
+            "<disk colour='red'><target dev='vda'/></disk><pstorr/><serial type='tcp'><source mode='x' host='h' service='1'/></serial>"
+            "<video><model type='?'/></video>"),
+        DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
+        (const char *const[]){ "disk/@colour",
+                               "devices/pstorr: unknown element; did you mean 'pstore'?",
+                               "devices/serial/source/@mode", "model/@type", NULL });
+    refused(DOMAIN("<disk device='x'><target dev='vda' bus='y'/></disk>"), DOMAIN_PARSE_STRICT,
+            VIR_ERR_XML_INVALID_SCHEMA,
+            (const char *const[]){ "disk/@device: unknown value 'x'",
+                                   "target/@bus: unknown value 'y'", NULL });
+}
+
+/* Words of releases after 9.0, in the order in which they are written. */
+static void test_newer_words(void)
+{
+    static const char xml[] =
+        "<domain type='qemu'>\n  <name>t</name>\n"
+        "  <uuid>11111111-2222-4333-8444-555555555555</uuid>\n"
+        "  <hwuuid>11111111-2222-4333-8444-555555555556</hwuuid>\n"
+        "  <memory unit='KiB'>1024</memory>\n"
+        "  <currentMemory unit='KiB'>1024</currentMemory>\n"
+        "  <vcpu placement='static'>1</vcpu>\n  <os firmware='efi'>\n"
+        "    <type arch='x86_64'>hvm</type>\n"
+        "    <varstore template='/v.json' path='/t.json'/>\n    <boot dev='hd'/>\n  </os>\n"
+        "  <throttlegroups>\n    <throttlegroup>\n"
+        "      <total_bytes_sec>10</total_bytes_sec>\n      <group_name>slow</group_name>\n"
+        "    </throttlegroup>\n  </throttlegroups>\n"
+        "  <iommufd enabled='yes' fdgroup='iommu'/>\n  <features>\n"
+        "    <hyperv mode='host-model'/>\n  </features>\n"
+        "  <cpu mode='host-model' deprecated_features='off'/>\n  <clock offset='utc'/>\n"
+        "  <on_poweroff>destroy</on_poweroff>\n  <on_reboot>restart</on_reboot>\n"
+        "  <on_crash>destroy</on_crash>\n  <devices>\n    <disk type='file' device='disk'>\n"
+        "      <driver>\n        <statistics>\n          <statistic interval='1'/>\n"
+        "          <latency-histogram type='read'>\n            <bin start='0'/>\n"
+        "            <bin start='10'/>\n          </latency-histogram>\n"
+        "        </statistics>\n      </driver>\n      <source file='/a.qcow2'>\n"
+        "        <dataStore type='file'>\n          <format type='raw'/>\n"
+        "          <source file='/a.raw'/>\n        </dataStore>\n      </source>\n"
+        "      <target dev='vda' bus='virtio'/>\n      <throttlefilters>\n"
+        "        <throttlefilter group='slow'/>\n      </throttlefilters>\n    </disk>\n"
+        "    <filesystem type='mount'>\n      <binary>\n        <openfiles max='9'/>\n"
+        "      </binary>\n      <source dir='/x'/>\n      <target dir='t'/>\n"
+        "    </filesystem>\n    <interface type='vhostuser'>\n"
+        "      <mac address='52:54:00:00:00:01'/>\n      <source dev='eth0'/>\n"
+        "      <backend type='passt'/>\n    </interface>\n"
+        "    <hostdev mode='subsystem' type='pci' managed='no'>\n"
+        "      <driver name='vfio' model='m' iommufd='yes'/>\n      <source>\n"
+        "        <address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>\n"
+        "      </source>\n    </hostdev>\n    <iommu model='virtio'>\n      <driver>\n"
+        "        <granule size='64' unit='KiB'/>\n      </driver>\n    </iommu>\n"
+        "    <pstore backend='acpi-erst'>\n      <path>/e</path>\n"
+        "      <size unit='KiB'>8</size>\n    </pstore>\n  </devices>\n"
+        "  <launchSecurity type='tdx'>\n    <policy>0x10000001</policy>\n"
+        "    <mrConfigId>a</mrConfigId>\n    <mrOwner>b</mrOwner>\n"
+        "    <mrOwnerConfig>c</mrOwnerConfig>\n    <quoteGenerationService path='/q'/>\n"
+        "  </launchSecurity>\n</domain>\n";
+    g_autoptr(GError) err = NULL;
+    g_autoptr(DomainDef) d = parse(xml, DOMAIN_PARSE_STRICT, &err);
+
+    if (!d)
+        fprintf(stderr, "%s\n", err->message);
+    CHECK(d);
+    g_autofree char *text = domain_format(d, 0, NULL, &err);
+    if (strcmp(text, xml))
+        fprintf(stderr, "%s\n", text);
+    CHECK(!strcmp(text, xml));
+
+    REFUSED(
+        DOMAIN(
+            "<disk><target dev='vda'/><throttlefilters><throttlefilter group='x'/></throttlefilters></disk>"),
+        VIR_ERR_XML_ERROR, "throttle group 'x' is not defined");
+    REFUSED(
+        DOMAIN(
+            "<disk><driver><statistics><latency-histogram><bin start='2'/><bin start='1'/></latency-histogram></statistics></driver>"
+            "<target dev='vda'/></disk>"),
+        VIR_ERR_XML_ERROR, "ascending");
+    REFUSED(DOMAIN("<interface type='vhostuser'><source type='unix' path='/x'/></interface>"),
+            VIR_ERR_XML_ERROR, "source/@mode: missing");
+    REFUSED(DOMAIN("<pstore backend='acpi-erst'><path>/e</path></pstore>"), VIR_ERR_XML_ERROR,
+            "'size/text()' is missing");
 }
 
 static void test_modes(void)
@@ -319,6 +400,7 @@ int main(void)
     test_errors_name_their_place();
     test_unknown_and_unsupported_words();
     test_modes();
+    test_newer_words();
     test_implied_devices();
     test_policy_hooks();
     test_equal_names_the_difference();

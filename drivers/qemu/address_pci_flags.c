@@ -132,6 +132,7 @@ static uint32_t kind_flags(const Device *dev, const Kinds *k)
     case DEVICE_VSOCK:
         return ((const VsockDef *)dev)->model == VSOCK_VIRTIO_TRANSITIONAL ? k->pci : k->virtio;
     case DEVICE_CRYPTO: return k->virtio;
+    case DEVICE_PSTORE: return k->pci;
     default: return 0;
     }
 }

@@ -22,7 +22,7 @@ static const char *const count_prefix[_DEVICE_KIND_N] = {
     [DEVICE_REDIRDEV] = "redir",   [DEVICE_HUB] = "hub",         [DEVICE_WATCHDOG] = "watchdog",
     [DEVICE_MEMBALLOON] = "balloon", [DEVICE_RNG] = "rng",       [DEVICE_PANIC] = "panic",
     [DEVICE_SHMEM] = "shmem",      [DEVICE_IOMMU] = "iommu",     [DEVICE_VSOCK] = "vsock",
-    [DEVICE_CRYPTO] = "crypto",
+    [DEVICE_CRYPTO] = "crypto",    [DEVICE_PSTORE] = "pstore",
 };
 
 static const char *const memory_prefix[_MEMORY_MODEL_N] = {
@@ -156,7 +156,7 @@ static const uint8_t alias_order[] = {
     DEVICE_VIDEO, DEVICE_CONTROLLER, DEVICE_INPUT, DEVICE_PARALLEL, DEVICE_SERIAL, DEVICE_CHANNEL,
     DEVICE_CONSOLE, DEVICE_HUB, DEVICE_SHMEM, DEVICE_SMARTCARD, DEVICE_WATCHDOG, DEVICE_MEMBALLOON,
     DEVICE_RNG, DEVICE_TPM, DEVICE_MEMORY, DEVICE_NVRAM, DEVICE_PANIC, DEVICE_VSOCK, DEVICE_CRYPTO,
-    DEVICE_IOMMU,
+    DEVICE_IOMMU, DEVICE_PSTORE,
 };
 
 bool qemu_assign_device_alias(const DomainDef *d, Device *dev, const QemuCaps *caps, GError **err)

@@ -431,7 +431,7 @@ static bool cmd_iothreads(Cmd *c, GError **err)
 static bool cmd_uuid(Cmd *c, GError **err)
 {
     char text[37];
-    uuid_format(c->def->uuid.v, text);
+    uuid_format(c->def->hwuuid.set ? c->def->hwuuid.v : c->def->uuid.v, text);
     cmd_opt(c, "-uuid", text);
     return true;
 }

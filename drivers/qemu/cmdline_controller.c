@@ -91,7 +91,7 @@ static JsonObject *pci_props(const ControllerDef *ctl, GError **err)
         return props_new(P_STR("driver", driver), P_OPT("bus_nr", ctl->bus_nr), P_STR("id", id), P_OPT("numa_node", ctl->numa_node));
     case PCIE_ROOT_PORT: case PCIE_SWITCH_DOWNSTREAM_PORT:
         return props_new(P_STR("driver", driver), P_OPT("port", ctl->port), P_OPT("chassis", ctl->chassis), P_STR("id", id),
-                         P_TRI("hotplug", ctl->pci_hotplug));
+                         P_TRI("hotplug", ctl->pci_hotplug), P_UINT_NZ("mem-reserve", ctl->mem_reserve * 1024));
     case PCI_ROOT:
         return props_new(P_STR("driver", driver), P_OPT("index", ctl->target_index), P_STR("id", id), P_OPT("numa_node", ctl->numa_node));
     default:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The smaller devices: hubs, IOMMU, input, TPM, watchdog, balloon, rng, panic, shmem, vsock, crypto. */
+/* The smaller devices: hubs, IOMMU, input, TPM, watchdog, balloon, rng, panic, shmem, vsock, crypto, pstore. */
 #include <stdio.h>
 #include <string.h>
 
@@ -279,6 +279,16 @@ static bool add_crypto(Cmd *c, const CryptoDef *k, GError **err)
     return finish(c, &k->dev, o, err);
 }
 
+/* The guest's records of its crashes are a file that it maps. */
+static bool add_pstore(Cmd *c, const PstoreDef *p, GError **err)
+{
+    const char *id = p->dev.info.alias;
+    g_autofree char *mem = g_strdup_printf("mem%s", id);
+    cmd_json(c, "-object", props_new(P_STR("qom-type", "memory-backend-file"), P_STR("id", mem), P_STR("mem-path", p->path),
+                                     P_BOOL("share", true), P_UINT("size", p->size * 1024)));
+    return finish(c, &p->dev, props_new(P_STR("driver", "acpi-erst"), P_STR("id", id), P_STR("memdev", mem)), err);
+}
+
 bool cmd_misc_devices(Cmd *c, GError **err)
 {
     guint pos = 0;
@@ -290,7 +300,7 @@ bool cmd_misc_devices(Cmd *c, GError **err)
 
 bool cmd_late_devices(Cmd *c, GError **err)
 {
-    static const DeviceKind order[] = { DEVICE_PANIC, DEVICE_SHMEM, DEVICE_VSOCK, DEVICE_CRYPTO };
+    static const DeviceKind order[] = { DEVICE_PANIC, DEVICE_SHMEM, DEVICE_VSOCK, DEVICE_CRYPTO, DEVICE_PSTORE };
     for (unsigned k = 0; k < G_N_ELEMENTS(order); k++) {
         guint pos = 0;
         const Device *dev;
@@ -300,7 +310,8 @@ bool cmd_late_devices(Cmd *c, GError **err)
             case DEVICE_PANIC: ok = add_panic(c, (const PanicDef *)dev, err); break;
             case DEVICE_SHMEM: ok = add_shmem(c, (const ShmemDef *)dev, err); break;
             case DEVICE_VSOCK: ok = add_vsock(c, (const VsockDef *)dev, err); break;
-            default: ok = add_crypto(c, (const CryptoDef *)dev, err); break;
+            case DEVICE_CRYPTO: ok = add_crypto(c, (const CryptoDef *)dev, err); break;
+            default: ok = add_pstore(c, (const PstoreDef *)dev, err); break;
             }
             if (!ok)
                 return false;

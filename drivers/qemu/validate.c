@@ -181,6 +181,12 @@ bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps 
             return refuse(err, "memory: model 'sgx-epc' is not supported by this emulator on this host");
         return true;
     }
+    case DEVICE_PSTORE:
+        if (!arch_is_x86(d->os.arch) || !d->features.acpi)
+            return refuse(err, "pstore: backend 'acpi-erst' needs <acpi/> on x86");
+        if (domain_count(d, DEVICE_PSTORE) > 1)
+            return refuse(err, "pstore: only one is possible");
+        return true;
     case DEVICE_SHMEM: {
         const ShmemDef *s = (const ShmemDef *)dev;
         if (dev->info.address.type != ADDRESS_PCI && dev->info.address.type != ADDRESS_NONE)
@@ -299,7 +305,7 @@ static bool validate_displays(const DomainDef *d, GError **err)
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err)
 {
     if (!validate_virt_type(d, caps, err) || !validate_features(d, caps, err) || !validate_firmware(d, err) ||
-        !validate_shape(d, err) || !validate_displays(d, err))
+        !validate_shape(d, err) || !validate_displays(d, err) || !qemu_validate_newer(d, err))
         return false;
     if (d->cpu && d->cpu->mode == CPU_MODE_HOST_PASSTHROUGH && d->virt == VIRT_QEMU)
         return refuse(err, "CPU mode 'host-passthrough' for %s qemu domain on this host is not supported by hypervisor", d->os.arch);

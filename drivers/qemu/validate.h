@@ -7,4 +7,6 @@
 #include "drivers/qemu/caps.h"
 
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err);
+/* What the driver has not learned yet; part of the above. */
+bool qemu_validate_newer(const DomainDef *d, GError **err);
 bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps *caps, GError **err);
