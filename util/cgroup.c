@@ -26,11 +26,16 @@ static const char *const names[CGROUP_CONTROLLER_N] = {
 
 /* In version 2; NULL: it needs no controller. */
 static const char *const v2_names[CGROUP_CONTROLLER_N] = {
-    [CGROUP_CPU] = "cpu", [CGROUP_CPUSET] = "cpuset", [CGROUP_MEMORY] = "memory", [CGROUP_BLKIO] = "io",
+    [CGROUP_CPU] = "cpu",
+    [CGROUP_CPUSET] = "cpuset",
+    [CGROUP_MEMORY] = "memory",
+    [CGROUP_BLKIO] = "io",
 };
 
 /* What threads of one process can have of their own. */
-enum { OF_THREADS = CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_CPUSET) };
+enum {
+    OF_THREADS = CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_CPUSET)
+};
 
 typedef struct Tree {
     char *dir;
@@ -124,12 +129,14 @@ static Tree *parse_mount(char *line, const char *root)
     return t;
 }
 
-CgroupHost *cgroup_host_detect(const char *mountinfo, const char *root, unsigned wanted, GError **err)
+CgroupHost *cgroup_host_detect(const char *mountinfo, const char *root, unsigned wanted,
+                               GError **err)
 {
     g_autofree char *text = NULL;
     unsigned seen = 0;
 
-    if (!fd_read_file(AT_FDCWD, mountinfo ? mountinfo : "/proc/self/mountinfo", MOUNTS_MAX, &text, NULL, err))
+    if (!fd_read_file(AT_FDCWD, mountinfo ? mountinfo : "/proc/self/mountinfo", MOUNTS_MAX, &text,
+                      NULL, err))
         return NULL;
     CgroupHost *h = g_new0(CgroupHost, 1);
     h->trees = g_ptr_array_new_with_free_func(tree_free);
@@ -183,7 +190,10 @@ static bool write_file(const char *path, const char *value, GError **err)
     auto_fd fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 
     if (fd < 0 || write(fd, value, strlen(value)) < 0) {
-        error_set_errno(err, errno, "Unable to write to '%s'", path);
+        if (errno == EINVAL)
+            error_set_errno(err, errno, "Invalid value '%s' for '%s'", value, path);
+        else
+            error_set_errno(err, errno, "Unable to write to '%s'", path);
         return false;
     }
     return true;
@@ -191,10 +201,12 @@ static bool write_file(const char *path, const char *value, GError **err)
 
 static char *file_of(const Tree *t, const char *group, const char *child, const char *file)
 {
-    return child ? g_build_filename(t->dir, group, child, file, NULL) : g_build_filename(t->dir, group, file, NULL);
+    return child ? g_build_filename(t->dir, group, child, file, NULL)
+                 : g_build_filename(t->dir, group, file, NULL);
 }
 
-bool cgroup_read(const Cgroup *g, const char *child, CgroupController c, const char *file, char **ret, GError **err)
+bool cgroup_read(const Cgroup *g, const char *child, CgroupController c, const char *file,
+                 char **ret, GError **err)
 {
     g_autofree char *path = file_of(tree_of(g->host, c), g->path, child, file);
     g_autofree char *text = NULL;
@@ -205,8 +217,8 @@ bool cgroup_read(const Cgroup *g, const char *child, CgroupController c, const c
     return true;
 }
 
-bool cgroup_write(const Cgroup *g, const char *child, CgroupController c, const char *file, const char *value,
-                  GError **err)
+bool cgroup_write(const Cgroup *g, const char *child, CgroupController c, const char *file,
+                  const char *value, GError **err)
 {
     g_autofree char *path = file_of(tree_of(g->host, c), g->path, child, file);
     return write_file(path, value, err);
@@ -226,13 +238,15 @@ static bool inherit_cpuset(const char *parent, const char *dir, GError **err)
     static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(files); i++) {
-        g_autofree char *from = g_build_filename(parent, files[i], NULL), *to = g_build_filename(dir, files[i], NULL);
+        g_autofree char *from = g_build_filename(parent, files[i], NULL),
+                        *to = g_build_filename(dir, files[i], NULL);
         g_autofree char *own = NULL, *value = NULL;
         if (!fd_read_file(AT_FDCWD, to, FILE_MAX, &own, NULL, err))
             return false;
         if (*g_strchomp(own))
             continue;
-        if (!fd_read_file(AT_FDCWD, from, FILE_MAX, &value, NULL, err) || !write_file(to, g_strchomp(value), err))
+        if (!fd_read_file(AT_FDCWD, from, FILE_MAX, &value, NULL, err) ||
+            !write_file(to, g_strchomp(value), err))
             return false;
     }
     return true;
@@ -277,7 +291,8 @@ static bool make_in(const Tree *t, const char *path, unsigned *have, GError **er
             error_set_errno(err, errno, "Failed to create controller group '%s'", dir);
             return false;
         }
-        if (!t->v2 && (t->controllers & CGROUP_BIT(CGROUP_CPUSET)) && !inherit_cpuset(parent, dir, err))
+        if (!t->v2 && (t->controllers & CGROUP_BIT(CGROUP_CPUSET)) &&
+            !inherit_cpuset(parent, dir, err))
             return false;
         g_free(parent);
         parent = g_steal_pointer(&dir);
@@ -346,9 +361,18 @@ void cgroup_free(Cgroup *g)
     g_free(g);
 }
 
-const char *cgroup_path(const Cgroup *g) { return g->path; }
-bool cgroup_has(const Cgroup *g, CgroupController c) { return g->have & CGROUP_BIT(c); }
-bool cgroup_is_v2(const Cgroup *g, CgroupController c) { return cgroup_has(g, c) && tree_of(g->host, c)->v2; }
+const char *cgroup_path(const Cgroup *g)
+{
+    return g->path;
+}
+bool cgroup_has(const Cgroup *g, CgroupController c)
+{
+    return g->have & CGROUP_BIT(c);
+}
+bool cgroup_is_v2(const Cgroup *g, CgroupController c)
+{
+    return cgroup_has(g, c) && tree_of(g->host, c)->v2;
+}
 
 /* Removing ------------------------------------------------------------------------------------- */
 
@@ -396,7 +420,8 @@ bool cgroup_remove(const Cgroup *g, GError **err)
 
 /* Processes and threads ------------------------------------------------------------------------ */
 
-static bool add_to(const Tree *t, const char *path, const char *child, const char *file, pid_t id, GError **err)
+static bool add_to(const Tree *t, const char *path, const char *child, const char *file, pid_t id,
+                   GError **err)
 {
     g_autofree char *to = file_of(t, path, child, file);
     g_autofree char *text = g_strdup_printf("%d", (int)id);
@@ -414,7 +439,8 @@ bool cgroup_add_process(const Cgroup *g, pid_t pid, GError **err)
 }
 
 /* A child of version 2 has to be made threaded before controllers are passed on to it. */
-static bool make_threaded(const Tree *t, unsigned have, const char *group, const char *dir, GError **err)
+static bool make_threaded(const Tree *t, unsigned have, const char *group, const char *dir,
+                          GError **err)
 {
     g_autofree char *type = g_build_filename(dir, "cgroup.type", NULL);
     g_autofree char *now = NULL;
@@ -426,7 +452,8 @@ static bool make_threaded(const Tree *t, unsigned have, const char *group, const
     unsigned wanted = have & t->controllers & OF_THREADS;
     if (pass_on(group, wanted) == wanted)
         return true;
-    error_set(err, VIR_ERR_OPERATION_FAILED, "cannot divide the processor time of '%s' among threads", group);
+    error_set(err, VIR_ERR_OPERATION_FAILED,
+              "cannot divide the processor time of '%s' among threads", group);
     return false;
 }
 
@@ -436,13 +463,15 @@ bool cgroup_make_child(const Cgroup *g, const char *child, GError **err)
         const Tree *t = g->host->trees->pdata[i];
         if (!(g->have & t->controllers & OF_THREADS))
             continue;
-        g_autofree char *group = g_build_filename(t->dir, g->path, NULL), *dir = g_build_filename(group, child, NULL);
+        g_autofree char *group = g_build_filename(t->dir, g->path, NULL),
+                        *dir = g_build_filename(group, child, NULL);
         if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
             error_set_errno(err, errno, "Failed to create controller group '%s'", dir);
             return false;
         }
-        if (t->v2 ? !make_threaded(t, g->have, group, dir, err)
-                  : (t->controllers & CGROUP_BIT(CGROUP_CPUSET)) && !inherit_cpuset(group, dir, err))
+        if (t->v2
+                ? !make_threaded(t, g->have, group, dir, err)
+                : (t->controllers & CGROUP_BIT(CGROUP_CPUSET)) && !inherit_cpuset(group, dir, err))
             return false;
     }
     return true;

@@ -31,7 +31,8 @@ int cgroup_controller_from_name(const char *name);
 typedef struct CgroupHost CgroupHost;
 /* Reads a mountinfo file (NULL: that of this process); wanted: CGROUP_BIT() of those to look for. root
  * (NULL: "") goes before each mount point, for tests. */
-CgroupHost *cgroup_host_detect(const char *mountinfo, const char *root, unsigned wanted, GError **err);
+CgroupHost *cgroup_host_detect(const char *mountinfo, const char *root, unsigned wanted,
+                               GError **err);
 void cgroup_host_free(CgroupHost *h);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupHost, cgroup_host_free)
 unsigned cgroup_host_controllers(const CgroupHost *h);
@@ -61,7 +62,8 @@ void cgroup_remove_child(const Cgroup *g, const char *child);
 bool cgroup_add_thread(const Cgroup *g, const char *child, pid_t tid, GError **err);
 
 /* A file of the group (child NULL) or of a child. Read: without the newline at the end. */
-bool cgroup_read(const Cgroup *g, const char *child, CgroupController c, const char *file, char **ret, GError **err);
-bool cgroup_write(const Cgroup *g, const char *child, CgroupController c, const char *file, const char *value,
-                  GError **err);
+bool cgroup_read(const Cgroup *g, const char *child, CgroupController c, const char *file,
+                 char **ret, GError **err);
+bool cgroup_write(const Cgroup *g, const char *child, CgroupController c, const char *file,
+                  const char *value, GError **err);
 bool cgroup_exists(const Cgroup *g, const char *child, CgroupController c, const char *file);

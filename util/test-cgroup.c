@@ -16,7 +16,10 @@
 
 static char *root;
 
-static char *at(const char *path) { return g_build_filename(root, path, NULL); }
+static char *at(const char *path)
+{
+    return g_build_filename(root, path, NULL);
+}
 
 /* A file with the directories above it. */
 static void put(const char *path, const char *text)
@@ -50,9 +53,10 @@ static CgroupHost *detect(const char *mounts, unsigned wanted)
     return h;
 }
 
-#define V1(point, controllers) "30 25 0:26 / " point " rw,nosuid shared:9 - cgroup cgroup rw," controllers "\n"
+#define V1(point, controllers)                                                                     \
+    "30 25 0:26 / " point " rw,nosuid shared:9 - cgroup cgroup rw," controllers "\n"
 #define V2(point) "29 25 0:25 / " point " rw,nosuid shared:4 - cgroup2 cgroup2 rw\n"
-#define OTHER "22 29 0:21 / /proc rw - proc proc rw\nnonsense\n"
+#define OTHER     "22 29 0:21 / /proc rw - proc proc rw\nnonsense\n"
 
 static void test_detection(void)
 {
@@ -64,7 +68,8 @@ static void test_detection(void)
     assert(cgroup_host_controllers(some) == CGROUP_BIT(CGROUP_CPU));
 
     put("h/cgroup.controllers", "hugetlb memory\n");
-    g_autoptr(CgroupHost) mixed = detect(V1("/a\\040b", "cpu,cpuacct") V1("/s", "name=systemd") V2("/h"), CGROUP_ALL);
+    g_autoptr(CgroupHost) mixed =
+        detect(V1("/a\\040b", "cpu,cpuacct") V1("/s", "name=systemd") V2("/h"), CGROUP_ALL);
     assert(cgroup_host_controllers(mixed) ==
            (CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_MEMORY)));
 
@@ -72,9 +77,11 @@ static void test_detection(void)
     assert(cgroup_host_controllers(none) == 0);
     g_autoptr(Cgroup) g = cgroup_make(none, "/machine/x", NULL);
     assert(g && !cgroup_has(g, CGROUP_CPU));
-    assert(cgroup_add_process(g, 1, NULL) && cgroup_make_child(g, "vcpu0", NULL) && cgroup_remove(g, NULL));
+    assert(cgroup_add_process(g, 1, NULL) && cgroup_make_child(g, "vcpu0", NULL) &&
+           cgroup_remove(g, NULL));
 
-    assert(cgroup_controller_from_name("blkio") == CGROUP_BLKIO && cgroup_controller_from_name("devices") == -1);
+    assert(cgroup_controller_from_name("blkio") == CGROUP_BLKIO &&
+           cgroup_controller_from_name("devices") == -1);
 }
 
 static void test_version_1(void)
@@ -100,7 +107,8 @@ static void test_version_1(void)
     put("cpu/machine/g/cpu.shares", "1024\n");
 
     g_autoptr(Cgroup) g = cgroup_make(h, "/machine/g", NULL);
-    assert(g && cgroup_has(g, CGROUP_CPU) && cgroup_has(g, CGROUP_CPUSET) && !cgroup_has(g, CGROUP_MEMORY));
+    assert(g && cgroup_has(g, CGROUP_CPU) && cgroup_has(g, CGROUP_CPUSET) &&
+           !cgroup_has(g, CGROUP_MEMORY));
     assert(!cgroup_is_v2(g, CGROUP_CPU));
     assert(has("set/machine/g/cpuset.cpus", "0-3") && has("set/machine/g/cpuset.mems", "0"));
 
@@ -108,11 +116,14 @@ static void test_version_1(void)
     assert(has("cpu/machine/g/cgroup.procs", "42") && has("set/machine/g/cgroup.procs", "42"));
     assert(cgroup_make_child(g, "vcpu0", NULL) && cgroup_add_thread(g, "vcpu0", 43, NULL));
     assert(has("cpu/machine/g/vcpu0/tasks", "43"));
-    assert(has("set/machine/g/vcpu0/cpuset.cpus", "2\n") && has("set/machine/g/vcpu0/cpuset.mems", "0"));
+    assert(has("set/machine/g/vcpu0/cpuset.cpus", "2\n") &&
+           has("set/machine/g/vcpu0/cpuset.mems", "0"));
 
     g_autofree char *shares = NULL;
-    assert(cgroup_read(g, NULL, CGROUP_CPU, "cpu.shares", &shares, NULL) && g_str_equal(shares, "1024"));
-    assert(cgroup_write(g, NULL, CGROUP_CPU, "cpu.shares", "17", NULL) && has("cpu/machine/g/cpu.shares", "17"));
+    assert(cgroup_read(g, NULL, CGROUP_CPU, "cpu.shares", &shares, NULL) &&
+           g_str_equal(shares, "1024"));
+    assert(cgroup_write(g, NULL, CGROUP_CPU, "cpu.shares", "17", NULL) &&
+           has("cpu/machine/g/cpu.shares", "17"));
     g_autoptr(GError) e = NULL;
     assert(!cgroup_write(g, NULL, CGROUP_CPU, "cpu.none", "1", &e) && error_errno(e) == ENOENT);
 
@@ -142,8 +153,10 @@ static void test_version_2(void)
 
     assert(cgroup_add_process(g, 42, NULL) && has("u/machine/g/cgroup.procs", "42"));
     assert(cgroup_make_child(g, "vcpu0", NULL) && has("u/machine/g/vcpu0/cgroup.type", "threaded"));
-    assert(has("u/machine/g/cgroup.subtree_control", "+cpuset")); /* never memory: threads share it */
-    assert(cgroup_add_thread(g, "vcpu0", 43, NULL) && has("u/machine/g/vcpu0/cgroup.threads", "43"));
+    assert(
+        has("u/machine/g/cgroup.subtree_control", "+cpuset")); /* never memory: threads share it */
+    assert(cgroup_add_thread(g, "vcpu0", 43, NULL) &&
+           has("u/machine/g/vcpu0/cgroup.threads", "43"));
 
     g_autoptr(Cgroup) again = cgroup_open(h, "/machine/g");
     assert(cgroup_has(again, CGROUP_MEMORY) && cgroup_has(again, CGROUP_CPUACCT));
@@ -176,7 +189,8 @@ static void test_removal(void)
     assert(mkdir(m, 0755) == 0 && mkdir(c, 0755) == 0);
     g_autoptr(Cgroup) g = cgroup_make(h, "/machine/g", NULL);
     assert(g && cgroup_make_child(g, "emulator", NULL));
-    assert(is_dir("m/machine/g") && is_dir("c/machine/g/emulator") && !is_dir("m/machine/g/emulator"));
+    assert(is_dir("m/machine/g") && is_dir("c/machine/g/emulator") &&
+           !is_dir("m/machine/g/emulator"));
     assert(cgroup_remove(g, NULL));
     assert(!is_dir("m/machine/g") && !is_dir("c/machine/g") && is_dir("c/machine"));
     assert(cgroup_remove(g, NULL)); /* gone already is as good */

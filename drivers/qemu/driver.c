@@ -11,6 +11,7 @@
 
 #include "drivers/common/store.h"
 #include "drivers/qemu/caps_probe.h"
+#include "drivers/qemu/cgroup.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/host.h"
@@ -167,6 +168,7 @@ static bool driver_init(const DriverContext *ctx, GError **err)
     if (!qemu.config || !make_dirs(err))
         return false;
     qemu.policy = qemu_policy_data(qemu.config);
+    guest_cgroups_init(qemu.config);
     qemu.stored_policy = qemu.policy;
     qemu.stored_policy.keep_hardware = true;
     if (!registry_init(&domain_driver, ctx, err) || !store_load(&live, err) ||
@@ -228,6 +230,7 @@ static void driver_done(void)
     g_clear_pointer(&last.caps, qemu_caps_unref);
     qemu_caps_cache_clear();
     g_clear_pointer(&qemu.config, qemu_config_free);
+    guest_cgroups_done();
 }
 
 static unsigned driver_busy(void)

@@ -97,6 +97,7 @@ static void status_free(DriverStatus *base)
 
     g_free(s->monitor_path);
     g_free(s->lib_dir);
+    threads_unref(s->threads);
     g_free(s);
 }
 
@@ -116,6 +117,7 @@ QemuStatus *qemu_status_copy(const QemuStatus *s)
     g_atomic_ref_count_init(&n->base.refs);
     n->monitor_path = g_strdup(s->monitor_path);
     n->lib_dir = g_strdup(s->lib_dir);
+    threads_ref(n->threads);
     return n;
 }
 
@@ -134,6 +136,7 @@ void qemu_status_format(const DriverStatus *base, GString *out)
         : s->makes_nvram ? " starting='yes' makesNvram='yes'"
                          : " starting='yes'",
         monitor, dir);
+    threads_format(s->threads, out);
 }
 
 static uint64_t attr_u64(const xmlNode *n, const char *name)
@@ -167,5 +170,6 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
     s->fake_reboot = g_strcmp0(xml_attr_get(qemu, "fakeReboot"), "yes") == 0;
     s->monitor_path = g_strdup(path);
     s->lib_dir = g_strdup(lib);
+    s->threads = threads_parse(modvirt);
     return &s->base;
 }

@@ -9,6 +9,7 @@
 
 #include "drivers/common/turn.h"
 #include "drivers/qemu/qmp.h"
+#include "drivers/qemu/threads.h"
 #include "util/lock.h"
 #include "util/pidref.h"
 
@@ -38,6 +39,7 @@ typedef struct QemuStatus {
     int64_t started; /* seconds since the epoch */
     bool fake_reboot;
     bool makes_nvram; /* the file of firmware variables is this start's */
+    GuestThreads *threads; /* NULL: not known yet */
 } QemuStatus;
 
 static inline const QemuStatus *view_status(const DomainView *v)

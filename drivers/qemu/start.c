@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "drivers/qemu/cgroup.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/prepare.h"
 #include "util/error.h"
@@ -36,9 +37,12 @@ const StartStep start_steps[] = {
     { "images", start_images, start_undo_images },
     { "display ports", start_ports, start_undo_ports, start_ports_again },
     { "command line", start_command_line, start_undo_command_line },
+    { "control group", start_cgroup, start_undo_cgroup, .check = start_check_cgroup },
     { "launch", start_launch, start_undo_launch },
+    { "placement", start_placement },
     { "monitor", start_monitor },
     { "set-up", start_set_up },
+    { "threads", start_threads },
     { "state", start_state },
     { "resume", start_resume },
     { 0 },
