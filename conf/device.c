@@ -213,6 +213,11 @@ void device_free(Device *d)
         conf_free(kinds[d->kind].desc, d);
 }
 
+bool device_says(const Device *like, const Device *have)
+{
+    return like->kind == have->kind && conf_says(kinds[like->kind].desc, like, have);
+}
+
 Device *device_copy(const Device *d)
 {
     return d ? conf_dup(kinds[d->kind].desc, d) : NULL;

@@ -157,5 +157,7 @@ const char *device_kind_element(DeviceKind kind);
 /* A new, empty device of a kind (its per-kind struct, kind filled in). Never NULL. */
 Device *device_new(DeviceKind kind);
 void device_free(Device *d);
+/* Is 'have' a device as 'like' describes it: everything that is said in 'like' holds of it? */
+bool device_says(const Device *like, const Device *have);
 Device *device_copy(const Device *d);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Device, device_free)

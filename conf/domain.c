@@ -405,7 +405,7 @@ Device *domain_find_alias(const DomainDef *d, const char *alias)
 
 /* ---- documents ---- */
 
-static bool stages(DomainDef *d, unsigned flags, const ConfPolicy *policy, void *data, GError **err)
+bool domain_complete(DomainDef *d, unsigned flags, const ConfPolicy *policy, void *data, GError **err)
 {
     if (!domain_resolve(d, flags, err))
         return false;
@@ -441,7 +441,7 @@ DomainDef *domain_parse_element(xmlNode *root, unsigned flags, const ConfPolicy 
         id->_private = root->_private;
         d->document_id = (int32_t)g_ascii_strtoll(xml_attr_get(root, "id"), NULL, 10);
     }
-    if (!conf_check_unread(&p, root, err) || !stages(d, flags, policy, policy_data, err))
+    if (!conf_check_unread(&p, root, err) || !domain_complete(d, flags, policy, policy_data, err))
         return NULL;
     return g_steal_pointer(&d);
 }
@@ -512,17 +512,29 @@ Device *device_parse(const char *xml, gsize len, unsigned flags, const DomainDef
     xmlNode *root = xml_root(doc);
     g_autoptr(GPtrArray) problems = flags & DOMAIN_PARSE_STRICT ? g_ptr_array_new_with_free_func(g_free) : NULL;
     ConfParser p = { .flags = flags, .root = d, .problems = problems };
+    if (device_kind_find((const char *)root->name) < 0) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "unknown device type '%s'", (const char *)root->name);
+        return NULL;
+    }
     g_autoptr(Device) dev = device_parse_element(&p, root, err);
     if (!dev || !conf_check_unread(&p, root, err))
         return NULL;
+    DeviceKind kind = dev->kind;
 
     /* The stages of one device run on a copy of the whole, so that all checks see it in place. */
     if (d && !(flags & DOMAIN_PARSE_NO_DEFAULTS)) {
         g_autoptr(DomainDef) whole = domain_copy(d);
-        guint at = whole->devices->len;
-        domain_add_device(whole, g_steal_pointer(&dev));
-        if (!stages(whole, flags, policy, policy_data, err))
+        Device *mine = g_steal_pointer(&dev);
+        guint at;
+        domain_add_device(whole, mine);
+        if (!domain_complete(whole, flags, policy, policy_data, err))
             return NULL;
+        /* It may have been moved, and a console may have become one with a serial port. */
+        if (!g_ptr_array_find(whole->devices, mine, &at)) {
+            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "this %s would be the console of the first serial port, "
+                      "not a device of its own", device_kind_element(kind));
+            return NULL;
+        }
         dev = g_ptr_array_steal_index(whole->devices, at);
     }
     return g_steal_pointer(&dev);

@@ -204,7 +204,8 @@ Device *device_parse(const char *xml, gsize len, unsigned flags, const DomainDef
                      const ConfPolicy *policy, void *policy_data, GError **err);
 char *device_format(const Device *dev, unsigned flags, GError **err);
 
-/* The stages, callable alone. */
+/* The stages, callable alone: all of them (after a definition was put together from parts), and one by one. */
+bool domain_complete(DomainDef *d, unsigned flags, const ConfPolicy *policy, void *policy_data, GError **err);
 bool domain_resolve(DomainDef *d, unsigned flags, GError **err);
 bool domain_defaults(DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err);
 bool domain_validate(const DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err);

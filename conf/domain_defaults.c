@@ -21,6 +21,7 @@ static Device *mirror_of(const ChrDef *serial)
     c->dev.kind = DEVICE_CONSOLE;
     c->target = CONSOLE_SERIAL;
     c->serial_model = SERIAL_MODEL_NONE;
+    c->port = (OptU32){ 1, 0 };
     c->is_serial_alias = 1;
     return &c->dev;
 }

@@ -62,7 +62,7 @@ static bool validate_unique(const DomainDef *d, GError **err)
         if (dev->kind == DEVICE_CONSOLE && ((const ChrDef *)dev)->is_serial_alias)
             continue;
         if (dev->info.alias && !g_hash_table_add(aliases, dev->info.alias)) {
-            error_set(err, VIR_ERR_XML_ERROR, "non unique alias detected: %s", dev->info.alias);
+            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "non unique alias detected: %s", dev->info.alias);
             return false;
         }
         if (dev->info.boot_order &&

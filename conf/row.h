@@ -288,5 +288,7 @@ void conf_copy(const ConfDesc *d, void *dst, const void *src); /* dst zeroed */
 void *conf_dup(const ConfDesc *d, const void *src);
 /* Rows with any of the flags in only (0: all). *ret_path gets the first difference. */
 bool conf_equal(const ConfDesc *d, const void *a, const void *b, unsigned only, char **ret_path);
+/* Does all that 'like' says (what is not absent in it) hold of 'have'? */
+bool conf_says(const ConfDesc *d, const void *like, const void *have);
 /* Rows cover every byte exactly once, in any order. Text of the first problem, NULL: fine. */
 char *conf_check_desc(const ConfDesc *d);

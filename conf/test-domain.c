@@ -290,7 +290,7 @@ static void test_single_devices(void)
     CHECK(dev && dev->kind == DEVICE_DISK);
     g_autofree char *text = device_format(dev, 0, &err);
     CHECK(strcmp(text, xml) == 0);
-    CHECK(!device_parse("<x/>", 4, 0, d, NULL, NULL, &err) && strstr(err->message, "unknown kind of device"));
+    CHECK(!device_parse("<x/>", 4, 0, d, NULL, NULL, &err) && strstr(err->message, "unknown device type 'x'"));
     CHECK(domain_count(d, DEVICE_DISK) == 1);
 }
 

@@ -257,6 +257,67 @@ bool conf_equal(const ConfDesc *d, const void *a, const void *b, unsigned only, 
     return true;
 }
 
+/* What one value says of another. Absent is all zero; a row that is always written says something
+ * even then. */
+static bool says_nothing(const ConfField *r, const void *v)
+{
+    const uint8_t *bytes = at(v, r);
+
+    if (!conf_row_applies(r, v))
+        return true;
+    if ((r->flags & (CF_REQUIRED | CF_ALWAYS)) && r->kind == CK_SCALAR)
+        return false;
+    for (uint32_t i = 0; i < r->size; i++) {
+        if (bytes[i])
+            return false;
+    }
+    return true;
+}
+
+bool conf_says(const ConfDesc *d, const void *like, const void *have)
+{
+    for (unsigned i = 0; i < d->n_rows; i++) {
+        const ConfField *r = &d->rows[i];
+        if (!owns(r) || (r->flags & CF_NO_COMPARE) || says_nothing(r, like))
+            continue;
+        switch (r->kind) {
+        case CK_SCALAR:
+        case CK_RAW:
+        case CK_CUSTOM:
+            if (r->type && (r->type->equal ? !r->type->equal(at(like, r), at(have, r))
+                                           : memcmp(at(like, r), at(have, r), r->size) != 0))
+                return false;
+            break;
+        case CK_STRUCT:
+            if (!conf_says(r->arg, at(like, r), at(have, r)))
+                return false;
+            break;
+        case CK_OPTIONAL: {
+            const void *y = *(void **)at(have, r);
+            if (!y || !conf_says(r->arg, *(void **)at(like, r), y))
+                return false;
+            break;
+        }
+        case CK_LIST: {
+            const GPtrArray *x = *(GPtrArray **)at(like, r);
+            if (x->len && !equal_list(r, x, *(GPtrArray **)at(have, r), 0, NULL))
+                return false;
+            break;
+        }
+        case CK_UNION: {
+            const ConfDesc *arm = conf_arm(r, like);
+            if (arm && (arm != conf_arm(r, have) || !conf_says(arm, at(like, r), at(have, r))))
+                return false;
+            break;
+        }
+        case CK_DEVICES:
+        case CK_PAD:
+            break;
+        }
+    }
+    return true;
+}
+
 /* ---- coverage ---- */
 
 char *conf_check_desc(const ConfDesc *d)

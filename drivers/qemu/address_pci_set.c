@@ -146,7 +146,7 @@ bool pci_set_reserve(PciSet *s, const PciAddress *a, uint32_t flags, bool from_d
         return false;
     }
     if (b->functions[a->slot] & (1u << a->function)) {
-        error_set(err, VIR_ERR_XML_ERROR, "PCI address %04x:%02x:%02x.%x is used twice", a->domain, a->bus,
+        error_set(err, VIR_ERR_XML_ERROR, "Attempted double use of PCI Address %04x:%02x:%02x.%x", a->domain, a->bus,
                   a->slot, a->function);
         return false;
     }

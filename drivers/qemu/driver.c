@@ -324,6 +324,16 @@ static const RemoteHandlers remote_handlers = {
     .domain_suspend = { qemu_domain_suspend },
     .domain_resume = { qemu_domain_resume },
 
+    .domain_attach_device = { qemu_domain_attach_device },
+    .domain_attach_device_flags = { qemu_domain_attach_device_flags, COMMON_IMPACT_FLAGS },
+    .domain_detach_device = { qemu_domain_detach_device },
+    .domain_detach_device_flags = { qemu_domain_detach_device_flags, COMMON_IMPACT_FLAGS },
+    .domain_detach_device_alias = { qemu_domain_detach_device_alias, COMMON_IMPACT_FLAGS },
+    .domain_update_device_flags = { qemu_domain_update_device_flags, COMMON_IMPACT_FLAGS |
+        VIR_DOMAIN_DEVICE_MODIFY_FORCE },
+    .domain_add_iothread = { qemu_domain_add_iothread, COMMON_IMPACT_FLAGS },
+    .domain_del_iothread = { qemu_domain_del_iothread, COMMON_IMPACT_FLAGS },
+
     .domain_get_state = { common_domain_get_state },
     .domain_get_info = { qemu_domain_get_info },
     .domain_get_xml_desc = { common_domain_get_xml_desc, COMMON_XML_FLAGS },

@@ -57,6 +57,17 @@ bool qemu_domain_monitor_command(Call *c, DomainQuery *q, const qemu_domain_moni
 bool qemu_domain_send_key(Call *c, DomainQuery *q, const remote_domain_send_key_args *a, GError **err);
 bool qemu_domain_inject_nmi(Call *c, DomainQuery *q, const remote_domain_inject_nmi_args *a, GError **err);
 bool qemu_domain_screenshot(Call *c, DomainQuery *q, const remote_domain_screenshot_args *a, remote_domain_screenshot_ret *r, GError **err);
+/* handlers_device.c */
+HANDLER_T(domain_attach_device);
+HANDLER_T(domain_attach_device_flags);
+HANDLER_T(domain_detach_device);
+HANDLER_T(domain_detach_device_flags);
+HANDLER_T(domain_detach_device_alias);
+HANDLER_T(domain_update_device_flags);
+
+/* handlers_iothread.c */
+HANDLER_T(domain_add_iothread);
+HANDLER_T(domain_del_iothread);
 
 /* handlers_none.c */
 HANDLER_V(domain_snapshot_num);

@@ -158,7 +158,7 @@ static void refused(const char *devices, const char *word)
 #define AT(slot) "<address type='pci' domain='0' bus='0' slot='" slot "' function='0'/>"
 static void test_refusals(void)
 {
-    refused("<interface type='user'>" AT("5") "</interface><memballoon model='virtio'>" AT("5") "</memballoon>", "used twice");
+    refused("<interface type='user'>" AT("5") "</interface><memballoon model='virtio'>" AT("5") "</memballoon>", "Attempted double use of PCI Address");
     refused("<interface type='user'>" AT("0") "</interface>", "slot must be");
     refused("<controller type='ide' index='0'>" AT("7") "</controller>", "0:0:1.1");
     refused("<input type='tablet' bus='usb'><address type='usb' bus='4294967295' port='1'/></input>", "no bus");
