@@ -116,7 +116,8 @@ class Definition(Base):
         self.assertIsNone(medium())
         self.refused("doesn't have media", 'change-media', self.name, 'hdc', '--eject', '--config')
         self.assertEqual(places(), before)
-        error = self.assertLibvirtError(libvirt.VIR_ERR_INVALID_ARG, self.dom.updateDeviceFlags, disk('hdd', None, 'ide'), CONFIG)
+        error = self.assertLibvirtError(libvirt.VIR_ERR_INVALID_ARG, self.dom.updateDeviceFlags,
+                                        disk('hdd', self.path, 'ide'), CONFIG)
         self.assertIn("target hdd doesn't exist", str(error))
 
     def test_memory_is_counted(self):
