@@ -164,7 +164,8 @@ void conf_format(ConfFormatter *f, const ConfDesc *d, const void *v)
     for (unsigned i = 0; i < d->n_rows; i++, s++) {
         const ConfField *r = &d->rows[i];
         const void *at = (const char *)v + r->off;
-        if (s->leaf == LEAF_HIDDEN || masked(f, r) || !conf_row_applies(r, v))
+        if (s->leaf == LEAF_HIDDEN || (s->quiet && conf_is_zero(at, r->size)) || masked(f, r) ||
+            !conf_row_applies(r, v))
             continue;
         switch (r->kind) {
         case CK_SCALAR:

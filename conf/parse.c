@@ -70,13 +70,74 @@ static void split_path(const char *path, ConfStep *s)
     }
 }
 
+/* Most fields of most documents are zero: what follows lets the walks pass them by. */
+
+static bool quiet_row(const ConfField *r, bool all_zero);
+
+static bool quiet_desc(const ConfDesc *d)
+{
+    for (unsigned i = 0; i < d->n_rows; i++)
+        if (!quiet_row(&d->rows[i], true))
+            return false;
+    return true;
+}
+
+/* all_zero: the struct around the field, and so the tag of a union, is zero, too. */
+static bool quiet_row(const ConfField *r, bool all_zero)
+{
+    static const uint64_t zero[8];
+
+    switch (r->kind) {
+    case CK_SCALAR:
+        /* Required numbers are written when they are zero. */
+        return !(r->flags & (CF_ALWAYS | CF_REQUIRED)) && r->type->present && r->size && r->size <= sizeof(zero) &&
+               !r->type->present(r, zero);
+    case CK_STRUCT:
+        return quiet_desc(r->arg);
+    case CK_UNION:
+        for (const ConfArm *a = r->arg; a->desc; a++)
+            if ((a->tag == 0 || !all_zero) && !quiet_desc(a->desc))
+                return false;
+        return true;
+    case CK_LIST:
+        return !(r->flags & CF_CONTAINER);
+    case CK_OPTIONAL:
+    case CK_RAW:
+    case CK_PAD:
+        return true;
+    case CK_DEVICES:
+    case CK_CUSTOM:
+        return false;
+    }
+    return false;
+}
+
+static bool needs_element(const ConfField *r)
+{
+    return r->kind != CK_LIST && r->kind != CK_CUSTOM && (!(r->flags & CF_REQUIRED) || (r->flags & CF_IF_ELEMENT));
+}
+
+static void fill_steps(const ConfDesc *d)
+{
+    for (unsigned i = 0; i < d->n_rows; i++) {
+        split_path(d->rows[i].path, &d->steps[i]);
+        d->steps[i].quiet = quiet_row(&d->rows[i], false);
+    }
+    for (unsigned i = d->n_rows - 1; i-- > 0;) {
+        ConfStep *s = &d->steps[i], *after = s + 1;
+
+        if (after->leaf != LEAF_HIDDEN && needs_element(&d->rows[i + 1]) && s->n == after->n &&
+            !memcmp(s->names, after->names, sizeof(s->names)))
+            s->skip = (uint8_t)MIN(after->skip + 1u, UINT8_MAX);
+    }
+}
+
 const ConfStep *conf_step(const ConfDesc *d, unsigned row)
 {
     if (!__atomic_load_n(d->ready, __ATOMIC_ACQUIRE)) {
         pthread_mutex_lock(&steps_lock);
         if (!*d->ready) {
-            for (unsigned i = 0; i < d->n_rows; i++)
-                split_path(d->rows[i].path, &d->steps[i]);
+            fill_steps(d);
             __atomic_store_n(d->ready, 1, __ATOMIC_RELEASE);
         }
         pthread_mutex_unlock(&steps_lock);
@@ -312,13 +373,6 @@ static bool parse_list(ConfParser *p, const ConfField *r, const ConfStep *s, xml
     return true;
 }
 
-static bool is_zero(const char *p, size_t n)
-{
-    while (n && !*p)
-        p++, n--;
-    return n == 0;
-}
-
 /* Each application has one element in metadata, found by its namespace. */
 static void prune_namespaces(xmlNode *el)
 {
@@ -350,7 +404,7 @@ static bool parse_optional(ConfParser *p, const ConfField *r, xmlNode *el, void 
     *v = g_malloc0(d->size);
     if (!conf_parse(p, d, el, *v, err))
         return false;
-    if ((r->flags & CF_SKIP_EMPTY) && is_zero(*v, d->size)) { /* nothing in it was known */
+    if ((r->flags & CF_SKIP_EMPTY) && conf_is_zero(*v, d->size)) { /* nothing in it was known */
         g_free(*v);
         *v = NULL;
     }
@@ -422,6 +476,10 @@ bool conf_parse(ConfParser *p, const ConfDesc *d, xmlNode *el, void *v, GError *
         }
         if (!parse_row(p, d, i, el, target, v, err))
             return false;
+        if (!target && r->kind != CK_LIST) {
+            i += s->skip;
+            s += s->skip;
+        }
     }
     p->depth--;
     if (!d->parsed)

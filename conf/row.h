@@ -14,6 +14,7 @@
 
 #include <libxml/tree.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "conf/device.h"
 #include "util/xml.h"
@@ -110,6 +111,8 @@ typedef struct ConfStep { /* a path, split once */
     const char *names[4];
     uint8_t n;     /* elements before the leaf */
     uint8_t leaf;  /* ConfLeaf */
+    bool quiet;    /* writes nothing while all bytes of the field are zero */
+    uint8_t skip;  /* so many rows behind this one have nothing to read, either, without its element */
     const char *attr;
 } ConfStep;
 
@@ -281,6 +284,11 @@ static inline bool conf_row_applies(const ConfField *r, const void *base)
     return v < 64 && (r->when >> v & 1);
 }
 const ConfDesc *conf_arm(const ConfField *r, const void *base);
+static inline bool conf_is_zero(const void *v, size_t n)
+{
+    const char *p = v;
+    return !n || (!*p && !memcmp(p, p + 1, n - 1));
+}
 
 void conf_clear(const ConfDesc *d, void *v);
 void conf_free(const ConfDesc *d, void *v);
