@@ -7,7 +7,9 @@
  *
  * Writing needs no tree: XmlWriter keeps the stack of open names only.
  *
- * Threads: any; libxml2's own global state is initialised once by xml_parse().
+ * Threads: any; libxml2's own global state is initialised once. Each thread keeps one parser with the
+ * names that it has met, which is most of what a parser costs; with a document it shares its names, so a
+ * document stays with the thread that read it. A parser that has met very many names is not kept.
  */
 #include "util/xml.h"
 
@@ -83,6 +85,60 @@ static void init_parser(void)
     }
 }
 
+enum { NAMES_KEPT_MAX = 4096 };
+
+static void parser_free(void *c)
+{
+    xmlFreeParserCtxt(c);
+}
+
+static GPrivate kept_parser = G_PRIVATE_INIT(parser_free);
+
+/* NULL: there is no memory. */
+static xmlParserCtxt *parser_take(void)
+{
+    xmlParserCtxt *c = g_private_get(&kept_parser);
+
+    init_parser();
+    if (c)
+        g_private_set(&kept_parser, NULL);
+    return c ? c : xmlNewParserCtxt();
+}
+
+/* Nothing of the document stays in it. */
+static void parser_give_back(xmlParserCtxt *c)
+{
+    if (c->myDoc)
+        xmlFreeDoc(c->myDoc);
+    c->myDoc = NULL;
+    c->_private = NULL;
+    xmlCtxtReset(c);
+    if (xmlDictSize(c->dict) <= NAMES_KEPT_MAX)
+        g_private_set(&kept_parser, c);
+    else
+        parser_free(c);
+}
+
+/* Reads with c->sax; what was found is in c. Comments are dropped, CDATA becomes text. */
+static void parser_run(xmlParserCtxt *c, const char *text, gsize len, const xmlSAXHandler *sax, int options)
+{
+    xmlParserInputBuffer *bytes = xmlParserInputBufferCreateMem(len ? text : " ", len ? (int)len : 1, XML_CHAR_ENCODING_NONE);
+    xmlParserInput *input = bytes ? xmlNewIOInputStream(c, bytes, XML_CHAR_ENCODING_NONE) : NULL;
+
+    if (!input) {
+        if (bytes)
+            xmlFreeParserInputBuffer(bytes);
+        c->wellFormed = 0;
+        return;
+    }
+    (void)inputPush(c, input);
+    *c->sax = *sax;
+    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_BIG_LINES | options);
+    c->sax->warning = c->sax->error = sax->error; /* the options put handlers of their own in */
+    c->sax->serror = sax->serror;
+    (void)xmlParseDocument(c); /* well-formedness is in the context */
+}
+
 XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GError **err)
 {
     Counter count = { .max_nodes = max_nodes };
@@ -92,25 +148,22 @@ XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GErro
                   len, XML_SIZE_MAX);
         return NULL;
     }
-    init_parser();
-    xmlParserCtxt *c = xmlCreateMemoryParserCtxt(len ? text : " ", len ? (int)len : 1);
+    xmlParserCtxt *c = parser_take();
     if (!c) {
         error_set(err, VIR_ERR_XML_ERROR, "cannot create an XML parser");
         return NULL;
     }
+    xmlSAXHandler sax = { 0 };
+    (void)xmlSAXVersion(&sax, 2);
+    sax.startElementNs = on_start;
+    sax.endElementNs = on_end;
+    sax.internalSubset = on_doctype;
+    sax.externalSubset = NULL;
+    sax.resolveEntity = NULL;
+    sax.warning = sax.error = quiet;
+    sax.serror = quiet_structured;
     c->_private = &count;
-    c->sax->startElementNs = on_start;
-    c->sax->endElementNs = on_end;
-    c->sax->internalSubset = on_doctype;
-    c->sax->externalSubset = NULL;
-    c->sax->resolveEntity = NULL;
-    c->sax->warning = c->sax->error = quiet;
-    c->sax->serror = quiet_structured;
-    /* The options mask keeps the SAX handlers above. Comments are dropped, CDATA becomes text. */
-    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR |
-                             XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES | XML_PARSE_COMPACT);
-    c->sax->serror = quiet_structured;
-    (void)xmlParseDocument(c); /* well-formedness is in the context */
+    parser_run(c, text, len, &sax, XML_PARSE_NOCDATA | XML_PARSE_COMPACT);
 
     XmlDoc *doc = c->myDoc;
     bool ok = c->wellFormed && !count.problem && doc && xmlDocGetRootElement(doc);
@@ -120,12 +173,11 @@ XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GErro
                                                                : "no document");
         error_set(err, VIR_ERR_XML_DETAIL, "line %d: %s", c->input ? c->input->line : 0,
                   g_strchomp(msg));
-        if (doc)
-            xmlFreeDoc(doc);
         doc = NULL;
+    } else {
+        c->myDoc = NULL;
     }
-    c->myDoc = NULL;
-    xmlFreeParserCtxt(c);
+    parser_give_back(c);
     return doc;
 }
 
@@ -220,18 +272,13 @@ bool xml_peek(const char *text, gsize len, const char *root, const char *const *
                   len ? "too large" : "empty");
         return false;
     }
-    init_parser();
-    xmlParserCtxt *c = xmlCreateMemoryParserCtxt(text, (int)len);
+    xmlParserCtxt *c = parser_take();
     if (!c) {
         error_set(err, VIR_ERR_XML_ERROR, "cannot create an XML parser");
         return false;
     }
     c->_private = &p;
-    *c->sax = sax;
-    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR |
-                             XML_PARSE_BIG_LINES);
-    *c->sax = sax; /* the options put handlers of their own in */
-    (void)xmlParseDocument(c);
+    parser_run(c, text, len, &sax, 0);
 
     /* Stopping early leaves the parser with an error of its own; then everything was found. */
     bool ok = !p.count.problem && (p.left == 0 || c->wellFormed);
@@ -248,10 +295,7 @@ bool xml_peek(const char *text, gsize len, const char *root, const char *const *
         else if (p.values[i])
             g_string_free(p.values[i], TRUE);
     }
-    if (c->myDoc)
-        xmlFreeDoc(c->myDoc);
-    c->myDoc = NULL;
-    xmlFreeParserCtxt(c);
+    parser_give_back(c);
     return ok;
 }
 
