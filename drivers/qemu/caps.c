@@ -155,10 +155,17 @@ const QemuMachine *qemu_caps_machine(const QemuCaps *c, QemuAccel a, const char 
 {
     if (!c || a >= QEMU_ACCEL_N_)
         return NULL;
-    for (unsigned i = 0; i < c->accel[a].machines->len; i++) {
-        const QemuMachine *m = c->accel[a].machines->pdata[i];
-        if (name ? g_str_equal(m->name, name) || g_strcmp0(m->alias, name) == 0 : m->is_default)
+    QemuAccelCaps *accel = (QemuAccelCaps *)&c->accel[a];
+    /* The defaults of each device ask for the same machine. */
+    const QemuMachine *last = atomic_load(&accel->last);
+    if (last && name && g_str_equal(last->name, name))
+        return last;
+    for (unsigned i = 0; i < accel->machines->len; i++) {
+        const QemuMachine *m = accel->machines->pdata[i];
+        if (name ? g_str_equal(m->name, name) || g_strcmp0(m->alias, name) == 0 : m->is_default) {
+            atomic_store(&accel->last, m);
             return m;
+        }
     }
     return NULL;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -62,6 +63,7 @@ typedef struct QemuHostCpu {
 
 typedef struct QemuAccelCaps {
     GPtrArray *machines; /* of QemuMachine, in the emulator's order */
+    _Atomic(const struct QemuMachine *) last; /* the one that was found last; not part of the value */
     GPtrArray *cpus;     /* of QemuCpuModel, in the emulator's order */
     QemuHostCpu host_cpu;
 } QemuAccelCaps;
