@@ -351,6 +351,12 @@ static const RemoteHandlers remote_handlers = {
     .domain_get_job_info = { qemu_domain_get_job_info },
     .domain_get_job_stats = { qemu_domain_get_job_stats, VIR_DOMAIN_JOB_STATS_COMPLETED |
         VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED },
+    .domain_migrate_set_max_speed = { qemu_domain_migrate_set_max_speed, VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY },
+    .domain_migrate_get_max_speed = { qemu_domain_migrate_get_max_speed, VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY },
+    .domain_migrate_set_max_downtime = { qemu_domain_migrate_set_max_downtime },
+    .domain_migrate_get_max_downtime = { qemu_domain_migrate_get_max_downtime },
+    .domain_migrate_set_compression_cache = { qemu_domain_migrate_set_compression_cache },
+    .domain_migrate_get_compression_cache = { qemu_domain_migrate_get_compression_cache },
     .domain_get_security_label = { qemu_domain_get_security_label },
     .domain_get_security_label_list = { qemu_domain_get_security_label_list },
     .domain_snapshot_num = { qemu_domain_snapshot_num, ~0u },

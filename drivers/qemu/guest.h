@@ -22,6 +22,7 @@ typedef struct Guest {
     atomic_int pause_reason; /* why QEMU is about to stop: set by the event before STOP; -1 none */
     atomic_int shutdown;     /* GuestShutdown */
     atomic_uint pending;     /* monitor events that wait for a turn */
+    atomic_uint_least64_t migrate_speed; /* MiB/s that migrations may take, plus 1; 0: no limit */
     atomic_bool fake_reboot; /* the next SHUTDOWN is the first half of a reboot that we asked for */
 } Guest;
 

@@ -69,6 +69,14 @@ HANDLER_T(domain_update_device_flags);
 HANDLER_T(domain_add_iothread);
 HANDLER_T(domain_del_iothread);
 
+/* handlers_migrate.c */
+bool qemu_domain_migrate_set_max_speed(Call *c, DomainQuery *q, const remote_domain_migrate_set_max_speed_args *a, GError **err);
+bool qemu_domain_migrate_get_max_speed(Call *c, DomainQuery *q, const remote_domain_migrate_get_max_speed_args *a, remote_domain_migrate_get_max_speed_ret *r, GError **err);
+bool qemu_domain_migrate_set_max_downtime(Call *c, DomainQuery *q, const remote_domain_migrate_set_max_downtime_args *a, GError **err);
+bool qemu_domain_migrate_get_max_downtime(Call *c, DomainQuery *q, const remote_domain_migrate_get_max_downtime_args *a, remote_domain_migrate_get_max_downtime_ret *r, GError **err);
+bool qemu_domain_migrate_set_compression_cache(Call *c, DomainQuery *q, const remote_domain_migrate_set_compression_cache_args *a, GError **err);
+bool qemu_domain_migrate_get_compression_cache(Call *c, DomainQuery *q, const remote_domain_migrate_get_compression_cache_args *a, remote_domain_migrate_get_compression_cache_ret *r, GError **err);
+
 /* handlers_none.c */
 HANDLER_V(domain_snapshot_num);
 HANDLER_V(domain_snapshot_list_names);

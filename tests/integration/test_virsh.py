@@ -289,6 +289,23 @@ class Life(TestCase):
         virsh('resume', name)
         self.assertEqual(self.state(name), 'running')
 
+    def test_limits_of_migration(self):
+        name = self.guest_name()
+        virsh('define', self.xml_file(domain_xml(name)))
+        self.assertEqual(virsh('migrate-getspeed', name).strip(), '8796093022207')
+        self.assertIn('not running', virsh('migrate-setmaxdowntime', name, '300', check=False)[2])
+        virsh('start', name)
+        virsh('migrate-setspeed', name, '100')
+        self.assertEqual(virsh('migrate-getspeed', name).strip(), '100')
+        virsh('migrate-setmaxdowntime', name, '700')
+        self.assertEqual(virsh('migrate-getmaxdowntime', name).strip(), '700')
+        told = virsh('qemu-monitor-command', name, '{"execute": "query-migrate-parameters"}')
+        self.assertIn('"max-bandwidth":%d' % (100 << 20), told)
+        self.assertIn('"downtime-limit":700', told)
+        virsh('migrate-compcache', name, '--size', str(128 << 20))
+        self.assertIn('128.000 MiB', virsh('migrate-compcache', name))
+        self.assertIn('less than', virsh('migrate-setspeed', name, str(1 << 60), check=False)[2])
+
     def test_reset(self):
         name = self.started()
         virsh('reset', name)
