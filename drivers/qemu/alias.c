@@ -209,7 +209,10 @@ void qemu_assign_nodes(DomainDef *d, unsigned *next)
         DiskDef *disk = (DiskDef *)dev;
         if (disk->src.type == STORAGE_VHOSTUSER)
             continue;
-        /* An empty drive has a number, too: its medium will come. */
+        if (source_is_empty(&disk->src)) {
+            ++*next; /* a number is passed over: its medium gets one when it comes */
+            continue;
+        }
         for (StorageSource *s = &disk->src; s && (s == &disk->src || !source_is_empty(s)); s = s->backing) {
             if (!s->index)
                 s->index = ++*next;

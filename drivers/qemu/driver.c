@@ -269,6 +269,9 @@ static int driver_supports_feature(int feature)
 #define COMPARE_CPU_FLAGS (VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE | VIR_CONNECT_COMPARE_CPU_VALIDATE_XML)
 #define BASELINE_CPU_FLAGS (VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES | VIR_CONNECT_BASELINE_CPU_MIGRATABLE)
 
+#define STATS_FLAGS (((VIR_CONNECT_GET_ALL_DOMAINS_STATS_OTHER << 1) - 1) | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT | \
+                     VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING | VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS)
+
 /* clang-format off */
 static const RemoteHandlers remote_handlers = {
     .connect_get_version = { qemu_connect_get_version },
@@ -283,6 +286,7 @@ static const RemoteHandlers remote_handlers = {
     .connect_baseline_cpu = { qemu_connect_baseline_cpu, BASELINE_CPU_FLAGS },
     .connect_baseline_hypervisor_cpu = { qemu_connect_baseline_hypervisor_cpu, BASELINE_CPU_FLAGS },
     .connect_is_secure = { qemu_connect_is_secure },
+    .connect_get_all_domain_stats = { qemu_connect_get_all_domain_stats, STATS_FLAGS },
     .connect_list_all_domains = { common_connect_list_all_domains, COMMON_LIST_FLAGS },
     .connect_list_domains = { common_connect_list_domains },
     .connect_num_of_domains = { common_connect_num_of_domains },
@@ -347,6 +351,15 @@ static const RemoteHandlers remote_handlers = {
     .domain_is_active = { common_domain_is_active },
     .domain_is_persistent = { common_domain_is_persistent },
     .domain_is_updated = { common_domain_is_updated },
+    .domain_block_stats = { qemu_domain_block_stats },
+    .domain_block_stats_flags = { qemu_domain_block_stats_flags, VIR_TYPED_PARAM_STRING_OKAY },
+    .domain_get_block_info = { qemu_domain_get_block_info },
+    .domain_get_disk_errors = { qemu_domain_get_disk_errors },
+    .domain_interface_stats = { qemu_domain_interface_stats },
+    .domain_memory_stats = { qemu_domain_memory_stats },
+    .domain_set_memory_stats_period = { qemu_domain_set_memory_stats_period, COMMON_IMPACT_FLAGS },
+    .domain_start_dirty_rate_calc = { qemu_domain_start_dirty_rate_calc,
+        VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_BITMAP | VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_RING },
     .domain_get_control_info = { qemu_domain_get_control_info },
     .domain_get_job_info = { qemu_domain_get_job_info },
     .domain_get_job_stats = { qemu_domain_get_job_stats, VIR_DOMAIN_JOB_STATS_COMPLETED |

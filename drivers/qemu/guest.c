@@ -21,6 +21,7 @@ void *guest_attach(Domain *d)
     g->starting = PIDREF_NONE;
     atomic_store(&g->pause_reason, -1);
     lock_init(&g->lock);
+    figures_init(&g->figures);
     return g;
 }
 
@@ -33,6 +34,7 @@ void guest_detach(void *guest)
         qmp_unref(g->qmp);
     }
     pidref_done(&g->starting);
+    figures_done(&g->figures);
     lock_done(&g->lock);
     g_free(g);
 }
@@ -56,6 +58,8 @@ void guest_set_qmp(Guest *g, Qmp *take)
     old = g->qmp;
     g->qmp = take;
     lock_leave(&g->lock);
+    if (old != take)
+        figures_forget(&g->figures);
     if (old && old != take) {
         qmp_close(old);
         qmp_unref(old);

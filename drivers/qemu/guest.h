@@ -8,6 +8,7 @@
 #include <libxml/tree.h>
 
 #include "drivers/common/turn.h"
+#include "drivers/qemu/figures.h"
 #include "drivers/qemu/qmp.h"
 #include "drivers/qemu/threads.h"
 #include "util/lock.h"
@@ -23,6 +24,7 @@ typedef struct Guest {
     atomic_int shutdown;     /* GuestShutdown */
     atomic_uint pending;     /* monitor events that wait for a turn */
     atomic_uint_least64_t migrate_speed; /* MiB/s that migrations may take, plus 1; 0: no limit */
+    Figures figures;
     atomic_bool fake_reboot; /* the next SHUTDOWN is the first half of a reboot that we asked for */
 } Guest;
 

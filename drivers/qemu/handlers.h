@@ -76,6 +76,20 @@ bool qemu_domain_migrate_set_max_downtime(Call *c, DomainQuery *q, const remote_
 bool qemu_domain_migrate_get_max_downtime(Call *c, DomainQuery *q, const remote_domain_migrate_get_max_downtime_args *a, remote_domain_migrate_get_max_downtime_ret *r, GError **err);
 bool qemu_domain_migrate_set_compression_cache(Call *c, DomainQuery *q, const remote_domain_migrate_set_compression_cache_args *a, GError **err);
 bool qemu_domain_migrate_get_compression_cache(Call *c, DomainQuery *q, const remote_domain_migrate_get_compression_cache_args *a, remote_domain_migrate_get_compression_cache_ret *r, GError **err);
+/* handlers_figures.c */
+#define HANDLER_Q(name) bool qemu_##name(Call *c, DomainQuery *q, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
+#define HANDLER_QN(name) bool qemu_##name(Call *c, DomainQuery *q, const remote_##name##_args *a, GError **err)
+HANDLER_Q(domain_block_stats);
+HANDLER_Q(domain_block_stats_flags);
+HANDLER_Q(domain_get_block_info);
+HANDLER_Q(domain_get_disk_errors);
+HANDLER_V(domain_interface_stats);
+HANDLER_Q(domain_memory_stats);
+HANDLER_T(domain_set_memory_stats_period);
+HANDLER_QN(domain_start_dirty_rate_calc);
+
+/* handlers_stats.c */
+HANDLER_C(connect_get_all_domain_stats);
 
 /* handlers_none.c */
 HANDLER_V(domain_snapshot_num);

@@ -12,15 +12,15 @@
 #include "util/enum.h"
 #include "util/error.h"
 
-#define LIST_MAX 65536
+#define LIST_MAX       65536
 #define FIND_DEPTH_MAX 4
 
 /* Commands without arguments and answer. */
 
-#define PLAIN(function, command)                       \
-    bool function(Qmp *q, GError **err)                \
-    {                                                  \
-        return qmp_call(q, command, NULL, NULL, 0, err); \
+#define PLAIN(function, command)                                                                   \
+    bool function(Qmp *q, GError **err)                                                            \
+    {                                                                                              \
+        return qmp_call(q, command, NULL, NULL, 0, err);                                           \
     }
 
 PLAIN(qmp_stop, "stop")
@@ -46,15 +46,15 @@ bool qmp_quit(Qmp *q, GError **err)
 
 /* Commands whose arguments come as one object, or as one string. */
 
-#define WHOLE(function, command)                          \
-    bool function(Qmp *q, JsonObject *props, GError **err) \
-    {                                                     \
-        return qmp_call(q, command, props, NULL, 0, err); \
+#define WHOLE(function, command)                                                                   \
+    bool function(Qmp *q, JsonObject *props, GError **err)                                         \
+    {                                                                                              \
+        return qmp_call(q, command, props, NULL, 0, err);                                          \
     }
-#define NAMED(function, command, member)                                               \
-    bool function(Qmp *q, const char *name, GError **err)                              \
-    {                                                                                  \
-        return qmp_call(q, command, json_make(J_STR(member, name)), NULL, 0, err);     \
+#define NAMED(function, command, member)                                                           \
+    bool function(Qmp *q, const char *name, GError **err)                                          \
+    {                                                                                              \
+        return qmp_call(q, command, json_make(J_STR(member, name)), NULL, 0, err);                 \
     }
 
 WHOLE(qmp_device_add, "device_add")
@@ -71,7 +71,8 @@ NAMED(qmp_closefd, "closefd", "fdname")
 
 /* Replies by rows. */
 
-static bool query(Qmp *q, const char *cmd, JsonObject *args, const JsonRow *rows, size_t n, void *out, GError **err)
+static bool query(Qmp *q, const char *cmd, JsonObject *args, const JsonRow *rows, size_t n,
+                  void *out, GError **err)
 {
     g_autoptr(JsonObject) ret = NULL;
     g_autofree char *what = g_strconcat("reply of ", cmd, NULL);
@@ -79,34 +80,46 @@ static bool query(Qmp *q, const char *cmd, JsonObject *args, const JsonRow *rows
     return qmp_call(q, cmd, args, &ret, 0, err) && json_read(ret, what, rows, n, out, err);
 }
 
-/* A list of objects into an array of structs of 'size' bytes, each set to *init first. */
-static GArray *query_list(Qmp *q, const char *cmd, JsonObject *args, const JsonRow *rows, size_t n, size_t size,
-                          const void *init, GDestroyNotify clear, GError **err)
-{
-    g_autoptr(JsonObject) ret = NULL;
-    g_autofree char *what = g_strconcat("reply of ", cmd, NULL);
+/* How the elements of a list become structs: each is set to *init first, then read by the rows. */
+typedef struct ListKind {
+    const char *cmd; /* whose reply it is */
+    const JsonRow *rows;
+    size_t n, size;
+    const void *init;
+    GDestroyNotify clear;
+} ListKind;
 
-    if (!qmp_call(q, cmd, args, &ret, 0, err))
-        return NULL;
+static GArray *read_list(JsonObject *ret, const ListKind *k, GError **err)
+{
+    g_autofree char *what = g_strconcat("reply of ", k->cmd, NULL);
+
     if (!json_object_is_type(ret, json_type_array) || json_len(ret) > LIST_MAX) {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "%s is not a list of at most %d elements", what, LIST_MAX);
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "%s is not a list of at most %d elements", what,
+                  LIST_MAX);
         return NULL;
     }
 
-    g_autoptr(GArray) a = g_array_sized_new(false, true, size, json_len(ret));
-    g_array_set_clear_func(a, clear);
+    g_autoptr(GArray) a = g_array_sized_new(false, true, k->size, json_len(ret));
+    g_array_set_clear_func(a, k->clear);
     for (size_t i = 0; i < json_len(ret); i++) {
-        g_array_append_vals(a, init, 1);
-        void *element = a->data + (a->len - 1) * size;
-        if (!json_read(json_object_array_get_idx(ret, i), what, rows, n, element, err))
+        g_array_append_vals(a, k->init, 1);
+        void *element = a->data + (a->len - 1) * k->size;
+        if (!json_read(json_object_array_get_idx(ret, i), what, k->rows, k->n, element, err))
             return NULL;
     }
     return g_steal_pointer(&a);
 }
 
-ENUM_TABLE(run_states, "run state", QMP_RUN_UNKNOWN, "debug", "inmigrate", "internal-error", "io-error", "paused",
-           "postmigrate", "prelaunch", "finish-migrate", "restore-vm", "running", "save-vm", "shutdown", "suspended",
-           "watchdog", "guest-panicked", "colo");
+static GArray *query_list(Qmp *q, JsonObject *args, const ListKind *k, GError **err)
+{
+    g_autoptr(JsonObject) ret = NULL;
+
+    return qmp_call(q, k->cmd, args, &ret, 0, err) ? read_list(ret, k, err) : NULL;
+}
+
+ENUM_TABLE(run_states, "run state", QMP_RUN_UNKNOWN, "debug", "inmigrate", "internal-error",
+           "io-error", "paused", "postmigrate", "prelaunch", "finish-migrate", "restore-vm",
+           "running", "save-vm", "shutdown", "suspended", "watchdog", "guest-panicked", "colo");
 
 static const JsonRow status_rows[] = {
     JSON_BOOL(QmpStatus, running, "running", JSON_REQUIRED),
@@ -152,8 +165,10 @@ static const JsonRow balloon_rows[] = { JSON_U64(Balloon, actual, "actual", JSON
  * refusals; whatever it refuses here means that there is no balloon to talk to. */
 static bool balloon_absent(GError *why, GError **err)
 {
-    if (error_is(why, VIR_ERR_INTERNAL_ERROR) && g_str_has_prefix(why->message, "unable to execute")) {
-        error_set(err, VIR_ERR_OPERATION_INVALID, "the guest has no active memory balloon: %s", why->message);
+    if (error_is(why, VIR_ERR_INTERNAL_ERROR) &&
+        g_str_has_prefix(why->message, "unable to execute")) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "the guest has no active memory balloon: %s",
+                  why->message);
         g_error_free(why);
     } else {
         g_propagate_error(err, why);
@@ -188,16 +203,13 @@ static uint64_t told(JsonObject *o, const char *path)
     /* "Unknown" is written as -1, by older versions as 2^64-1. */
     JsonObject *v = json_get(o, path);
 
-    return json_object_is_type(v, json_type_int) && json_object_get_int64(v) >= 0 ? json_object_get_uint64(v)
-                                                                                  : NOT_TOLD;
+    return json_object_is_type(v, json_type_int) && json_object_get_int64(v) >= 0
+               ? json_object_get_uint64(v)
+               : NOT_TOLD;
 }
 
-bool qmp_balloon_stats(Qmp *q, const char *qom_path, QmpBalloonStats *ret, GError **err)
+void qmp_read_balloon_stats(JsonObject *o, QmpBalloonStats *ret)
 {
-    g_autoptr(JsonObject) o = NULL;
-
-    if (!qmp_qom_get(q, qom_path, "guest-stats", &o, err))
-        return false;
     *ret = (QmpBalloonStats){
         .swap_in = told(o, "stats/stat-swap-in"),
         .swap_out = told(o, "stats/stat-swap-out"),
@@ -211,25 +223,38 @@ bool qmp_balloon_stats(Qmp *q, const char *qom_path, QmpBalloonStats *ret, GErro
         .hugetlb_failures = told(o, "stats/stat-htlb-pgfail"),
         .last_update = told(o, "last-update"),
     };
+}
+
+bool qmp_balloon_stats(Qmp *q, const char *qom_path, QmpBalloonStats *ret, GError **err)
+{
+    g_autoptr(JsonObject) o = NULL;
+
+    if (!qmp_qom_get(q, qom_path, "guest-stats", &o, err))
+        return false;
+    qmp_read_balloon_stats(o, ret);
     return true;
 }
 
 bool qmp_balloon_stats_period(Qmp *q, const char *qom_path, unsigned seconds, GError **err)
 {
-    return qmp_qom_set(q, qom_path, "guest-stats-polling-interval", json_object_new_int64(seconds), err);
+    return qmp_qom_set(q, qom_path, "guest-stats-polling-interval", json_object_new_int64(seconds),
+                       err);
 }
 
 /* Objects. */
 
 bool qmp_qom_get(Qmp *q, const char *path, const char *property, JsonObject **ret, GError **err)
 {
-    return qmp_call(q, "qom-get", json_make(J_STR("path", path), J_STR("property", property)), ret, 0, err);
+    return qmp_call(q, "qom-get", json_make(J_STR("path", path), J_STR("property", property)), ret,
+                    0, err);
 }
 
 bool qmp_qom_set(Qmp *q, const char *path, const char *property, JsonObject *value, GError **err)
 {
-    return qmp_call(q, "qom-set", json_make(J_STR("path", path), J_STR("property", property), J_OBJ("value", value)),
-                    NULL, 0, err);
+    return qmp_call(
+        q, "qom-set",
+        json_make(J_STR("path", path), J_STR("property", property), J_OBJ("value", value)), NULL, 0,
+        err);
 }
 
 typedef struct QomItem {
@@ -246,12 +271,13 @@ static void qom_item_clear(void *p)
     json_rows_clear(qom_rows, G_N_ELEMENTS(qom_rows), p);
 }
 
+static const QomItem no_qom_item;
+static const ListKind qom_list = { "qom-list",      qom_rows,     G_N_ELEMENTS(qom_rows),
+                                   sizeof(QomItem), &no_qom_item, qom_item_clear };
+
 static GArray *qom_items(Qmp *q, const char *path, GError **err)
 {
-    static const QomItem none;
-
-    return query_list(q, "qom-list", json_make(J_STR("path", path)), qom_rows, G_N_ELEMENTS(qom_rows), sizeof(QomItem),
-                      &none, qom_item_clear, err);
+    return query_list(q, json_make(J_STR("path", path)), &qom_list, err);
 }
 
 bool qmp_qom_list(Qmp *q, const char *path, char ***ret_names, char ***ret_types, GError **err)
@@ -290,7 +316,8 @@ bool qmp_device_list(Qmp *q, char ***ret_aliases, GError **err)
     return true;
 }
 
-static bool find_below(Qmp *q, const char *path, const char *type, unsigned depth, char **ret, GError **err)
+static bool find_below(Qmp *q, const char *path, const char *type, unsigned depth, char **ret,
+                       GError **err)
 {
     g_autoptr(GArray) items = qom_items(q, path, err);
     if (!items)
@@ -306,7 +333,8 @@ static bool find_below(Qmp *q, const char *path, const char *type, unsigned dept
     for (unsigned i = 0; i < items->len && !*ret && depth > 0; i++) {
         const QomItem *it = &g_array_index(items, QomItem, i);
         g_autofree char *below = g_strconcat(path, "/", it->name, NULL);
-        if (strcmp(it->type, "child<container>") == 0 && !find_below(q, below, type, depth - 1, ret, err))
+        if (strcmp(it->type, "child<container>") == 0 &&
+            !find_below(q, below, type, depth - 1, ret, err))
             return false;
     }
     return true;
@@ -343,20 +371,32 @@ static int cpu_order(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-GArray *qmp_query_cpus_fast(Qmp *q, GError **err)
+static const QmpCpu no_cpu = { .socket = -1, .die = -1, .core = -1, .thread = -1, .node = -1 };
+static const ListKind cpu_list = { "query-cpus-fast", cpu_rows, G_N_ELEMENTS(cpu_rows),
+                                   sizeof(QmpCpu),    &no_cpu,  cpu_clear };
+
+GArray *qmp_read_cpus_fast(JsonObject *ret, GError **err)
 {
-    static const QmpCpu none = { .socket = -1, .die = -1, .core = -1, .thread = -1, .node = -1 };
-    GArray *a = query_list(q, "query-cpus-fast", NULL, cpu_rows, G_N_ELEMENTS(cpu_rows), sizeof(QmpCpu), &none,
-                           cpu_clear, err);
+    GArray *a = read_list(ret, &cpu_list, err);
 
     if (a)
         g_array_sort(a, cpu_order);
     return a;
 }
 
+GArray *qmp_query_cpus_fast(Qmp *q, GError **err)
+{
+    g_autoptr(JsonObject) ret = NULL;
+
+    return qmp_call(q, cpu_list.cmd, NULL, &ret, 0, err) ? qmp_read_cpus_fast(ret, err) : NULL;
+}
+
 static const JsonRow iothread_rows[] = {
     JSON_STR(QmpIothread, id, "id", JSON_REQUIRED),
     JSON_I64(QmpIothread, thread_id, "thread-id", JSON_REQUIRED),
+    JSON_I64(QmpIothread, poll_max_ns, "poll-max-ns", JSON_OPTIONAL),
+    JSON_I64(QmpIothread, poll_grow, "poll-grow", JSON_OPTIONAL),
+    JSON_I64(QmpIothread, poll_shrink, "poll-shrink", JSON_OPTIONAL),
 };
 
 static void iothread_clear(void *p)
@@ -364,12 +404,20 @@ static void iothread_clear(void *p)
     json_rows_clear(iothread_rows, G_N_ELEMENTS(iothread_rows), p);
 }
 
+static const QmpIothread no_iothread = { .poll_max_ns = -1, .poll_grow = -1, .poll_shrink = -1 };
+static const ListKind iothread_list = {
+    "query-iothreads",   iothread_rows, G_N_ELEMENTS(iothread_rows),
+    sizeof(QmpIothread), &no_iothread,  iothread_clear
+};
+
+GArray *qmp_read_iothreads(JsonObject *ret, GError **err)
+{
+    return read_list(ret, &iothread_list, err);
+}
+
 GArray *qmp_query_iothreads(Qmp *q, GError **err)
 {
-    static const QmpIothread none;
-
-    return query_list(q, "query-iothreads", NULL, iothread_rows, G_N_ELEMENTS(iothread_rows), sizeof(QmpIothread),
-                      &none, iothread_clear, err);
+    return query_list(q, NULL, &iothread_list, err);
 }
 
 static const JsonRow block_rows[] = {
@@ -390,12 +438,34 @@ static void block_clear(void *p)
     json_rows_clear(block_rows, G_N_ELEMENTS(block_rows), p);
 }
 
+static const QmpBlock no_block;
+static const ListKind block_list = { "query-block",    block_rows, G_N_ELEMENTS(block_rows),
+                                     sizeof(QmpBlock), &no_block,  block_clear };
+
 GArray *qmp_query_block(Qmp *q, GError **err)
 {
-    static const QmpBlock none;
+    return query_list(q, NULL, &block_list, err);
+}
 
-    return query_list(q, "query-block", NULL, block_rows, G_N_ELEMENTS(block_rows), sizeof(QmpBlock), &none,
-                      block_clear, err);
+static const JsonRow node_rows[] = {
+    JSON_STR(QmpNode, name, "node-name", JSON_OPTIONAL),
+    JSON_U64(QmpNode, virtual_size, "image/virtual-size", JSON_OPTIONAL),
+    JSON_U64(QmpNode, actual_size, "image/actual-size", JSON_OPTIONAL),
+    JSON_U64(QmpNode, write_threshold, "write_threshold", JSON_OPTIONAL),
+};
+
+static void node_clear(void *p)
+{
+    json_rows_clear(node_rows, G_N_ELEMENTS(node_rows), p);
+}
+
+static const QmpNode no_node;
+static const ListKind node_list = { "query-named-block-nodes", node_rows, G_N_ELEMENTS(node_rows),
+                                    sizeof(QmpNode),           &no_node,  node_clear };
+
+GArray *qmp_read_nodes(JsonObject *ret, GError **err)
+{
+    return read_list(ret, &node_list, err);
 }
 
 static const JsonRow blockstats_rows[] = {
@@ -418,13 +488,23 @@ static void blockstats_clear(void *p)
     json_rows_clear(blockstats_rows, G_N_ELEMENTS(blockstats_rows), p);
 }
 
+static const QmpBlockStats no_blockstats = { .flush_operations = -1,
+                                             .rd_total_time_ns = -1,
+                                             .wr_total_time_ns = -1,
+                                             .flush_total_time_ns = -1 };
+static const ListKind blockstats_list = {
+    "query-blockstats",    blockstats_rows, G_N_ELEMENTS(blockstats_rows),
+    sizeof(QmpBlockStats), &no_blockstats,  blockstats_clear
+};
+
+GArray *qmp_read_blockstats(JsonObject *ret, GError **err)
+{
+    return read_list(ret, &blockstats_list, err);
+}
+
 GArray *qmp_query_blockstats(Qmp *q, GError **err)
 {
-    static const QmpBlockStats none = { .flush_operations = -1, .rd_total_time_ns = -1, .wr_total_time_ns = -1,
-                                        .flush_total_time_ns = -1 };
-
-    return query_list(q, "query-blockstats", NULL, blockstats_rows, G_N_ELEMENTS(blockstats_rows),
-                      sizeof(QmpBlockStats), &none, blockstats_clear, err);
+    return query_list(q, NULL, &blockstats_list, err);
 }
 
 static const JsonRow chardev_rows[] = {
@@ -439,11 +519,13 @@ static void chardev_clear(void *p)
     g_clear_pointer(&((QmpChardev *)p)->pty, g_free);
 }
 
+static const QmpChardev no_chardev;
+static const ListKind chardev_list = { "query-chardev",    chardev_rows, G_N_ELEMENTS(chardev_rows),
+                                       sizeof(QmpChardev), &no_chardev,  chardev_clear };
+
 GArray *qmp_query_chardev(Qmp *q, GError **err)
 {
-    static const QmpChardev none;
-    GArray *a = query_list(q, "query-chardev", NULL, chardev_rows, G_N_ELEMENTS(chardev_rows), sizeof(QmpChardev),
-                           &none, chardev_clear, err);
+    GArray *a = query_list(q, NULL, &chardev_list, err);
 
     for (unsigned i = 0; a && i < a->len; i++) {
         QmpChardev *c = &g_array_index(a, QmpChardev, i);
@@ -478,27 +560,101 @@ void qmp_vnc_clear(QmpVnc *v)
     json_rows_clear(vnc_rows, G_N_ELEMENTS(vnc_rows), v);
 }
 
+/* Dirty rate. */
+
+ENUM_TABLE(dirty_rate_status, "status of a dirty rate", _QMP_DIRTY_RATE_N, "unstarted", "measuring",
+           "measured");
+
+static const JsonRow dirty_rate_rows[] = {
+    JSON_ENUM(QmpDirtyRate, status, "status", &dirty_rate_status, JSON_REQUIRED),
+    JSON_I64(QmpDirtyRate, start_time, "start-time", JSON_REQUIRED),
+    JSON_I64(QmpDirtyRate, calc_time, "calc-time", JSON_REQUIRED),
+    JSON_STR(QmpDirtyRate, mode, "mode", JSON_OPTIONAL),
+    JSON_I64(QmpDirtyRate, mb_per_second, "dirty-rate", JSON_OPTIONAL),
+};
+static const JsonRow vcpu_dirty_rate_rows[] = {
+    JSON_I64(QmpVcpuDirtyRate, id, "id", JSON_REQUIRED),
+    JSON_I64(QmpVcpuDirtyRate, mb_per_second, "dirty-rate", JSON_REQUIRED),
+};
+static const QmpVcpuDirtyRate no_vcpu_dirty_rate;
+static const ListKind vcpu_dirty_rate_list = {
+    "query-dirty-rate",       vcpu_dirty_rate_rows, G_N_ELEMENTS(vcpu_dirty_rate_rows),
+    sizeof(QmpVcpuDirtyRate), &no_vcpu_dirty_rate,  NULL
+};
+
+bool qmp_read_dirty_rate(JsonObject *o, QmpDirtyRate *ret, GError **err)
+{
+    QmpDirtyRate d = { .mb_per_second = -1 };
+
+    if (!json_read(o, "reply of query-dirty-rate", dirty_rate_rows, G_N_ELEMENTS(dirty_rate_rows),
+                   &d, err))
+        return false;
+    JsonObject *by_vcpu = json_get(o, "vcpu-dirty-rate");
+    if (by_vcpu && !(d.by_vcpu = read_list(by_vcpu, &vcpu_dirty_rate_list, err))) {
+        qmp_dirty_rate_clear(&d);
+        return false;
+    }
+    *ret = d;
+    return true;
+}
+
+void qmp_dirty_rate_clear(QmpDirtyRate *d)
+{
+    json_rows_clear(dirty_rate_rows, G_N_ELEMENTS(dirty_rate_rows), d);
+    g_clear_pointer(&d->by_vcpu, g_array_unref);
+}
+
+bool qmp_calc_dirty_rate(Qmp *q, unsigned seconds, const char *mode, GError **err)
+{
+    return qmp_call(q, "calc-dirty-rate",
+                    json_make(J_UINT("calc-time", seconds), J_STR("mode", mode)), NULL, 0, err);
+}
+
 /* Commands with several arguments. */
 
-bool qmp_set_action(Qmp *q, const char *reboot, const char *shutdown, const char *panic, const char *watchdog,
-                    GError **err)
+bool qmp_block_set_write_threshold(Qmp *q, const char *node, uint64_t threshold, GError **err)
 {
-    return qmp_call(q, "set-action",
-                    json_make(J_STR("reboot", reboot), J_STR("shutdown", shutdown), J_STR("panic", panic),
-                              J_STR("watchdog", watchdog)),
+    return qmp_call(q, "block-set-write-threshold",
+                    json_make(J_STR("node-name", node), J_UINT("write-threshold", threshold)), NULL,
+                    0, err);
+}
+
+bool qmp_memsave(Qmp *q, bool physical, uint64_t offset, uint64_t size, const char *file,
+                 GError **err)
+{
+    return qmp_call(q, physical ? "pmemsave" : "memsave",
+                    json_make(J_UINT("val", offset), J_UINT("size", size), J_STR("filename", file)),
                     NULL, 0, err);
 }
 
-bool qmp_set_password(Qmp *q, const char *protocol, const char *password, const char *connected, GError **err)
+bool qmp_display_reload_vnc(Qmp *q, GError **err)
+{
+    return qmp_call(q, "display-reload", json_make(J_STR("type", "vnc"), J_BOOL("tls-certs", true)),
+                    NULL, 0, err);
+}
+
+bool qmp_set_action(Qmp *q, const char *reboot, const char *shutdown, const char *panic,
+                    const char *watchdog, GError **err)
+{
+    return qmp_call(q, "set-action",
+                    json_make(J_STR("reboot", reboot), J_STR("shutdown", shutdown),
+                              J_STR("panic", panic), J_STR("watchdog", watchdog)),
+                    NULL, 0, err);
+}
+
+bool qmp_set_password(Qmp *q, const char *protocol, const char *password, const char *connected,
+                      GError **err)
 {
     return qmp_call(q, "set_password",
-                    json_make(J_STR("protocol", protocol), J_STR("password", password), J_STR("connected", connected)),
+                    json_make(J_STR("protocol", protocol), J_STR("password", password),
+                              J_STR("connected", connected)),
                     NULL, 0, err);
 }
 
 bool qmp_expire_password(Qmp *q, const char *protocol, const char *when, GError **err)
 {
-    return qmp_call(q, "expire_password", json_make(J_STR("protocol", protocol), J_STR("time", when)), NULL, 0, err);
+    return qmp_call(q, "expire_password",
+                    json_make(J_STR("protocol", protocol), J_STR("time", when)), NULL, 0, err);
 }
 
 bool qmp_send_key(Qmp *q, const unsigned *codes, unsigned n, unsigned hold_ms, GError **err)
@@ -513,9 +669,11 @@ bool qmp_send_key(Qmp *q, const unsigned *codes, unsigned n, unsigned hold_ms, G
     return qmp_call(q, "send-key", args, NULL, 0, err);
 }
 
-bool qmp_screendump(Qmp *q, const char *file, const char *device, unsigned head, const char *format, GError **err)
+bool qmp_screendump(Qmp *q, const char *file, const char *device, unsigned head, const char *format,
+                    GError **err)
 {
-    JsonObject *args = json_make(J_STR("filename", file), J_STR("device", device), J_STR("format", format));
+    JsonObject *args =
+        json_make(J_STR("filename", file), J_STR("device", device), J_STR("format", format));
 
     if (device)
         json_object_object_add(args, "head", json_object_new_int64(head));
@@ -551,7 +709,8 @@ bool qmp_hmp(Qmp *q, const char *command, char **ret, uint64_t deadline, GError 
 {
     g_autoptr(JsonObject) o = NULL;
 
-    if (!qmp_call(q, "human-monitor-command", json_make(J_STR("command-line", command)), &o, deadline, err))
+    if (!qmp_call(q, "human-monitor-command", json_make(J_STR("command-line", command)), &o,
+                  deadline, err))
         return false;
     if (!json_object_is_type(o, json_type_string)) {
         error_set(err, VIR_ERR_INTERNAL_ERROR, "reply of human-monitor-command is not a string");

@@ -78,11 +78,25 @@ static bool set_passwords(Start *s, GError **err)
     return true;
 }
 
+/* The guest's driver will follow the target when it is there; until then the guest has all its memory. */
+static bool set_balloon(Start *s, GError **err)
+{
+    guint i = 0;
+    const MemballoonDef *b = domain_next(s->def, DEVICE_MEMBALLOON, &i);
+    uint64_t actual = s->def->memory * 1024;
+
+    if (s->def->current_memory >= s->def->memory)
+        return true;
+    if (b && b->model != BALLOON_NONE &&
+        (!qmp_balloon(s->qmp, s->def->current_memory * 1024, err) || !qmp_query_balloon(s->qmp, &actual, err)))
+        return false;
+    s->def->current_memory = actual / 1024;
+    return true;
+}
+
 bool start_set_up(Start *s, GError **err)
 {
-    return read_ptys(s, err) && set_passwords(s, err) && qemu_configure_run(s->def, s->qmp, err) &&
-           (!domain_count(s->def, DEVICE_MEMBALLOON) || s->def->current_memory >= s->def->memory ||
-            qmp_balloon(s->qmp, s->def->current_memory * 1024, err));
+    return read_ptys(s, err) && set_passwords(s, err) && qemu_configure_run(s->def, s->qmp, err) && set_balloon(s, err);
 }
 
 bool start_state(Start *s, GError **err)
