@@ -119,8 +119,11 @@ static bool taken_by_hostdev(const DomainDef *d, const DriveAddress *a)
     return false;
 }
 
-static bool place_on_bus(DiskBus bus, unsigned n, bool wide, DriveAddress *ret)
+static bool place_on_bus(DiskBus bus, unsigned n, const ConfPolicy *policy, DriveAddress *ret)
 {
+    bool wide = policy && (policy->features & CONF_POLICY_WIDE_SCSI);
+    unsigned ports = policy && policy->sata_ports ? policy->sata_ports : 6;
+
     switch (bus) {
     case DISK_BUS_IDE:
         *ret = (DriveAddress){ .controller = n / 4, .bus = n % 4 / 2, .unit = n % 2 };
@@ -134,7 +137,7 @@ static bool place_on_bus(DiskBus bus, unsigned n, bool wide, DriveAddress *ret)
         }
         return true;
     case DISK_BUS_SATA:
-        *ret = (DriveAddress){ .controller = n / 6, .unit = n % 6 };
+        *ret = (DriveAddress){ .controller = n / ports, .unit = n % ports };
         return true;
     case DISK_BUS_FDC:
         *ret = (DriveAddress){ .controller = n / 2, .unit = n % 2 };
@@ -144,19 +147,19 @@ static bool place_on_bus(DiskBus bus, unsigned n, bool wide, DriveAddress *ret)
     }
 }
 
-static bool place_disk(DomainDef *d, DiskDef *disk, bool wide, GError **err)
+static bool place_disk(DomainDef *d, DiskDef *disk, const ConfPolicy *policy, GError **err)
 {
     DriveAddress a = { 0 };
     int n = disk_name_to_index(disk->dst);
 
-    if (disk->dev.info.address.type != ADDRESS_NONE || !place_on_bus(disk->bus, 0, wide, &a))
+    if (disk->dev.info.address.type != ADDRESS_NONE || !place_on_bus(disk->bus, 0, policy, &a))
         return true;
     if (n < 0) {
         error_set(err, VIR_ERR_XML_ERROR, "unknown disk name '%s' and no address specified",
                   disk->dst);
         return false;
     }
-    (void)place_on_bus(disk->bus, (unsigned)n, wide, &a); /* the bus was accepted above */
+    (void)place_on_bus(disk->bus, (unsigned)n, policy, &a); /* the bus was accepted above */
     /* The guest's name for a disk follows from its place: it is not moved out of another's way. */
     if (disk->bus == DISK_BUS_SCSI && taken_by_hostdev(d, &a)) {
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
@@ -339,7 +342,6 @@ static bool driver_device_defaults(DomainDef *d, guint from, const ConfPolicy *p
 
 bool domain_defaults(DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err)
 {
-    bool wide = policy && (policy->features & CONF_POLICY_WIDE_SCSI);
     DiskDef *disk;
 
     default_arch(d, policy);
@@ -348,7 +350,7 @@ bool domain_defaults(DomainDef *d, const ConfPolicy *policy, void *policy_data, 
     default_boot(d);
     default_macs(d, policy);
     for (guint i = 0; (disk = domain_next(d, DEVICE_DISK, &i));) {
-        if (!place_disk(d, disk, wide, err))
+        if (!place_disk(d, disk, policy, err))
             return false;
     }
     if (!driver_device_defaults(d, 0, policy, policy_data, err))

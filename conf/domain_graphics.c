@@ -24,7 +24,7 @@ ENUM_TABLE(spice_compression_names, "spice compression", _SPICE_COMPRESSION_N, "
 ENUM_TABLE(spice_streaming_names, "spice streaming mode", _SPICE_STREAMING_N, "default", "filter", "all", "off");
 ENUM_TABLE(video_type_names, "video model", _VIDEO_TYPE_N, "default", "vga", "cirrus", "vmvga", "xen", "vbox", "qxl", "parallels", "virtio", "gop", "none", "bochs", "ramfb");
 ENUM_TABLE(video_driver_names, "video backend", _VIDEO_DRIVER_N, NULL, "qemu", "vhostuser");
-ENUM_TABLE(vgaconf_names, "vgaconf", _VGACONF_N, NULL, "io", "on", "off");
+ENUM_TABLE(vgaconf_names, "vgaconf", _VGACONF_N, "io", "on", "off");
 ENUM_TABLE(sound_model_names, "sound model", _SOUND_MODEL_N, "sb16", "es1370", "pcspk", "ac97", "ich6", "ich9", "usb", "ich7", "virtio");
 ENUM_TABLE(sound_codec_names, "codec type", _SOUND_CODEC_N, "duplex", "micro", "output");
 ENUM_TABLE(audio_type_names, "audio type", _AUDIO_TYPE_N, "none", "alsa", "coreaudio", "jack", "oss", "pulseaudio", "sdl", "spice", "file", "dbus", "pipewire");

@@ -31,7 +31,7 @@ typedef enum VideoType {
 extern const EnumTable video_type_names;
 typedef enum VideoDriver { VIDEO_DRIVER_DEFAULT, VIDEO_DRIVER_QEMU, VIDEO_DRIVER_VHOSTUSER, _VIDEO_DRIVER_N } VideoDriver;
 extern const EnumTable video_driver_names;
-typedef enum VgaConf { VGACONF_DEFAULT, VGACONF_IO, VGACONF_ON, VGACONF_OFF, _VGACONF_N } VgaConf;
+typedef enum VgaConf { VGACONF_IO, VGACONF_ON, VGACONF_OFF, _VGACONF_N } VgaConf;
 extern const EnumTable vgaconf_names;
 
 typedef enum SoundModel {

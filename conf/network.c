@@ -68,6 +68,7 @@ CONF_DESC(forward_desc, ForwardDef, forward_rows, .parsed = forward_parsed);
 static const ConfField forwarder_rows[] = {
     CONF_STR(NetworkForwarder, domain, "@domain", CF_NOT_EMPTY, "names below this go there"),
     CONF_FORM(NetworkForwarder, addr, "@addr", form_ip, 0, "name server"),
+    CONF_U32(NetworkForwarder, port, "@port", 0, "its port, when it is not 53", CONF_NUM(num_u16)), CONF_PAD(NetworkForwarder, _pad),
 };
 CONF_DESC(forwarder_desc, NetworkForwarder, forwarder_rows);
 

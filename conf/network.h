@@ -51,6 +51,8 @@ typedef struct ForwardDef {
 
 typedef struct NetworkForwarder { /* a name server */
     char *domain, *addr;
+    uint32_t port;
+    Flag _pad;
 } NetworkForwarder;
 
 typedef struct NetworkTxt {

@@ -31,6 +31,7 @@ typedef struct ConfPolicy {
     const char *name; /* for messages */
     unsigned features;
     uint8_t mac_prefix[3]; /* all zero: 52:54:00 */
+    unsigned sata_ports;   /* of a controller; 0: 6 */
     const char *default_arch;      /* when <type> has no @arch; NULL: the host's */
     bool (*device_defaults)(struct DomainDef *d, struct Device *dev, void *data, GError **err);
     bool (*domain_defaults)(struct DomainDef *d, void *data, GError **err);

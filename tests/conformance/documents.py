@@ -136,5 +136,5 @@ def compare(expected, got):
     return ('pass', '') if want == have else ('fail', difference(want, have))
 
 
-RUNNERS = dict.fromkeys(KINDS, Documents)
+RUNNERS = dict.fromkeys(list(KINDS) + ['lxcxml2xml'], Documents)
 FIXPOINT_RUNNERS = dict.fromkeys(['genericxml2xml', 'qemuxml2xml', 'lxcxml2xml', 'bhyvexml2xml'], Fixpoint)
