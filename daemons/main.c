@@ -25,6 +25,7 @@
 #include "daemons/access.h"
 #include "daemons/admin.h"
 #include "daemons/daemon.h"
+#include "daemons/hook.h"
 #include "daemons/idle.h"
 #include "daemons/metrics.h"
 #include "daemons/modvirt.h"
@@ -180,6 +181,7 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
     case SIGHUP:
         (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GUINT64_FORMAT, (guint64)now_usec());
         reload(d);
+        daemon_hook("reload", "begin", "SIGHUP");
         (void)sd_notify(0, "READY=1");
         break;
     case SIGCHLD:
@@ -358,6 +360,7 @@ static bool set_up(Daemon *d, GError **err)
     (void)sd_notifyf(0, "READY=1\nSTATUS=Serving\nMAINPID=%d", (int)getpid());
     background_ready(&d->ready_fd);
     say_what_is_missing(d);
+    daemon_hook("start", NULL, "start");
     if (d->driver && d->driver->start)
         pool_push(d->pool, start_driver, (void *)d->driver, false);
     idle_update(d->idle);
@@ -371,6 +374,8 @@ static void tear_down(Daemon *d)
 {
     bool hung = false;
 
+    if (d->sockets) /* it did serve */
+        daemon_hook("shutdown", NULL, "shutdown");
     if (d->main)
         server_set_accepting(d->main, false);
     if (d->dispatcher) {
@@ -392,6 +397,7 @@ static void tear_down(Daemon *d)
     d->net = net_free(d->net);
     d->metrics = metrics_socket_free(d->metrics);
     d->sockets = sockets_free(d->sockets);
+    daemon_hook_wait();
     if (hung) {
         log_warn("%s: some work does not end, leaving without it", d->spec->name);
         pid_file_remove(d->pid_file, &d->pid_fd);
