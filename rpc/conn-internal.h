@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a Conn is made of; for conn.c and keepalive.c only. */
+/* What a Conn is made of; for conn.c, conn_input.c, conn_output.c and keepalive.c only. */
 #pragma once
 
 #include "rpc/conn.h"
@@ -57,13 +57,25 @@ struct Conn {
         size_t bytes;       /* not written yet */
         size_t event_bytes; /* of shared bodies, whole items */
         bool blocked;       /* the socket is full: EPOLLOUT goes on */
-        bool congested, dead, dirty;
-        Conn *next_dirty;
+        bool congested, dead;
+        bool dirty, is_later; /* written at the end of the batch; in a later turn */
+        Conn *next_dirty, *next_later;
     } out;
     Keepalive keepalive;
 };
 
+/* conn.c */
+/* Tells the loop what we wait for. */
+void conn_arm(Conn *c);
 /* Closes now, 'closed' is called from the loop. why (may be NULL) is taken. */
 void conn_lost(Conn *c, GError *why);
+/* conn_output.c */
+void conn_flush(Conn *c);
+void conn_check_marks(Conn *c);
+void conn_output_clear(Conn *c);
+/* conn_input.c */
+bool conn_input_full(const Conn *c);
+void conn_on_io(LoopIo *io, uint32_t revents);
+void conn_on_share(void *conn);
 /* The owner's callback is called in the next turn of the loop with what has been read. */
 void conn_want_more(Conn *c);

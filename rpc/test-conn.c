@@ -511,6 +511,54 @@ static void test_shared_bodies(void)
     teardown();
 }
 
+/* Nobody waits for an event, but what is sent behind it must not overtake it. */
+static void test_shared_bodies_wait(void)
+{
+    const MsgHeader h = { 0x20008086, 1, 318, MSG_EVENT, 0, MSG_OK };
+    g_autoptr(GBytes) body = g_bytes_new_static("event", 5);
+
+    setup(NULL);
+    assert(conn_send_shared(conn, &h, NULL, 0, body, 1000));
+    assert(!raw_readable(peer, 0));
+    run_ready(loop);
+    assert(raw_readable(peer, 0));
+    g_autoptr(Message) first = raw_recv(loop, peer);
+
+    assert(conn_send_shared(conn, &h, NULL, 0, body, 1000));
+    g_autoptr(Message) reply = numbered(7, 0);
+    conn_send(conn, reply);
+    g_autoptr(Message) event = raw_recv(loop, peer), second = raw_recv(loop, peer);
+    assert(event->h.type == MSG_EVENT && second->h.serial == 7);
+
+    assert(conn_send_shared(conn, &h, NULL, 0, body, 1000));
+    conn_close(conn, true);
+    g_autoptr(Message) last = raw_recv(loop, peer);
+    assert(last && last->h.type == MSG_EVENT);
+    RUN_UNTIL(loop, n_closed);
+    teardown();
+
+    /* Many at once, one of which goes away before its turn. */
+    Conn *many[40];
+    int peers[40];
+    for (unsigned i = 0; i < G_N_ELEMENTS(many); i++) {
+        setup(NULL);
+        many[i] = g_steal_pointer(&conn);
+        peers[i] = peer;
+        assert(conn_send_shared(many[i], &h, NULL, 0, body, 1000));
+        assert(conn_send_shared(many[i], &h, NULL, 0, body, 1000));
+    }
+    conn_abandon(many[20]);
+    run_ready(loop);
+    for (unsigned i = 0; i < G_N_ELEMENTS(many); i++) {
+        char bytes[200];
+        ssize_t n = recv(peers[i], bytes, sizeof(bytes), MSG_DONTWAIT);
+        assert(n == (i == 20 ? 0 : 2 * (MESSAGE_HEAD + 5)));
+        conn_unref(many[i]);
+        fd_close(&peers[i]);
+    }
+    run_ready(loop);
+}
+
 static void test_charges(void)
 {
     g_autoptr(UserRegistry) users = user_registry_new(&(AccountLimits){ .max = { 100000, 2 } });
@@ -601,6 +649,7 @@ int main(void)
     test_close_with_flush();
     test_send_from_other_thread();
     test_shared_bodies();
+    test_shared_bodies_wait();
     test_charges();
     test_keepalive();
     test_flood_of_pings();
