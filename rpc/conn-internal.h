@@ -28,16 +28,16 @@ struct Conn {
     int fd;
     bool can_fds;
     bool closed, flushing;
-    bool handshaking; /* of the transport: nothing else happens until it is over */
+    bool handshaking;       /* of the transport: nothing else happens until it is over */
     ConnTransport *rx, *tx; /* NULL: plain. tx is rx, or what lies below while it has plain bytes to
                              * send; rx is owned */
-    bool eof;        /* the input has ended; eof_why: by an error */
-    bool drained;    /* the last read took all there was */
-    bool in_blocked; /* we do not read */
-    bool more;       /* on_more() is posted */
-    Share *share;    /* of user; NULL without */
+    bool eof;               /* the input has ended; eof_why: by an error */
+    bool drained;           /* the last read took all there was */
+    bool in_blocked;        /* we do not read */
+    bool more;              /* on_more() is posted */
+    Share *share;           /* of user; NULL without */
     ShareLink share_link;
-    bool wide;       /* the socket's buffer is that of a stream: conn_widen() */
+    bool wide; /* the socket's buffer is that of a stream: conn_widen() */
     LoopIo io;
     sd_event_source *flush_timer;
     User *user;

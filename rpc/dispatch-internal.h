@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Shared by dispatch.c, call.c, stream.c, event.c, acl.c and core.c only: what a call, a client's
+ * Shared by dispatch*.c, call.c, stream.c, event.c, acl.c and core.c only: what a call, a client's
  * state and the dispatcher are made of.
  *
  * Ownership of a Call: it moves. The loop makes it, a worker (or the loop, lane inline) runs it, a
@@ -129,6 +129,31 @@ struct Call {
 };
 
 static inline ClientState *client_state(const Client *c) { return c->data; }
+
+/* dispatch.c */
+enum { TICK_USEC = 200000 };
+void client_state_unref(ClientState *cs);
+
+/* dispatch_admit.c; loop thread */
+void admit_call(ClientState *cs, Message *m);
+/* Starts a call, or keeps it until others of its client have ended. */
+void admit_start_or_keep(ClientState *cs, Message *m, const ProgramBinding *b, const ProcInfo *p,
+                         const HandlerSlot *slot, Lane lane);
+/* One of the client's calls has ended: the next of those that were kept. */
+void admit_backlog(ClientState *cs);
+
+/* dispatch_call.c */
+/* A call that was made; it may be gone afterwards. Worker, or loop thread for lane inline. */
+void call_step_decode(void *call);
+/* Where the call is; error is taken. */
+void call_fail(Call *c, GError *error);
+/* Loop thread. A call that waits ends at once; one that runs sees call_cancelled(). */
+void call_cancel(Call *c);
+/* Loop thread: takes a waiting call out of its object's queue; false when its turn has come. */
+bool call_leave_waiting(Call *c);
+
+/* dispatch_table.c; the deadlines of those that wait */
+int dispatch_on_tick(sd_event_source *s, uint64_t usec, void *dispatcher);
 
 /* acl.c */
 /* From c->acl_at on. NO with *err; ASK: the rule at c->acl_at must be asked. */
