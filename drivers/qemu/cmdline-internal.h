@@ -8,6 +8,7 @@
 
 #include "drivers/qemu/cmdline.h"
 #include "drivers/qemu/machine.h"
+#include "drivers/qemu/plug_steps.h"
 #include "drivers/qemu/props.h"
 #include "util/error.h"
 
@@ -18,6 +19,7 @@ typedef struct Cmd {
     GPtrArray *argv, *env;
     GHashTable *boot;   /* Device * → boot index, as <os><boot> says; NULL: the devices' own */
     unsigned fdset;     /* next -add-fd set */
+    PlugSteps *plug;    /* one device for a running emulator: options go here as commands, argv is NULL */
 } Cmd;
 
 static inline bool cmd_has(const Cmd *c, QemuCap cap) { return qemu_caps_has(c->caps, cap); }
@@ -35,8 +37,11 @@ bool cmd_refuse(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* Number of a descriptor in the child; -1 with *err. */
 int cmd_fd(Cmd *c, QemuFdRole role, const Device *dev, unsigned index, GError **err);
 bool cmd_secret(Cmd *c, const SecretRef *ref, const char *alias, GError **err);
-/* -add-fd for a new set; path is "/dev/fdset/N". */
-char *cmd_add_fd(Cmd *c, int fd, const char *opaque);
+/* What an option says to use a descriptor: its number in the child, or the name that a running emulator gets
+ * it by. NULL with *err. */
+char *cmd_fd_word(Cmd *c, QemuFdRole role, const Device *dev, unsigned index, GError **err);
+/* A descriptor in a new set, for what takes paths: "/dev/fdset/N". NULL with *err. */
+char *cmd_fd_set(Cmd *c, QemuFdRole role, const Device *dev, const char *opaque, GError **err);
 /* "3-name": the name part of private directories. */
 char *cmd_short_name(const Cmd *c);
 
@@ -66,6 +71,7 @@ bool cmd_launch_security(Cmd *c, GError **err);
 bool cmd_memory(Cmd *c, GError **err);
 bool cmd_numa(Cmd *c, GError **err);
 bool cmd_memory_devices(Cmd *c, GError **err);
+bool cmd_memory_device(Cmd *c, const MemoryDef *m, GError **err);
 bool cmd_uses_ram_backend(const Cmd *c);
 /* cmdline_cpu.c */
 bool cmd_cpu(Cmd *c, GError **err);
@@ -78,16 +84,22 @@ JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *dis
 bool cmd_source_is_empty(const StorageSource *s);
 /* cmdline_disk.c */
 bool cmd_disks(Cmd *c, GError **err);
+bool cmd_disk(Cmd *c, const DiskDef *disk, GError **err);
 JsonObject *cmd_disk_props(Cmd *c, const DiskDef *disk, GError **err);
 /* cmdline_controller.c */
 bool cmd_controllers(Cmd *c, GError **err);
+bool cmd_controller(Cmd *c, const ControllerDef *ctl, GError **err);
 bool cmd_controller_globals(Cmd *c, GError **err);
 JsonObject *cmd_controller_props(Cmd *c, const ControllerDef *ctl, GError **err);
 /* cmdline_net.c */
 bool cmd_nets(Cmd *c, GError **err);
+bool cmd_net(Cmd *c, const NetDef *n, GError **err);
 /* cmdline_chr.c */
 bool cmd_chrs(Cmd *c, GError **err);
+bool cmd_chr(Cmd *c, const ChrDef *chr, GError **err);
 bool cmd_chardev(Cmd *c, const ChrSource *src, const char *alias, const Device *dev, GError **err);
+/* A unix socket of somebody else's. reconnect: seconds, 0 never, -1 not said. */
+void cmd_chardev_socket(Cmd *c, const char *id, const char *path, bool server, int64_t reconnect);
 bool cmd_monitor(Cmd *c, GError **err);
 bool cmd_smartcards(Cmd *c, GError **err);
 /* cmdline_graphics.c */
@@ -103,15 +115,27 @@ bool cmd_sounds(Cmd *c, GError **err);
 char *cmd_sound_audio(const Cmd *c, const SoundDef *s);
 /* cmdline_hostdev.c */
 bool cmd_filesystems(Cmd *c, GError **err);
+bool cmd_filesystem(Cmd *c, const FsDef *f, GError **err);
 bool cmd_hostdevs(Cmd *c, GError **err);
+bool cmd_hostdev(Cmd *c, const HostdevDef *h, GError **err);
+bool cmd_net_hostdev(Cmd *c, const NetDef *n, GError **err); /* an interface that is a card of the host */
 bool cmd_redirdevs(Cmd *c, GError **err);
+bool cmd_redirdev(Cmd *c, const RedirdevDef *r, GError **err);
 /* cmdline_misc.c */
 bool cmd_hubs(Cmd *c, GError **err);
 bool cmd_iommu(Cmd *c, GError **err);
 bool cmd_inputs(Cmd *c, GError **err);
+bool cmd_input(Cmd *c, const InputDef *in, GError **err);
 bool cmd_tpms(Cmd *c, GError **err);
 bool cmd_watchdogs(Cmd *c, GError **err);
+bool cmd_watchdog(Cmd *c, const WatchdogDef *w, GError **err);
+/* What the emulator does when one fires; a dump is made by us while the guest is paused. */
+const char *cmd_watchdog_action(const WatchdogDef *w);
 bool cmd_memballoon(Cmd *c, GError **err);
 bool cmd_rngs(Cmd *c, GError **err);
+bool cmd_rng(Cmd *c, const RngDef *r, GError **err);
 bool cmd_misc_devices(Cmd *c, GError **err); /* vmcoreinfo, nvram */
 bool cmd_late_devices(Cmd *c, GError **err); /* panic, shmem, vsock, crypto: behind -sandbox */
+bool cmd_shmem(Cmd *c, const ShmemDef *s, GError **err);
+bool cmd_vsock(Cmd *c, const VsockDef *v, GError **err);
+bool cmd_crypto(Cmd *c, const CryptoDef *k, GError **err);

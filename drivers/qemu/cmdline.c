@@ -14,13 +14,18 @@
 
 void cmd_arg(Cmd *c, const char *arg)
 {
+    if (c->plug) {
+        c->plug->refused = g_intern_string(arg);
+        return;
+    }
     g_ptr_array_add(c->argv, g_strdup(arg));
 }
 
 void cmd_opt(Cmd *c, const char *option, const char *value)
 {
     cmd_arg(c, option);
-    cmd_arg(c, value);
+    if (!c->plug)
+        cmd_arg(c, value);
 }
 
 void cmd_optf(Cmd *c, const char *option, const char *fmt, ...)
@@ -29,8 +34,8 @@ void cmd_optf(Cmd *c, const char *option, const char *fmt, ...)
     va_start(ap, fmt);
     char *value = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    cmd_arg(c, option);
-    g_ptr_array_add(c->argv, value);
+    cmd_opt(c, option, value);
+    g_free(value);
 }
 
 void cmd_env(Cmd *c, const char *name, const char *value)
@@ -49,6 +54,10 @@ void cmd_json(Cmd *c, const char *option, JsonObject *o)
         { "-netdev", "type", QEMU_CAP_NETDEV_JSON },
         { "-object", "qom-type", QEMU_CAP_OBJECT_JSON },
     };
+    if (c->plug) {
+        plug_steps_option(c->plug, option, o);
+        return;
+    }
     g_autoptr(JsonObject) owned = o;
     const char *first = NULL;
     for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
@@ -131,6 +140,8 @@ bool cmd_refuse(GError **err, const char *fmt, ...)
 
 int cmd_fd(Cmd *c, QemuFdRole role, const Device *dev, unsigned index, GError **err)
 {
+    if (c->plug && c->plug->removing)
+        return 0; /* what is only taken back needs none */
     if (!c->ctx->fd) {
         (void)cmd_refuse(err, "no descriptor can be handed to device '%s' here",
                          dev && dev->info.alias ? dev->info.alias : "monitor");
@@ -142,6 +153,10 @@ int cmd_fd(Cmd *c, QemuFdRole role, const Device *dev, unsigned index, GError **
 bool cmd_secret(Cmd *c, const SecretRef *ref, const char *alias, GError **err)
 {
     g_autofree char *data = NULL, *iv = NULL;
+    if (c->plug && c->plug->removing) {
+        plug_steps_add(c->plug, PLUG_OBJECT, alias, NULL, -1);
+        return true;
+    }
     if (!c->ctx->secret)
         return cmd_refuse(err, "secret for '%s': secrets are not available", alias);
     if (!c->ctx->secret(c->ctx->opaque, ref, alias, &data, &iv, err))
@@ -152,10 +167,36 @@ bool cmd_secret(Cmd *c, const SecretRef *ref, const char *alias, GError **err)
     return true;
 }
 
-char *cmd_add_fd(Cmd *c, int fd, const char *opaque)
+char *cmd_fd_word(Cmd *c, QemuFdRole role, const Device *dev, unsigned index, GError **err)
 {
-    unsigned set = c->fdset++;
-    cmd_optf(c, "-add-fd", "set=%u,fd=%d,opaque=%s", set, fd, opaque);
+    static const char *const names[_QEMU_FD_ROLE_N] = { [QEMU_FD_VHOST_NET] = "vhostfd", [QEMU_FD_CHR_LISTEN] = "listen" };
+
+    int fd = cmd_fd(c, role, dev, index, err);
+    if (fd < 0)
+        return NULL;
+    if (!c->plug)
+        return g_strdup_printf("%d", fd);
+    g_autofree char *name = g_strdup_printf("%s-%s-%u", names[role] ? names[role] : "fd", dev->info.alias, index);
+    plug_steps_add(c->plug, PLUG_GETFD, name, json_make(J_STR("fdname", name)), fd);
+    return g_steal_pointer(&name);
+}
+
+char *cmd_fd_set(Cmd *c, QemuFdRole role, const Device *dev, const char *opaque, GError **err)
+{
+    int fd = cmd_fd(c, role, dev, 0, err);
+    if (fd < 0)
+        return NULL;
+    if (!c->plug) {
+        unsigned set = c->fdset++;
+        cmd_optf(c, "-add-fd", "set=%u,fd=%d,opaque=%s", set, fd, opaque);
+        return g_strdup_printf("/dev/fdset/%u", set);
+    }
+    if (!c->plug->fdset_known && !c->plug->removing && c->ctx->next_fdset &&
+        !c->ctx->next_fdset(c->ctx->opaque, &c->plug->next_fdset, err))
+        return NULL;
+    c->plug->fdset_known = true;
+    unsigned set = c->plug->next_fdset++;
+    plug_steps_add(c->plug, PLUG_ADD_FD, opaque, json_make(J_UINT("fdset-id", set), J_STR("opaque", opaque)), fd);
     return g_strdup_printf("/dev/fdset/%u", set);
 }
 

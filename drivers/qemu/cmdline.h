@@ -12,6 +12,7 @@
 
 #include "conf/domain.h"
 #include "drivers/qemu/caps.h"
+#include "drivers/qemu/plug_steps.h"
 
 /* Descriptors that the emulator inherits. The number given back is the one in the child. */
 typedef enum QemuFdRole {
@@ -70,6 +71,9 @@ typedef struct QemuCmdlineContext {
     bool (*host_node)(unsigned node);
     /* Path of the generic SCSI device ("/dev/sg3") behind a host device. NULL: they are refused. */
     char *(*scsi_device)(void *opaque, const HostdevDef *h, GError **err);
+    /* For a running emulator: a number that no descriptor set of it has yet. */
+    bool (*next_fdset)(void *opaque, unsigned *ret, GError **err);
+    const char *pr_socket; /* of the helper for persistent reservations of this run; NULL: there is none */
     void *opaque;
 } QemuCmdlineContext;
 
@@ -80,3 +84,11 @@ typedef struct QemuCmdlineContext {
  */
 bool qemu_cmdline_build(const DomainDef *def, const QemuCaps *caps, const QemuCmdlineContext *ctx,
                         GPtrArray **ret_argv, GPtrArray **ret_env, GError **err);
+
+/* The steps that give a running emulator one device more, or (removing) that can be taken back once the guest
+ * has given it up. dev has its alias, address and node numbers, and is one of def's. */
+PlugSteps *qemu_plug_steps(const DomainDef *def, const Device *dev, const QemuCaps *caps, const QemuCmdlineContext *ctx,
+                           bool removing, GError **err);
+/* Of a medium alone: the nodes of its images. */
+PlugSteps *qemu_plug_medium(const DomainDef *def, const DiskDef *disk, const QemuCaps *caps, const QemuCmdlineContext *ctx,
+                            bool removing, GError **err);

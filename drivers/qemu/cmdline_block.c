@@ -206,6 +206,31 @@ static bool is_host_cdrom(const Cmd *c, const StorageSource *s, const DiskDef *d
     return g_str_has_prefix(s->path, "/dev/cdrom") || g_str_has_prefix(s->path, "/dev/sr");
 }
 
+static bool managed_reservations(const StorageSource *s)
+{
+    return s->reservations && tri_is_yes(s->reservations->managed);
+}
+
+/* The helper's object. The one that we run is shared: it comes with the first disk that needs it, and goes
+ * with the last. */
+static char *reservations(Cmd *c, const StorageSource *s, const DiskDef *disk, GError **err)
+{
+    bool managed = managed_reservations(s);
+    g_autofree char *id = managed || !disk ? g_strdup("pr-helper0") : g_strdup_printf("pr-helper-%s", disk->dev.info.alias);
+    const char *path = managed ? c->ctx->pr_socket : s->reservations->source_path;
+    const DiskDef *o;
+    if (!path && !(c->plug && c->plug->removing)) {
+        (void)cmd_refuse(err, "disk source: persistent reservations that are managed for the guest are not supported");
+        return NULL;
+    }
+    for (guint pos = 0; managed && (o = domain_next(c->def, DEVICE_DISK, &pos)) && (o != disk || c->plug);) {
+        if (o != disk && managed_reservations(&o->src))
+            return g_steal_pointer(&id);
+    }
+    cmd_json(c, "-object", props_new(P_STR("qom-type", "pr-manager-helper"), P_STR("id", id), P_STR("path", path)));
+    return g_steal_pointer(&id);
+}
+
 /* What names the bytes, without node-name and what follows it. disk may be NULL. */
 JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *disk, const char *node, GError **err)
 {
@@ -215,10 +240,9 @@ JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *dis
         if (!cmd_secret(c, &s->auth->secret, secret, err))
             return NULL;
     }
-    if (s->reservations) {
-        (void)cmd_refuse(err, "disk source: persistent reservations are not supported");
+    g_autofree char *manager = NULL;
+    if (s->reservations && !(manager = reservations(c, s, disk, err)))
         return NULL;
-    }
     if (s->type == STORAGE_VOLUME && !s->path) {
         (void)cmd_refuse(err, "disk source: volume '%s' of pool '%s' has not been looked up", s->volume, s->pool);
         return NULL;
@@ -230,10 +254,10 @@ JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *dis
     const char *aio = disk && disk->io != DISK_IO_DEFAULT ? enum_name(&disk_io_names, disk->io) : NULL;
     switch (s->type) {
     case STORAGE_FILE: case STORAGE_VOLUME:
-        return props_new(P_STR("driver", "file"), P_STR("filename", s->path), P_STR("aio", aio));
+        return props_new(P_STR("driver", "file"), P_STR("filename", s->path), P_STR("aio", aio), P_STR("pr-manager", manager));
     case STORAGE_BLOCK:
         return props_new(P_STR("driver", is_host_cdrom(c, s, disk) ? "host_cdrom" : "host_device"),
-                         P_STR("filename", s->path), P_STR("aio", aio));
+                         P_STR("filename", s->path), P_STR("aio", aio), P_STR("pr-manager", manager));
     case STORAGE_DIR:
         return props_new(P_STR("driver", "vvfat"), P_STR("dir", s->path),
                          P_BOOL("floppy", disk && disk->device == DISK_DEVICE_FLOPPY), P_BOOL("rw", false));

@@ -9,37 +9,108 @@
 
 #include "drivers/qemu/cmdline-internal.h"
 
-static void opt_str(GString *s, const char *name, const char *value)
+/* ---- the host's side ---------------------------------------------------------------------------- */
+
+/* An option has other names for what is in the description for a running emulator (type and data), and no
+ * structure. */
+static void text_member(GString *s, const char *name, JsonObject *v)
 {
+    static const char *const renamed[][2] = { { "out", "path" }, { "device", "path" }, { "fqdn", "name" },
+                                              { "type", "name" }, { "str", "fd" } };
+    for (unsigned i = 0; i < G_N_ELEMENTS(renamed); i++) {
+        if (strcmp(renamed[i][0], name) == 0)
+            name = renamed[i][1];
+    }
+    if (json_object_is_type(v, json_type_boolean)) {
+        bool on = json_object_get_boolean(v);
+        /* Who does not serve says nothing. */
+        if (on || strcmp(name, "server") != 0)
+            g_string_append_printf(s, ",%s=%s", name, on ? "on" : "off");
+        return;
+    }
     g_string_append_printf(s, ",%s=", name);
-    props_escape(s, value ? value : "");
+    props_escape(s, json_object_get_string(v));
 }
 
-static void opt_reconnect(GString *s, const Reconnect *r)
+static void text_address(GString *s, JsonObject *address, const char *prefix)
 {
-    if (tri_is_yes(r->enabled))
-        g_string_append_printf(s, ",reconnect=%u", r->timeout.v);
-    else if (r->enabled == TRI_NO)
-        g_string_append(s, ",reconnect=0");
+    JsonObject *data = json_get(address, "data");
+    json_object_object_foreach(data, key, value) {
+        g_autofree char *name = g_strconcat(prefix, key, NULL);
+        text_member(s, strcmp(name, "localhost") == 0 ? "localaddr" : name, value);
+    }
 }
 
-static bool chr_file(Cmd *c, GString *s, const ChrSource *src, const char *alias, const Device *dev, GError **err)
+static char *backend_text(const char *id, JsonObject *backend)
 {
-    int fd = cmd_fd(c, QEMU_FD_CHR_FILE, dev, 0, err);
-    if (fd < 0)
-        return false;
+    JsonObject *data = json_get(backend, "data");
+    const char *type = json_get_str(backend, "type");
+    GString *s = g_string_new(NULL);
+    g_string_append_printf(s, "%s,id=%s", type, id);
+    json_object_object_foreach(data, key, value) {
+        if (strcmp(key, "addr") == 0 || strcmp(key, "remote") == 0)
+            text_address(s, value, "");
+        else if (strcmp(key, "local") == 0)
+            text_address(s, value, "local");
+        else
+            text_member(s, key, value);
+    }
+    return g_string_free(s, FALSE);
+}
+
+/* backend is taken. */
+static void add_chardev(Cmd *c, const char *id, JsonObject *backend)
+{
+    if (c->plug) {
+        cmd_json(c, "-chardev", props_new(P_STR("id", id), P_OBJ("backend", backend)));
+        return;
+    }
+    g_autofree char *text = backend_text(id, backend);
+    cmd_opt(c, "-chardev", text);
+    json_object_put(backend);
+}
+
+static JsonObject *backend_of(const char *type, JsonObject *data)
+{
+    return props_new(P_STR("type", type), P_OBJ("data", data));
+}
+
+static JsonObject *inet_address(const char *host, const char *port)
+{
+    return backend_of("inet", props_new(P_STR("host", host ? host : ""), P_STR("port", port ? port : "")));
+}
+
+static JsonObject *path_data(const char *name, const char *path)
+{
+    return props_new(P_STR(name, path ? path : ""));
+}
+
+static void add_reconnect(JsonObject *data, const Reconnect *r)
+{
+    props_add(data, P_UINT_IF("reconnect", r->enabled != TRI_ABSENT, tri_is_yes(r->enabled) ? r->timeout.v : 0));
+}
+
+static void add_server(JsonObject *data, bool listens)
+{
+    props_add(data, P_BOOL("server", listens));
+    if (listens)
+        props_add(data, P_BOOL("wait", false));
+}
+
+static JsonObject *chr_file(Cmd *c, const Device *dev, GError **err)
+{
     g_autofree char *opaque = g_strdup_printf("%s-source", dev->info.alias);
-    g_autofree char *path = cmd_add_fd(c, fd, opaque);
-    g_string_append_printf(s, "file,id=%s,path=%s,append=on", alias, path);
-    return true;
+    g_autofree char *path = cmd_fd_set(c, QEMU_FD_CHR_FILE, dev, opaque, err);
+    return path ? props_new(P_STR("out", path), P_BOOL("append", true)) : NULL;
 }
 
-static bool chr_tcp(Cmd *c, GString *s, const ChrSource *src, const char *alias, GError **err)
+static JsonObject *chr_tcp(Cmd *c, const ChrSource *src, const char *alias, GError **err)
 {
-    const char *proto = src->protocol == CHR_TELNET ? ",telnet=on" : "";
     bool tls = tri_is_yes(src->tls) || (src->tls == TRI_ABSENT && c->ctx->chardev_tls);
-    if (src->protocol != CHR_RAW && src->protocol != CHR_TELNET)
-        return cmd_refuse(err, "chardev '%s': protocol '%s' is not supported", alias, enum_name(&chr_protocol_names, src->protocol));
+    if (src->protocol != CHR_RAW && src->protocol != CHR_TELNET) {
+        (void)cmd_refuse(err, "chardev '%s': protocol '%s' is not supported", alias, enum_name(&chr_protocol_names, src->protocol));
+        return NULL;
+    }
     g_autofree char *creds = NULL;
     if (tls) {
         g_autofree char *secret = NULL;
@@ -49,108 +120,104 @@ static bool chr_tcp(Cmd *c, GString *s, const ChrSource *src, const char *alias,
             secret = g_strdup_printf("%s-secret0", alias);
             ref.uuid.set = uuid_parse(c->ctx->chardev_tls_secret, ref.uuid.v);
             if (!cmd_secret(c, &ref, secret, err))
-                return false;
+                return NULL;
         }
         /* A client always checks who it talks to. */
         if (!cmd_tls_creds(c, creds, c->ctx->chardev_tls_dir, src->listen, src->listen ? c->ctx->chardev_tls_verify : true, secret, err))
-            return false;
+            return NULL;
     }
-    g_string_append_printf(s, "socket,id=%s", alias);
-    opt_str(s, "host", src->host);
-    opt_str(s, "port", src->service);
-    g_string_append(s, proto);
-    if (src->listen)
-        g_string_append(s, ",server=on,wait=off");
-    opt_reconnect(s, &src->reconnect);
-    if (creds)
-        opt_str(s, "tls-creds", creds);
-    return true;
+    JsonObject *data = props_new(P_OBJ("addr", inet_address(src->host, src->service)), P_YES("telnet", src->protocol == CHR_TELNET));
+    add_server(data, src->listen);
+    add_reconnect(data, &src->reconnect);
+    props_add(data, P_STR("tls-creds", creds));
+    return data;
 }
 
-static bool chr_unix(Cmd *c, GString *s, const ChrSource *src, const char *alias, const Device *dev, GError **err)
+static JsonObject *chr_unix(Cmd *c, const ChrSource *src, const Device *dev, GError **err)
 {
-    g_string_append_printf(s, "socket,id=%s", alias);
+    JsonObject *data;
     if (!src->listen) {
-        opt_str(s, "path", src->path);
-        opt_reconnect(s, &src->reconnect);
-        return true;
+        data = props_new(P_OBJ("addr", backend_of("unix", path_data("path", src->path))));
+        add_server(data, false);
+        add_reconnect(data, &src->reconnect);
+        return data;
     }
-    int fd = cmd_fd(c, QEMU_FD_CHR_LISTEN, dev, 0, err);
-    if (fd < 0)
-        return false;
-    g_string_append_printf(s, ",fd=%d,server=on,wait=off", fd);
-    return true;
+    g_autofree char *fd = cmd_fd_word(c, QEMU_FD_CHR_LISTEN, dev, 0, err);
+    if (!fd)
+        return NULL;
+    data = props_new(P_OBJ("addr", backend_of("fd", path_data("str", fd))));
+    add_server(data, true);
+    return data;
 }
 
-static bool chr_backend(Cmd *c, GString *s, const ChrSource *src, const char *alias, const Device *dev, GError **err)
+static JsonObject *chr_udp(const Cmd *c, const ChrSource *src)
+{
+    bool bound = src->udp_bind_given || src->bind_host || src->bind_service;
+    JsonObject *data = props_new(P_OBJ("remote", inet_address(src->host, src->service)));
+    /* The option always says where it listens, be it anywhere. */
+    if (bound || !c->plug)
+        props_add(data, P_OBJ("local", inet_address(src->bind_host, src->bind_service ? src->bind_service : "0")));
+    return data;
+}
+
+static JsonObject *chr_vdagent(const Cmd *c, const ChrSource *src)
+{
+    JsonObject *data = props_new(P_STR("name", c->plug ? NULL : "vdagent"));
+    if (src->clipboard != TRI_ABSENT)
+        props_add(data, P_BOOL("clipboard", src->clipboard == TRI_YES));
+    if (src->mouse != MOUSE_DEFAULT)
+        props_add(data, P_BOOL("mouse", src->mouse == MOUSE_CLIENT));
+    return data;
+}
+
+/* The data of the backend; *ret_type is what it is. */
+static JsonObject *chr_backend(Cmd *c, const ChrSource *src, const char *alias, const Device *dev, const char **ret_type, GError **err)
 {
     switch (src->type) {
-    case CHR_NULL: g_string_append_printf(s, "null,id=%s", alias); return true;
-    case CHR_VC: g_string_append_printf(s, "vc,id=%s", alias); return true;
-    case CHR_PTY: g_string_append_printf(s, "pty,id=%s", alias); return true;
-    case CHR_STDIO: g_string_append_printf(s, "stdio,id=%s", alias); return true;
+    case CHR_NULL: case CHR_VC: case CHR_PTY: case CHR_STDIO:
+        *ret_type = src->type == CHR_NULL ? "null" : src->type == CHR_VC ? "vc" : src->type == CHR_PTY ? "pty" : "stdio";
+        return json_object_new_object();
     case CHR_DEV:
-        g_string_append_printf(s, "%s,id=%s", src->path && g_str_has_prefix(src->path, "/dev/parport") ? "parallel" : "serial", alias);
-        opt_str(s, "path", src->path);
-        return true;
-    case CHR_FILE: return chr_file(c, s, src, alias, dev, err);
-    case CHR_PIPE:
-        g_string_append_printf(s, "pipe,id=%s", alias);
-        opt_str(s, "path", src->path);
-        return true;
-    case CHR_UDP:
-        g_string_append_printf(s, "udp,id=%s", alias);
-        opt_str(s, "host", src->host);
-        opt_str(s, "port", src->service);
-        if (src->udp_bind_given || src->bind_host || src->bind_service) {
-            opt_str(s, "localaddr", src->bind_host);
-            opt_str(s, "localport", src->bind_service ? src->bind_service : "0");
-        } else {
-            g_string_append(s, ",localaddr=,localport=0");
-        }
-        return true;
-    case CHR_TCP: return chr_tcp(c, s, src, alias, err);
-    case CHR_UNIX: return chr_unix(c, s, src, alias, dev, err);
+        *ret_type = src->path && g_str_has_prefix(src->path, "/dev/parport") ? "parallel" : "serial";
+        return path_data("device", src->path);
+    case CHR_FILE: *ret_type = "file"; return chr_file(c, dev, err);
+    case CHR_PIPE: *ret_type = "pipe"; return path_data("device", src->path);
+    case CHR_UDP: *ret_type = "udp"; return chr_udp(c, src);
+    case CHR_TCP: *ret_type = "socket"; return chr_tcp(c, src, alias, err);
+    case CHR_UNIX: *ret_type = "socket"; return chr_unix(c, src, dev, err);
     case CHR_SPICEVMC:
-        g_string_append_printf(s, "spicevmc,id=%s,name=%s", alias, dev->kind == DEVICE_REDIRDEV ? "usbredir" :
-                               dev->kind == DEVICE_SMARTCARD ? "smartcard" : "vdagent");
-        return true;
-    case CHR_SPICEPORT:
-        g_string_append_printf(s, "spiceport,id=%s", alias);
-        opt_str(s, "name", src->channel);
-        return true;
-    case CHR_QEMU_VDAGENT:
-        g_string_append_printf(s, "qemu-vdagent,id=%s,name=vdagent", alias);
-        if (src->clipboard != TRI_ABSENT)
-            opt_str(s, "clipboard", onoff(src->clipboard));
-        if (src->mouse != MOUSE_DEFAULT)
-            opt_str(s, "mouse", src->mouse == MOUSE_CLIENT ? "on" : "off");
-        return true;
-    case CHR_DBUS:
-        g_string_append_printf(s, "dbus,id=%s", alias);
-        opt_str(s, "name", src->channel);
-        return true;
+        *ret_type = "spicevmc";
+        return path_data("type", dev->kind == DEVICE_REDIRDEV ? "usbredir" : dev->kind == DEVICE_SMARTCARD ? "smartcard" : "vdagent");
+    case CHR_SPICEPORT: *ret_type = "spiceport"; return path_data("fqdn", src->channel);
+    case CHR_QEMU_VDAGENT: *ret_type = "qemu-vdagent"; return chr_vdagent(c, src);
+    case CHR_DBUS: *ret_type = "dbus"; return path_data("name", src->channel);
     case CHR_NONE: case CHR_NMDM: case _CHR_TYPE_N: break;
     }
-    return cmd_refuse(err, "chardev '%s': type '%s' is not supported", alias, enum_name(&chr_type_names, src->type));
+    (void)cmd_refuse(err, "chardev '%s': type '%s' is not supported", alias, enum_name(&chr_type_names, src->type));
+    return NULL;
 }
 
 bool cmd_chardev(Cmd *c, const ChrSource *src, const char *alias, const Device *dev, GError **err)
 {
-    GString *s = g_string_new(NULL);
-    bool ok = chr_backend(c, s, src, alias, dev, err);
-    if (ok && src->log_file) {
-        int fd = cmd_fd(c, QEMU_FD_CHR_LOG, dev, 0, err);
-        if ((ok = fd >= 0)) {
-            g_autofree char *opaque = g_strdup_printf("%s-log", dev->info.alias);
-            g_autofree char *path = cmd_add_fd(c, fd, opaque);
-            g_string_append_printf(s, ",logfile=%s,logappend=on", path);
-        }
+    const char *type = NULL;
+    g_autoptr(JsonObject) data = chr_backend(c, src, alias, dev, &type, err);
+    if (!data)
+        return false;
+    if (src->log_file) {
+        g_autofree char *opaque = g_strdup_printf("%s-log", dev->info.alias);
+        g_autofree char *path = cmd_fd_set(c, QEMU_FD_CHR_LOG, dev, opaque, err);
+        if (!path)
+            return false;
+        props_add(data, P_STR("logfile", path), P_BOOL("logappend", true));
     }
-    if (ok)
-        cmd_opt(c, "-chardev", s->str);
-    g_string_free(s, TRUE);
-    return ok;
+    add_chardev(c, alias, backend_of(type, g_steal_pointer(&data)));
+    return true;
+}
+
+void cmd_chardev_socket(Cmd *c, const char *id, const char *path, bool server, int64_t reconnect)
+{
+    add_chardev(c, id, backend_of("socket", props_new(P_OBJ("addr", backend_of("unix", path_data("path", path))), P_BOOL("server", server),
+                                                      P_UINT_IF("reconnect", reconnect >= 0, (uint64_t)reconnect))));
 }
 
 bool cmd_monitor(Cmd *c, GError **err)
@@ -161,8 +228,8 @@ bool cmd_monitor(Cmd *c, GError **err)
             return false;
         cmd_optf(c, "-chardev", "socket,id=charmonitor,fd=%d,server=on,wait=off", fd);
     } else {
-        GString *s = g_string_new("socket,id=charmonitor");
-        opt_str(s, "path", c->ctx->monitor_path);
+        GString *s = g_string_new("socket,id=charmonitor,path=");
+        props_escape(s, c->ctx->monitor_path ? c->ctx->monitor_path : "");
         g_string_append(s, ",server=on,wait=off");
         cmd_opt(c, "-chardev", s->str);
         g_string_free(s, TRUE);
@@ -258,6 +325,22 @@ static bool add_console(Cmd *c, const ChrDef *chr, GError **err)
     }
 }
 
+static bool add_parallel(Cmd *c, const ChrDef *chr, GError **err)
+{
+    g_autofree char *chardev = g_strdup_printf("char%s", chr->dev.info.alias);
+    return cmd_chardev(c, &chr->src, chardev, &chr->dev, err) && add_char_device(c, chr, "isa-parallel", false, err);
+}
+
+bool cmd_chr(Cmd *c, const ChrDef *chr, GError **err)
+{
+    switch (chr->dev.kind) {
+    case DEVICE_SERIAL: return add_serial(c, chr, err);
+    case DEVICE_PARALLEL: return add_parallel(c, chr, err);
+    case DEVICE_CHANNEL: return add_channel(c, chr, err);
+    default: return add_console(c, chr, err);
+    }
+}
+
 bool cmd_chrs(Cmd *c, GError **err)
 {
     static const DeviceKind order[] = { DEVICE_SERIAL, DEVICE_PARALLEL, DEVICE_CHANNEL, DEVICE_CONSOLE };
@@ -265,18 +348,7 @@ bool cmd_chrs(Cmd *c, GError **err)
         guint pos = 0;
         const ChrDef *chr;
         while ((chr = domain_next(c->def, order[k], &pos))) {
-            bool ok = false;
-            switch (order[k]) {
-            case DEVICE_SERIAL: ok = add_serial(c, chr, err); break;
-            case DEVICE_PARALLEL: {
-                g_autofree char *chardev = g_strdup_printf("char%s", chr->dev.info.alias);
-                ok = cmd_chardev(c, &chr->src, chardev, &chr->dev, err) && add_char_device(c, chr, "isa-parallel", false, err);
-                break;
-            }
-            case DEVICE_CHANNEL: ok = add_channel(c, chr, err); break;
-            default: ok = add_console(c, chr, err); break;
-            }
-            if (!ok)
+            if (!cmd_chr(c, chr, err))
                 return false;
         }
     }

@@ -190,6 +190,11 @@ bool cmd_controller_globals(Cmd *c, GError **err)
     return true;
 }
 
+bool cmd_controller(Cmd *c, const ControllerDef *ctl, GError **err)
+{
+    return is_builtin(c, ctl) || cmd_device(c, ctl->dev.info.alias, cmd_controller_props(c, ctl, err), err);
+}
+
 bool cmd_controllers(Cmd *c, GError **err)
 {
     static const ControllerType order[] = { CONTROLLER_PCI, CONTROLLER_USB, CONTROLLER_SCSI, CONTROLLER_IDE, CONTROLLER_SATA,
@@ -200,9 +205,7 @@ bool cmd_controllers(Cmd *c, GError **err)
         guint pos = 0;
         const ControllerDef *ctl;
         while ((ctl = domain_next(c->def, DEVICE_CONTROLLER, &pos))) {
-            if (ctl->type != order[k] || is_builtin(c, ctl))
-                continue;
-            if (!cmd_device(c, ctl->dev.info.alias, cmd_controller_props(c, ctl, err), err))
+            if (ctl->type == order[k] && !cmd_controller(c, ctl, err))
                 return false;
         }
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "drivers/qemu/cmdline-internal.h"
+#include "drivers/qemu/configure.h"
 
 static VirtioModel virtio_model(DiskModel m)
 {
@@ -183,7 +184,8 @@ static bool floppy_controller(Cmd *c, GError **err)
 /* An SD card is wired to the board; the machine finds it by its interface type only. */
 static bool add_sd(Cmd *c, const DiskDef *disk, unsigned index, GError **err)
 {
-    if ((disk->src.type != STORAGE_FILE && disk->src.type != STORAGE_BLOCK) || disk->src.encryption || disk->device != DISK_DEVICE_DISK)
+    if ((disk->src.type != STORAGE_FILE && disk->src.type != STORAGE_BLOCK) || disk->src.encryption || disk->device != DISK_DEVICE_DISK ||
+        disk->transient)
         return cmd_refuse(err, "disk '%s': bus 'sd' takes plain files and block devices only", disk->dst);
     GString *s = g_string_new("file=");
     props_escape(s, disk->src.path ? disk->src.path : "");
@@ -195,6 +197,20 @@ static bool add_sd(Cmd *c, const DiskDef *disk, unsigned index, GError **err)
     return true;
 }
 
+bool cmd_disk(Cmd *c, const DiskDef *disk, GError **err)
+{
+    if (disk->transient && !cmd_source_is_empty(&disk->src))
+        return cmd_refuse(err, "disk '%s': transient disks are not supported", disk->dst);
+    if (disk->src.type == STORAGE_VHOSTUSER) {
+        const Reconnect *r = &disk->src.vhost_reconnect;
+        g_autofree char *id = g_strdup_printf("chr-vu-%s", disk->dev.info.alias);
+        cmd_chardev_socket(c, id, disk->src.path, false, tri_is_yes(r->enabled) ? (int64_t)r->timeout.v : -1);
+    } else if (!cmd_blockdev_chain(c, disk, err)) {
+        return false;
+    }
+    return cmd_device(c, disk->dev.info.alias, cmd_disk_props(c, disk, err), err);
+}
+
 bool cmd_disks(Cmd *c, GError **err)
 {
     unsigned sd = 0;
@@ -203,26 +219,40 @@ bool cmd_disks(Cmd *c, GError **err)
     if (!floppy_controller(c, err))
         return false;
     while ((disk = domain_next(c->def, DEVICE_DISK, &pos))) {
-        if (disk->transient && !cmd_source_is_empty(&disk->src))
-            return cmd_refuse(err, "disk '%s': transient disks are not supported", disk->dst);
         if (disk->bus == DISK_BUS_SD) {
             if (!add_sd(c, disk, sd++, err))
                 return false;
-            continue;
-        }
-        if (disk->src.type == STORAGE_VHOSTUSER) {
-            GString *s = g_string_new(NULL);
-            g_string_append_printf(s, "socket,id=chr-vu-%s,path=", disk->dev.info.alias);
-            props_escape(s, disk->src.path ? disk->src.path : "");
-            if (tri_is_yes(disk->src.vhost_reconnect.enabled))
-                g_string_append_printf(s, ",reconnect=%u", disk->src.vhost_reconnect.timeout.v);
-            cmd_opt(c, "-chardev", s->str);
-            g_string_free(s, TRUE);
-        } else if (!cmd_blockdev_chain(c, disk, err)) {
+        } else if (!cmd_disk(c, disk, err)) {
             return false;
         }
-        if (!cmd_device(c, disk->dev.info.alias, cmd_disk_props(c, disk, err), err))
-            return false;
     }
     return true;
+}
+
+/* ---- limits ------------------------------------------------------------------------------------------ */
+
+JsonObject *qemu_throttle_args(const DiskDef *disk)
+{
+    const DiskIotune *t = &disk->iotune;
+    /* The disk of virtio is the inner device. */
+    g_autofree char *id = disk->bus == DISK_BUS_VIRTIO
+                              ? g_strdup_printf("/machine/peripheral/%s/virtio-backend", disk->dev.info.alias)
+                              : g_strdup(disk->dev.info.alias);
+    g_autofree char *own = g_strdup_printf("drive-%s", disk->dev.info.alias);
+    return props_new(
+        P_STR("id", id), P_UINT("bps", t->total_bytes_sec), P_UINT("bps_rd", t->read_bytes_sec), P_UINT("bps_wr", t->write_bytes_sec),
+        P_UINT("iops", t->total_iops_sec), P_UINT("iops_rd", t->read_iops_sec), P_UINT("iops_wr", t->write_iops_sec),
+        P_UINT("bps_max", t->total_bytes_sec_max), P_UINT("bps_rd_max", t->read_bytes_sec_max), P_UINT("bps_wr_max", t->write_bytes_sec_max),
+        P_UINT("iops_max", t->total_iops_sec_max), P_UINT("iops_rd_max", t->read_iops_sec_max), P_UINT("iops_wr_max", t->write_iops_sec_max),
+        P_UINT("iops_size", t->size_iops_sec), P_STR("group", t->group_name ? t->group_name : own),
+        P_UINT_NZ("bps_max_length", t->total_bytes_sec_max_length), P_UINT_NZ("bps_rd_max_length", t->read_bytes_sec_max_length),
+        P_UINT_NZ("bps_wr_max_length", t->write_bytes_sec_max_length), P_UINT_NZ("iops_max_length", t->total_iops_sec_max_length),
+        P_UINT_NZ("iops_rd_max_length", t->read_iops_sec_max_length), P_UINT_NZ("iops_wr_max_length", t->write_iops_sec_max_length));
+}
+
+bool qemu_disk_has_limits(const DiskDef *disk)
+{
+    const DiskIotune *t = &disk->iotune;
+    return t->total_bytes_sec || t->read_bytes_sec || t->write_bytes_sec || t->total_iops_sec || t->read_iops_sec ||
+           t->write_iops_sec || t->group_name;
 }

@@ -118,8 +118,8 @@ static bool add_scsi(Cmd *c, const HostdevDef *h, GError **err)
 
 static bool add_scsi_host(Cmd *c, const HostdevDef *h, GError **err)
 {
-    int fd = cmd_fd(c, QEMU_FD_VHOST_SCSI, &h->dev, 0, err);
-    if (fd < 0)
+    g_autofree char *fd = cmd_fd_word(c, QEMU_FD_VHOST_SCSI, &h->dev, 0, err);
+    if (!fd)
         return false;
     VirtioModel model = h->model == HOSTDEV_MODEL_VIRTIO_TRANSITIONAL ? VIRTIO_MODEL_TRANSITIONAL
                         : h->model == HOSTDEV_MODEL_VIRTIO_NON_TRANSITIONAL ? VIRTIO_MODEL_NON_TRANSITIONAL : VIRTIO_MODEL_DEFAULT;
@@ -127,14 +127,26 @@ static bool add_scsi_host(Cmd *c, const HostdevDef *h, GError **err)
     JsonObject *o = cmd_virtio(c, "vhost-scsi", &h->dev.info, model, &none, err);
     if (!o)
         return false;
-    char text[12];
-    g_snprintf(text, sizeof(text), "%d", fd);
-    props_add(o, P_STR("wwpn", h->wwpn), P_STR("vhostfd", text), P_STR("id", h->dev.info.alias));
+    props_add(o, P_STR("wwpn", h->wwpn), P_STR("vhostfd", fd), P_STR("id", h->dev.info.alias));
     return finish(c, &h->dev, o, false, err);
 }
 
+bool cmd_hostdev(Cmd *c, const HostdevDef *h, GError **err)
+{
+    if (h->mode != HOSTDEV_SUBSYS)
+        return cmd_refuse(err, "hostdev '%s': mode 'capabilities' is for containers", h->dev.info.alias);
+    switch (h->type) {
+    case HOSTDEV_USB: return add_usb(c, h, err);
+    case HOSTDEV_PCI: return add_pci(c, h, err);
+    case HOSTDEV_MDEV: return add_mdev(c, h, err);
+    case HOSTDEV_SCSI: return add_scsi(c, h, err);
+    case HOSTDEV_SCSI_HOST: return add_scsi_host(c, h, err);
+    default: return cmd_refuse(err, "hostdev '%s': type is not supported", h->dev.info.alias);
+    }
+}
+
 /* An interface that is a host device: the guest sees the card itself. */
-static bool add_net(Cmd *c, const NetDef *n, GError **err)
+bool cmd_net_hostdev(Cmd *c, const NetDef *n, GError **err)
 {
     if (g_strcmp0(n->src.hostdev_type, "usb") == 0)
         return cmd_refuse(err, "interface '%s': USB network cards are not supported", n->dev.info.alias);
@@ -151,23 +163,12 @@ bool cmd_hostdevs(Cmd *c, GError **err)
     const HostdevDef *h;
     const NetDef *n;
     while ((n = domain_next(c->def, DEVICE_INTERFACE, &pos))) {
-        if (n->type == NET_HOSTDEV && !add_net(c, n, err))
+        if (n->type == NET_HOSTDEV && !cmd_net_hostdev(c, n, err))
             return false;
     }
     pos = 0;
     while ((h = domain_next(c->def, DEVICE_HOSTDEV, &pos))) {
-        bool ok = false;
-        if (h->mode != HOSTDEV_SUBSYS)
-            return cmd_refuse(err, "hostdev '%s': mode 'capabilities' is for containers", h->dev.info.alias);
-        switch (h->type) {
-        case HOSTDEV_USB: ok = add_usb(c, h, err); break;
-        case HOSTDEV_PCI: ok = add_pci(c, h, err); break;
-        case HOSTDEV_MDEV: ok = add_mdev(c, h, err); break;
-        case HOSTDEV_SCSI: ok = add_scsi(c, h, err); break;
-        case HOSTDEV_SCSI_HOST: ok = add_scsi_host(c, h, err); break;
-        default: ok = cmd_refuse(err, "hostdev '%s': type is not supported", h->dev.info.alias); break;
-        }
-        if (!ok)
+        if (!cmd_hostdev(c, h, err))
             return false;
     }
     return true;
@@ -208,19 +209,22 @@ static char *usb_filter(const Cmd *c)
     return g_string_free(s, FALSE);
 }
 
+bool cmd_redirdev(Cmd *c, const RedirdevDef *r, GError **err)
+{
+    const char *id = r->dev.info.alias;
+    g_autofree char *chardev = g_strdup_printf("char%s", id), *filter = usb_filter(c);
+    if (!cmd_chardev(c, &r->src, chardev, &r->dev, err))
+        return false;
+    return finish(c, &r->dev, props_new(P_STR("driver", "usb-redir"), P_STR("chardev", chardev), P_STR("id", id), P_STR("filter", filter),
+                                        P_UINT_NZ("bootindex", cmd_boot_index(c, &r->dev))), false, err);
+}
+
 bool cmd_redirdevs(Cmd *c, GError **err)
 {
     guint pos = 0;
     const RedirdevDef *r;
-    g_autofree char *filter = usb_filter(c);
     while ((r = domain_next(c->def, DEVICE_REDIRDEV, &pos))) {
-        const char *id = r->dev.info.alias;
-        g_autofree char *chardev = g_strdup_printf("char%s", id);
-        if (!cmd_chardev(c, &r->src, chardev, &r->dev, err))
-            return false;
-        JsonObject *o = props_new(P_STR("driver", "usb-redir"), P_STR("chardev", chardev), P_STR("id", id),
-                                  P_STR("filter", filter), P_UINT_NZ("bootindex", cmd_boot_index(c, &r->dev)));
-        if (!finish(c, &r->dev, o, false, err))
+        if (!cmd_redirdev(c, r, err))
             return false;
     }
     return true;
@@ -267,11 +271,7 @@ static bool add_virtiofs(Cmd *c, const FsDef *f, GError **err)
     const char *id = f->dev.info.alias;
     g_autofree char *name = g_strdup_printf("%s-fs.sock", id), *own = g_build_filename(c->ctx->lib_dir, name, NULL);
     g_autofree char *chardev = g_strdup_printf("chr-vu-%s", id);
-    GString *s = g_string_new(NULL);
-    g_string_append_printf(s, "socket,id=%s,path=", chardev);
-    props_escape(s, f->socket ? f->socket : own);
-    cmd_opt(c, "-chardev", s->str);
-    g_string_free(s, TRUE);
+    cmd_chardev_socket(c, chardev, f->socket ? f->socket : own, false, -1);
     JsonObject *o = cmd_virtio(c, "vhost-user-fs", &f->dev.info, f->model, &f->virtio, err);
     if (!o)
         return false;
@@ -280,15 +280,20 @@ static bool add_virtiofs(Cmd *c, const FsDef *f, GError **err)
     return finish(c, &f->dev, o, false, err);
 }
 
+bool cmd_filesystem(Cmd *c, const FsDef *f, GError **err)
+{
+    if (f->type != FS_MOUNT)
+        return cmd_refuse(err, "filesystem '%s': type '%s' is not supported", f->dst ? f->dst : f->dev.info.alias,
+                          enum_name(&fs_type_names, f->type));
+    return f->driver == FS_DRIVER_VIRTIOFS ? add_virtiofs(c, f, err) : add_9p(c, f, err);
+}
+
 bool cmd_filesystems(Cmd *c, GError **err)
 {
     guint pos = 0;
     const FsDef *f;
     while ((f = domain_next(c->def, DEVICE_FILESYSTEM, &pos))) {
-        if (f->type != FS_MOUNT)
-            return cmd_refuse(err, "filesystem '%s': type '%s' is not supported", f->dst ? f->dst : f->dev.info.alias,
-                              enum_name(&fs_type_names, f->type));
-        if (!(f->driver == FS_DRIVER_VIRTIOFS ? add_virtiofs(c, f, err) : add_9p(c, f, err)))
+        if (!cmd_filesystem(c, f, err))
             return false;
     }
     return true;

@@ -411,19 +411,24 @@ static JsonObject *memory_device_props(Cmd *c, const MemoryDef *m, const char *m
     return g_steal_pointer(&o);
 }
 
+bool cmd_memory_device(Cmd *c, const MemoryDef *m, GError **err)
+{
+    g_autofree char *id = g_strdup_printf("mem%s", m->dev.info.alias);
+    Backend b = { .id = id, .file = m->dev.info.alias, .size = m->size * 1024, .node = m->node.set ? (int)m->node.v : -1,
+                  .access = m->access, .discard = m->discard, .device = m };
+    if (!add_backend(c, &b, err))
+        return false;
+    if (m->model == MEMORY_SGX_EPC)
+        return true; /* named by -machine */
+    return cmd_device(c, m->dev.info.alias, memory_device_props(c, m, id, err), err);
+}
+
 bool cmd_memory_devices(Cmd *c, GError **err)
 {
     guint pos = 0;
     const MemoryDef *m;
     while ((m = domain_next(c->def, DEVICE_MEMORY, &pos))) {
-        g_autofree char *id = g_strdup_printf("mem%s", m->dev.info.alias);
-        Backend b = { .id = id, .file = m->dev.info.alias, .size = m->size * 1024, .node = m->node.set ? (int)m->node.v : -1,
-                      .access = m->access, .discard = m->discard, .device = m };
-        if (!add_backend(c, &b, err))
-            return false;
-        if (m->model == MEMORY_SGX_EPC)
-            continue; /* named by -machine */
-        if (!cmd_device(c, m->dev.info.alias, memory_device_props(c, m, id, err), err))
+        if (!cmd_memory_device(c, m, err))
             return false;
     }
     return true;

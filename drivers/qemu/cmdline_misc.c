@@ -60,12 +60,14 @@ static bool add_evdev(Cmd *c, const InputDef *in, GError **err)
     return true;
 }
 
-static bool add_input(Cmd *c, const InputDef *in, GError **err)
+bool cmd_input(Cmd *c, const InputDef *in, GError **err)
 {
     static const char *const virtio[_INPUT_TYPE_N] = { [INPUT_MOUSE] = "virtio-mouse", [INPUT_TABLET] = "virtio-tablet",
                                                        [INPUT_KEYBOARD] = "virtio-keyboard", [INPUT_PASSTHROUGH] = "virtio-input-host" };
     static const char *const usb[_INPUT_TYPE_N] = { [INPUT_MOUSE] = "usb-mouse", [INPUT_TABLET] = "usb-tablet", [INPUT_KEYBOARD] = "usb-kbd" };
     const char *id = in->dev.info.alias;
+    if (in->type == INPUT_EVDEV)
+        return add_evdev(c, in, err);
     if (in->bus == INPUT_BUS_VIRTIO && virtio[in->type]) {
         JsonObject *o = cmd_virtio(c, virtio[in->type], &in->dev.info, in->model, &in->virtio, err);
         if (!o)
@@ -84,12 +86,8 @@ bool cmd_inputs(Cmd *c, GError **err)
     guint pos = 0;
     const InputDef *in;
     while ((in = domain_next(c->def, DEVICE_INPUT, &pos))) {
-        if (in->type == INPUT_EVDEV) {
-            if (!add_evdev(c, in, err))
-                return false;
-        } else if (in->bus != INPUT_BUS_PS2 && !add_input(c, in, err)) {
+        if ((in->type == INPUT_EVDEV || in->bus != INPUT_BUS_PS2) && !cmd_input(c, in, err))
             return false;
-        }
     }
     return true;
 }
@@ -111,18 +109,16 @@ bool cmd_tpms(Cmd *c, GError **err)
             continue;
         }
         if (t->backend == TPM_PASSTHROUGH) {
-            int tpm = cmd_fd(c, QEMU_FD_TPM, &t->dev, 0, err), cancel = tpm < 0 ? -1 : cmd_fd(c, QEMU_FD_TPM_CANCEL, &t->dev, 0, err);
-            if (tpm < 0 || cancel < 0)
-                return false;
             g_autofree char *o1 = g_strdup_printf("%s-tpm", id), *o2 = g_strdup_printf("%s-cancel", id);
-            g_autofree char *p1 = cmd_add_fd(c, tpm, o1), *p2 = cmd_add_fd(c, cancel, o2);
+            g_autofree char *p1 = cmd_fd_set(c, QEMU_FD_TPM, &t->dev, o1, err);
+            g_autofree char *p2 = p1 ? cmd_fd_set(c, QEMU_FD_TPM_CANCEL, &t->dev, o2, err) : NULL;
+            if (!p2)
+                return false;
             cmd_optf(c, "-tpmdev", "passthrough,id=tpm-%s,path=%s,cancel-path=%s", id, p1, p2);
         } else {
             g_autofree char *own = g_build_filename(c->ctx->lib_dir, "swtpm.sock", NULL);
-            GString *s = g_string_new("socket,id=chrtpm,path=");
-            props_escape(s, t->chr.path ? t->chr.path : t->backend == TPM_EMULATOR && c->ctx->tpm_socket ? c->ctx->tpm_socket : own);
-            cmd_opt(c, "-chardev", s->str);
-            g_string_free(s, TRUE);
+            cmd_chardev_socket(c, "chrtpm", t->chr.path ? t->chr.path : t->backend == TPM_EMULATOR && c->ctx->tpm_socket ? c->ctx->tpm_socket : own,
+                               false, -1);
             cmd_optf(c, "-tpmdev", "emulator,id=tpm-%s,chardev=chrtpm", id);
         }
         g_autofree char *tpmdev = g_strdup_printf("tpm-%s", id);
@@ -134,23 +130,33 @@ bool cmd_tpms(Cmd *c, GError **err)
     return true;
 }
 
-bool cmd_watchdogs(Cmd *c, GError **err)
+const char *cmd_watchdog_action(const WatchdogDef *w)
+{
+    return w->action == WATCHDOG_DUMP ? "pause" : enum_name(&watchdog_action_names, w->action);
+}
+
+bool cmd_watchdog(Cmd *c, const WatchdogDef *w, GError **err)
 {
     static const char *const drivers[_WATCHDOG_MODEL_N] = { [WATCHDOG_I6300ESB] = "i6300esb", [WATCHDOG_IB700] = "ib700",
                                                             [WATCHDOG_DIAG288] = "diag288" };
+    if (w->model == WATCHDOG_ITCO) {
+        cmd_opt(c, "-global", "ICH9-LPC.noreboot=off"); /* part of the q35 chipset */
+        return true;
+    }
+    return finish(c, &w->dev, props_new(P_STR("driver", drivers[w->model]), P_STR("id", w->dev.info.alias)), err);
+}
+
+bool cmd_watchdogs(Cmd *c, GError **err)
+{
     guint pos = 0;
     const WatchdogDef *w, *last = NULL;
     while ((w = domain_next(c->def, DEVICE_WATCHDOG, &pos))) {
-        if (w->model == WATCHDOG_ITCO) {
-            cmd_opt(c, "-global", "ICH9-LPC.noreboot=off"); /* part of the q35 chipset */
-        } else if (!finish(c, &w->dev, props_new(P_STR("driver", drivers[w->model]), P_STR("id", w->dev.info.alias)), err)) {
+        if (!cmd_watchdog(c, w, err))
             return false;
-        }
         last = w;
     }
-    /* A dump is made by us while the guest is paused. */
     if (last)
-        cmd_opt(c, "-watchdog-action", last->action == WATCHDOG_DUMP ? "pause" : enum_name(&watchdog_action_names, last->action));
+        cmd_opt(c, "-watchdog-action", cmd_watchdog_action(last));
     return true;
 }
 
@@ -172,37 +178,42 @@ bool cmd_memballoon(Cmd *c, GError **err)
     return finish(c, &b->dev, o, err);
 }
 
+bool cmd_rng(Cmd *c, const RngDef *r, GError **err)
+{
+    const char *id = r->dev.info.alias;
+    g_autofree char *object = g_strdup_printf("obj%s", id), *chardev = g_strdup_printf("char%s", id);
+    switch (r->backend) {
+    case RNG_RANDOM:
+        cmd_json(c, "-object", props_new(P_STR("qom-type", "rng-random"), P_STR("id", object), P_STR("filename", r->path)));
+        break;
+    case RNG_EGD:
+        if (!cmd_chardev(c, &r->chr, chardev, &r->dev, err))
+            return false;
+        cmd_json(c, "-object", props_new(P_STR("qom-type", "rng-egd"), P_STR("id", object), P_STR("chardev", chardev)));
+        break;
+    case RNG_BUILTIN:
+        cmd_json(c, "-object", props_new(P_STR("qom-type", "rng-builtin"), P_STR("id", object)));
+        break;
+    case _RNG_BACKEND_N: default:
+        return cmd_refuse(err, "rng '%s': unknown backend", id);
+    }
+    VirtioModel model = r->model == RNG_VIRTIO_TRANSITIONAL ? VIRTIO_MODEL_TRANSITIONAL
+                        : r->model == RNG_VIRTIO_NON_TRANSITIONAL ? VIRTIO_MODEL_NON_TRANSITIONAL : VIRTIO_MODEL_DEFAULT;
+    JsonObject *o = cmd_virtio(c, "virtio-rng", &r->dev.info, model, &r->virtio, err);
+    if (!o)
+        return false;
+    props_add(o, P_STR("rng", object), P_STR("id", id));
+    if (r->rate_bytes)
+        props_add(o, P_UINT("max-bytes", r->rate_bytes), P_UINT("period", r->rate_period ? r->rate_period : 1000));
+    return finish(c, &r->dev, o, err);
+}
+
 bool cmd_rngs(Cmd *c, GError **err)
 {
     guint pos = 0;
     const RngDef *r;
     while ((r = domain_next(c->def, DEVICE_RNG, &pos))) {
-        const char *id = r->dev.info.alias;
-        g_autofree char *object = g_strdup_printf("obj%s", id), *chardev = g_strdup_printf("char%s", id);
-        switch (r->backend) {
-        case RNG_RANDOM:
-            cmd_json(c, "-object", props_new(P_STR("qom-type", "rng-random"), P_STR("id", object), P_STR("filename", r->path)));
-            break;
-        case RNG_EGD:
-            if (!cmd_chardev(c, &r->chr, chardev, &r->dev, err))
-                return false;
-            cmd_json(c, "-object", props_new(P_STR("qom-type", "rng-egd"), P_STR("id", object), P_STR("chardev", chardev)));
-            break;
-        case RNG_BUILTIN:
-            cmd_json(c, "-object", props_new(P_STR("qom-type", "rng-builtin"), P_STR("id", object)));
-            break;
-        case _RNG_BACKEND_N: default:
-            return cmd_refuse(err, "rng '%s': unknown backend", id);
-        }
-        VirtioModel model = r->model == RNG_VIRTIO_TRANSITIONAL ? VIRTIO_MODEL_TRANSITIONAL
-                            : r->model == RNG_VIRTIO_NON_TRANSITIONAL ? VIRTIO_MODEL_NON_TRANSITIONAL : VIRTIO_MODEL_DEFAULT;
-        JsonObject *o = cmd_virtio(c, "virtio-rng", &r->dev.info, model, &r->virtio, err);
-        if (!o)
-            return false;
-        props_add(o, P_STR("rng", object), P_STR("id", id));
-        if (r->rate_bytes)
-            props_add(o, P_UINT("max-bytes", r->rate_bytes), P_UINT("period", r->rate_period ? r->rate_period : 1000));
-        if (!finish(c, &r->dev, o, err))
+        if (!cmd_rng(c, r, err))
             return false;
     }
     return true;
@@ -225,7 +236,7 @@ static bool add_panic(Cmd *c, const PanicDef *p, GError **err)
     return cmd_refuse(err, "panic model is unknown");
 }
 
-static bool add_shmem(Cmd *c, const ShmemDef *s, GError **err)
+bool cmd_shmem(Cmd *c, const ShmemDef *s, GError **err)
 {
     const char *id = s->dev.info.alias;
     bool master = s->role == SHMEM_MASTER;
@@ -238,11 +249,7 @@ static bool add_shmem(Cmd *c, const ShmemDef *s, GError **err)
     }
     if (s->model == SHMEM_IVSHMEM_DOORBELL) {
         g_autofree char *chardev = g_strdup_printf("char%s", id);
-        GString *t = g_string_new(NULL);
-        g_string_append_printf(t, "socket,id=%s,path=", chardev);
-        props_escape(t, s->server_path ? s->server_path : "");
-        cmd_opt(c, "-chardev", t->str);
-        g_string_free(t, TRUE);
+        cmd_chardev_socket(c, chardev, s->server_path, false, -1);
         return finish(c, &s->dev, props_new(P_STR("driver", "ivshmem-doorbell"), P_STR("id", id), P_STR("chardev", chardev),
                                             P_UINT_NZ("vectors", s->msi_vectors), P_TRI("ioeventfd", s->msi_ioeventfd),
                                             P_STR("master", s->role == SHMEM_ROLE_DEFAULT ? NULL : master ? "on" : "off")), err);
@@ -250,23 +257,21 @@ static bool add_shmem(Cmd *c, const ShmemDef *s, GError **err)
     return cmd_refuse(err, "shmem '%s': model 'ivshmem' is gone from this QEMU, use ivshmem-plain or ivshmem-doorbell", id);
 }
 
-static bool add_vsock(Cmd *c, const VsockDef *v, GError **err)
+bool cmd_vsock(Cmd *c, const VsockDef *v, GError **err)
 {
-    int fd = cmd_fd(c, QEMU_FD_VHOST_VSOCK, &v->dev, 0, err);
-    if (fd < 0)
+    g_autofree char *fd = cmd_fd_word(c, QEMU_FD_VHOST_VSOCK, &v->dev, 0, err);
+    if (!fd)
         return false;
     VirtioModel model = v->model == VSOCK_VIRTIO_TRANSITIONAL ? VIRTIO_MODEL_TRANSITIONAL
                         : v->model == VSOCK_VIRTIO_NON_TRANSITIONAL ? VIRTIO_MODEL_NON_TRANSITIONAL : VIRTIO_MODEL_DEFAULT;
     JsonObject *o = cmd_virtio(c, "vhost-vsock", &v->dev.info, model, &v->virtio, err);
     if (!o)
         return false;
-    char text[12];
-    g_snprintf(text, sizeof(text), "%d", fd);
-    props_add(o, P_STR("id", v->dev.info.alias), P_UINT("guest-cid", v->cid), P_STR("vhostfd", text));
+    props_add(o, P_STR("id", v->dev.info.alias), P_UINT("guest-cid", v->cid), P_STR("vhostfd", fd));
     return finish(c, &v->dev, o, err);
 }
 
-static bool add_crypto(Cmd *c, const CryptoDef *k, GError **err)
+bool cmd_crypto(Cmd *c, const CryptoDef *k, GError **err)
 {
     const char *id = k->dev.info.alias;
     g_autofree char *object = g_strdup_printf("obj%s", id);
@@ -308,9 +313,9 @@ bool cmd_late_devices(Cmd *c, GError **err)
             bool ok = true;
             switch (order[k]) {
             case DEVICE_PANIC: ok = add_panic(c, (const PanicDef *)dev, err); break;
-            case DEVICE_SHMEM: ok = add_shmem(c, (const ShmemDef *)dev, err); break;
-            case DEVICE_VSOCK: ok = add_vsock(c, (const VsockDef *)dev, err); break;
-            case DEVICE_CRYPTO: ok = add_crypto(c, (const CryptoDef *)dev, err); break;
+            case DEVICE_SHMEM: ok = cmd_shmem(c, (const ShmemDef *)dev, err); break;
+            case DEVICE_VSOCK: ok = cmd_vsock(c, (const VsockDef *)dev, err); break;
+            case DEVICE_CRYPTO: ok = cmd_crypto(c, (const CryptoDef *)dev, err); break;
             default: ok = add_pstore(c, (const PstoreDef *)dev, err); break;
             }
             if (!ok)

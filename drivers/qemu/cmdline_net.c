@@ -20,12 +20,12 @@ static char *fd_list(Cmd *c, QemuFdRole role, const NetDef *n, unsigned queues, 
 {
     GString *s = g_string_new(NULL);
     for (unsigned i = 0; i < queues; i++) {
-        int fd = cmd_fd(c, role, &n->dev, i, err);
-        if (fd < 0) {
+        g_autofree char *fd = cmd_fd_word(c, role, &n->dev, i, err);
+        if (!fd) {
             g_string_free(s, TRUE);
             return NULL;
         }
-        g_string_append_printf(s, "%s%d", i ? ":" : "", fd);
+        g_string_append_printf(s, "%s%s", i ? ":" : "", fd);
     }
     return g_string_free(s, FALSE);
 }
@@ -94,11 +94,10 @@ static JsonObject *netdev_props(Cmd *c, const NetDef *n, GError **err)
         return props_new(P_STR("type", "vhost-user"), P_STR("chardev", chr), P_UINT_IF("queues", n->queues > 1, n->queues));
     }
     case NET_VDPA: {
-        int fd = cmd_fd(c, QEMU_FD_VDPA, &n->dev, 0, err);
-        if (fd < 0)
-            return NULL;
         g_autofree char *opaque = g_strdup_printf("%s-vdpa", net_alias(n));
-        g_autofree char *path = cmd_add_fd(c, fd, opaque);
+        g_autofree char *path = cmd_fd_set(c, QEMU_FD_VDPA, &n->dev, opaque, err);
+        if (!path)
+            return NULL;
         return props_new(P_STR("type", "vhost-vdpa"), P_STR("vhostdev", path), P_UINT_IF("queues", n->queues > 1, n->queues));
     }
     case NET_INTERNAL: case NET_HOSTDEV: case NET_NULL: case NET_VDS: case _NET_TYPE_N:
@@ -145,19 +144,33 @@ static JsonObject *device_props(Cmd *c, const NetDef *n, GError **err)
     return g_steal_pointer(&o);
 }
 
-static bool vhostuser_chardev(Cmd *c, const NetDef *n, GError **err)
+static void vhostuser_chardev(Cmd *c, const NetDef *n)
 {
-    GString *s = g_string_new(NULL);
     bool server = g_strcmp0(n->src.socket_mode, "server") == 0;
-    g_string_append_printf(s, "socket,id=char%s,path=", net_alias(n));
-    props_escape(s, n->src.path ? n->src.path : "");
-    if (server)
-        g_string_append(s, ",server=on");
-    else if (n->src.reconnect.enabled != TRI_ABSENT)
-        g_string_append_printf(s, ",reconnect=%u", tri_is_yes(n->src.reconnect.enabled) ? n->src.reconnect.timeout.v : 0);
-    cmd_opt(c, "-chardev", s->str);
-    g_string_free(s, TRUE);
-    return true;
+    const Reconnect *r = &n->src.reconnect;
+    g_autofree char *id = g_strdup_printf("char%s", net_alias(n));
+    int64_t reconnect = server || r->enabled == TRI_ABSENT ? -1 : tri_is_yes(r->enabled) ? (int64_t)r->timeout.v : 0;
+    cmd_chardev_socket(c, id, n->src.path, server, reconnect);
+}
+
+bool cmd_net(Cmd *c, const NetDef *n, GError **err)
+{
+    bool tap = n->type == NET_ETHERNET || n->type == NET_BRIDGE || n->type == NET_NETWORK || n->type == NET_DIRECT;
+    if (n->backend_tap && !tap)
+        return cmd_refuse(err, "interface '%s': type '%s' has no tap device", net_alias(n), enum_name(&net_type_names, n->type));
+    if (n->type == NET_HOSTDEV)
+        return !c->plug || cmd_net_hostdev(c, n, err); /* of the command line it is among the host devices */
+    if (!n->model)
+        return cmd_refuse(err, "interface '%s' has no model", net_alias(n));
+    if (n->type == NET_VHOSTUSER)
+        vhostuser_chardev(c, n);
+    JsonObject *o = netdev_props(c, n, err);
+    if (!o)
+        return false;
+    g_autofree char *id = g_strdup_printf("host%s", net_alias(n));
+    props_add(o, P_STR("id", id));
+    cmd_json(c, "-netdev", o);
+    return cmd_device(c, net_alias(n), device_props(c, n, err), err);
 }
 
 bool cmd_nets(Cmd *c, GError **err)
@@ -165,22 +178,7 @@ bool cmd_nets(Cmd *c, GError **err)
     guint pos = 0;
     const NetDef *n;
     while ((n = domain_next(c->def, DEVICE_INTERFACE, &pos))) {
-        bool tap = n->type == NET_ETHERNET || n->type == NET_BRIDGE || n->type == NET_NETWORK || n->type == NET_DIRECT;
-        if (n->backend_tap && !tap)
-            return cmd_refuse(err, "interface '%s': type '%s' has no tap device", net_alias(n), enum_name(&net_type_names, n->type));
-        if (n->type == NET_HOSTDEV)
-            continue; /* among the host devices */
-        if (!n->model)
-            return cmd_refuse(err, "interface '%s' has no model", net_alias(n));
-        if (n->type == NET_VHOSTUSER)
-            (void)vhostuser_chardev(c, n, err);
-        JsonObject *o = netdev_props(c, n, err);
-        if (!o)
-            return false;
-        g_autofree char *id = g_strdup_printf("host%s", net_alias(n));
-        props_add(o, P_STR("id", id));
-        cmd_json(c, "-netdev", o);
-        if (!cmd_device(c, net_alias(n), device_props(c, n, err), err))
+        if (!cmd_net(c, n, err))
             return false;
     }
     return true;

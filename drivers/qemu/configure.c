@@ -17,37 +17,12 @@ static bool call(Qmp *mon, const char *command, JsonObject *args, JsonObject **r
     return qmp_call(mon, command, args, ret, now_usec() + CALL_WAIT, err);
 }
 
-JsonObject *qemu_throttle_args(const DiskDef *disk)
-{
-    const DiskIotune *t = &disk->iotune;
-    /* The disk of virtio is the inner device. */
-    g_autofree char *id = disk->bus == DISK_BUS_VIRTIO
-                              ? g_strdup_printf("/machine/peripheral/%s/virtio-backend", disk->dev.info.alias)
-                              : g_strdup(disk->dev.info.alias);
-    g_autofree char *own = g_strdup_printf("drive-%s", disk->dev.info.alias);
-    return props_new(
-        P_STR("id", id), P_UINT("bps", t->total_bytes_sec), P_UINT("bps_rd", t->read_bytes_sec), P_UINT("bps_wr", t->write_bytes_sec),
-        P_UINT("iops", t->total_iops_sec), P_UINT("iops_rd", t->read_iops_sec), P_UINT("iops_wr", t->write_iops_sec),
-        P_UINT("bps_max", t->total_bytes_sec_max), P_UINT("bps_rd_max", t->read_bytes_sec_max), P_UINT("bps_wr_max", t->write_bytes_sec_max),
-        P_UINT("iops_max", t->total_iops_sec_max), P_UINT("iops_rd_max", t->read_iops_sec_max), P_UINT("iops_wr_max", t->write_iops_sec_max),
-        P_UINT("iops_size", t->size_iops_sec), P_STR("group", t->group_name ? t->group_name : own),
-        P_UINT_NZ("bps_max_length", t->total_bytes_sec_max_length), P_UINT_NZ("bps_rd_max_length", t->read_bytes_sec_max_length),
-        P_UINT_NZ("bps_wr_max_length", t->write_bytes_sec_max_length), P_UINT_NZ("iops_max_length", t->total_iops_sec_max_length),
-        P_UINT_NZ("iops_rd_max_length", t->read_iops_sec_max_length), P_UINT_NZ("iops_wr_max_length", t->write_iops_sec_max_length));
-}
-
-static bool has_limits(const DiskIotune *t)
-{
-    return t->total_bytes_sec || t->read_bytes_sec || t->write_bytes_sec || t->total_iops_sec || t->read_iops_sec ||
-           t->write_iops_sec || t->group_name;
-}
-
 static bool set_throttles(const DomainDef *d, Qmp *mon, GError **err)
 {
     guint pos = 0;
     const DiskDef *disk;
     while ((disk = domain_next(d, DEVICE_DISK, &pos))) {
-        if (!has_limits(&disk->iotune))
+        if (!qemu_disk_has_limits(disk))
             continue;
         if (cmd_source_is_empty(&disk->src))
             continue; /* a limit needs a medium, and comes with it */
