@@ -15,6 +15,7 @@
 #include "rpc/access.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/paths.h"
 
 static Daemon *the;
 
@@ -148,6 +149,44 @@ static bool about(Call *c, modvirt_about_ret *r, GError **err)
     return true;
 }
 
+/* The daemon of "virtqemud:///system", or ":///session" where that is what we are, or ":///". NULL with *err. */
+static char *daemon_of_uri(const char *uri, GError **err)
+{
+    size_t n = strspn(uri, "abcdefghijklmnopqrstuvwxyz");
+    const char *mode = paths()->session ? "session" : "system";
+    const char *path = g_str_has_prefix(uri + n, ":///") ? uri + n + strlen(":///") : NULL;
+
+    if (g_str_has_prefix(uri, "virt") && uri[n - 1] == 'd' && path && (!*path || strcmp(path, mode) == 0))
+        return g_strndup(uri, n);
+    error_set(err, VIR_ERR_INVALID_ARG, "'%.100s' is not the administration of a daemon, which is 'DAEMON:///%s' here", uri, mode);
+    return NULL;
+}
+
+/* To the other daemon we are the owner, so only the owner is handed over. */
+static bool connect_to(Call *c, const modvirt_connect_args *a, GError **err)
+{
+    const Identity *who = call_client(c)->peer;
+    g_autofree char *daemon = daemon_of_uri(a->uri, err), *path = NULL;
+
+    if (!daemon)
+        return false;
+    if (!the->spec->proxy) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "%s hands connections to nobody; virtproxyd does", the->spec->name);
+        return false;
+    }
+    if (!who->has_unix || (who->uid != 0 && who->uid != geteuid())) {
+        error_set(err, VIR_ERR_OPERATION_DENIED, "uid %d may not administer %s: only the owner may be handed over",
+                  who->has_unix ? (int)who->uid : -1, daemon);
+        return false;
+    }
+    path = g_strdup_printf("%s/%s-admin-sock", paths()->run, daemon);
+    if (access(path, F_OK) < 0) {
+        error_set(err, VIR_ERR_NO_CONNECT, "%s: no socket '%s'; start %s-admin.socket", a->uri, path, daemon);
+        return false;
+    }
+    return call_hand_over(c, path, err);
+}
+
 /* clang-format off */
 const ModvirtHandlers modvirt_handlers = {
     .calls = { calls },
@@ -155,5 +194,6 @@ const ModvirtHandlers modvirt_handlers = {
     .metrics = { metrics },
     .can_i = { can_i },
     .about = { about },
+    .connect = { connect_to },
 };
 /* clang-format on */

@@ -29,6 +29,7 @@ enum {
 
 typedef struct Stream Stream;
 typedef struct ClientState ClientState;
+typedef struct Relay Relay;
 
 typedef struct CloseWatch {
     void (*fn)(uint64_t client_id, void *data);
@@ -55,6 +56,7 @@ struct ClientState {
     atomic_uint n_streams; /* attached ones as well */
     GQueue subscriptions;/* of event.c */
     int next_callback_id;
+    Relay *relay;        /* what comes in is not for us any more; NULL: it is */
 
     Lock lock;
     bool closed;
@@ -191,6 +193,11 @@ typedef struct SubscribeRequest {
 bool event_subscribe(Call *c, const SubscribeRequest *r, int *ret_callback_id, GError **err);
 bool event_unsubscribe(Call *c, ObjectKind kind, bool qemu, int callback_id, GError **err);
 bool event_unsubscribe_legacy(Call *c, ObjectKind kind, int event_id, GError **err);
+
+/* relay.c; loop thread */
+void relay_send(Relay *r, Message *m);
+void relay_client_congested(Relay *r, bool on);
+Relay *relay_free(Relay *r);
 
 /* core.c: answers that every daemon shares */
 extern const struct RemoteHandlers core_remote_handlers;

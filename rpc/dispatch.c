@@ -63,6 +63,7 @@ void dispatch_client_closed(Client *c, void *service)
         w->fn(c->id, w->data);
     }
 
+    cs->relay = relay_free(cs->relay);
     stream_close_all(cs);
     event_client_closed(cs);
 
@@ -81,8 +82,13 @@ void dispatch_client_closed(Client *c, void *service)
 static void dispatch_congested(Client *c, bool on, void *service)
 {
     (void)service;
-    if (client_state(c))
-        stream_congestion(client_state(c), on);
+    ClientState *cs = client_state(c);
+
+    if (!cs)
+        return;
+    stream_congestion(cs, on);
+    if (cs->relay)
+        relay_client_congested(cs->relay, on);
 }
 
 void dispatch_message(Client *client, Message *m, void *service)
@@ -92,6 +98,10 @@ void dispatch_message(Client *client, Message *m, void *service)
 
     if (!cs)
         return;
+    if (cs->relay) {
+        relay_send(cs->relay, m);
+        return;
+    }
     switch ((MsgType)m->h.type) {
     case MSG_CALL:
     case MSG_CALL_FDS:

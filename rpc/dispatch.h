@@ -64,6 +64,9 @@ bool call_would_allow(Call *c, const struct AccessQuestion *q, char **why);
 Client *call_client(const Call *c);
 Dispatcher *call_dispatcher(const Call *c);
 
+/* Inline handlers: from the reply on, all messages of this client go to that socket and come from there. */
+bool call_hand_over(Call *c, const char *socket_path, GError **err);
+
 struct RemoteHandlers;
 struct QemuHandlers;
 struct AdminHandlers;

@@ -135,7 +135,8 @@ class Sandbox:
         env['LIBVIRT_DEFAULT_URI'] = self.uri()
         env['MODVIRT_RUN_DIR'] = self.run_dir
         env['MODVIRT_BUILD'] = self.build
-        env['MODVIRT_SANDBOX'] = self.dir
+        env['MODVIRT_SANDBOX'] = env['MODVIRT_ROOT'] = self.dir  # where our own tools look
+        env['MODVIRT_MODULE_DIR'] = os.path.join(self.dir, 'modules')
         return env
 
     # Daemons ----------------------------------------------------------------------------------

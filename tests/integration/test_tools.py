@@ -2,6 +2,7 @@
 """modvirt calls, cancel, doctor, metrics against running daemons."""
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -55,6 +56,44 @@ class Tools(OwnSandbox):
         status, out, err = self.modvirt('convert', '--from', 'domain', '--driver', 'vmx', path)
         self.assertEqual(status, 2, out)
         self.assertIn("driver 'vmx'", err)
+
+    def test_another_daemon_by_way_of_the_proxy(self):
+        self.sandbox.start()
+        self.use(self.sandbox)
+        socket = os.path.join(self.sandbox.run_dir, 'libvirt-admin-sock')
+        for daemon, fact in (('virtqemud', 'modvirt_workers'), ('virtproxyd', 'modvirt_upstreams')):
+            status, out, err = self.modvirt('--proxy', socket, 'metrics', daemon)
+            self.assertEqual(status, 0, err)
+            self.assertEqual(self.families(out), self.families(self.modvirt('metrics', daemon)[1]))
+            self.assertIn(fact, self.families(out))
+        status, out, err = self.modvirt('--proxy', socket, 'calls')
+        self.assertEqual((status, err), (0, ''))
+        status, out, err = self.modvirt('--proxy', socket, 'calls', 'virtlxcd')
+        self.assertEqual(status, 2, out)
+        self.assertIn('virtlxcd-admin.socket', err)
+        status, out, err = self.modvirt('--proxy', os.path.join(self.sandbox.run_dir, 'virtqemud-admin-sock'), 'calls', 'virtlxcd')
+        self.assertEqual(status, 2, out)
+        self.assertIn('virtqemud hands connections to nobody', err)
+
+    def test_only_the_owner_is_handed_over(self):
+        etc = os.path.join(self.sandbox.dir, 'etc', 'libvirt')
+        os.makedirs(etc, exist_ok=True)
+        with open(os.path.join(etc, 'virtproxyd.conf'), 'w', encoding='utf-8') as f:
+            f.write('unix_sock_admin_perms = "0777"\n')
+        os.chmod(self.sandbox.dir, 0o755)
+        self.sandbox.start()
+        self.use(self.sandbox)
+        tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
+        socket = os.path.join(self.sandbox.run_dir, 'libvirt-admin-sock')
+        for daemon, expected in (('virtproxyd', 0), ('virtqemud', 2)):
+            status, out, err = run(['setpriv', '--reuid=20001', '--regid=20001', '--clear-groups', tool, '--proxy', socket, 'calls',
+                                    daemon], check=False, env={'MODVIRT_ROOT': self.sandbox.dir, 'HOME': '/nonexistent'})
+            self.assertEqual(status, expected, out + err)
+        self.assertIn('only the owner may be handed over', err)
+
+    @staticmethod
+    def families(text):
+        return set(re.findall(r'^# TYPE (\S+)', text, re.M))
 
     def calls(self):
         """{id: [procedure, uid, seconds, waits for, object]} of virtqemud"""

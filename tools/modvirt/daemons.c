@@ -33,6 +33,13 @@ const DaemonName daemon_names[] = {
 };
 /* clang-format on */
 
+static const char *the_proxy;
+
+void daemons_by_proxy(const char *admin_socket)
+{
+    the_proxy = admin_socket;
+}
+
 bool paths_ready(GError **err)
 {
     return paths()->run || paths_init(g_getenv("MODVIRT_ROOT"), geteuid() != 0, err);
@@ -59,7 +66,29 @@ RpcClient *daemon_connect(const char *daemon, GError **err)
         error_set(err, VIR_ERR_INVALID_ARG, "there is no daemon '%s'", daemon);
         return NULL;
     }
-    return rpc_client_connect(path, err);
+    if (!the_proxy)
+        return rpc_client_connect(path, err);
+
+    g_autofree char *uri = g_strdup_printf("%s:///", daemon);
+    g_autoptr(RpcClient) c = rpc_client_connect(the_proxy, err);
+    modvirt_connect_args a = { uri };
+
+    if (!c || (strcmp(daemon, "virtproxyd") != 0 && !modvirt_client_connect(rpc_client_calls(c), &a, err)))
+        return NULL;
+    return g_steal_pointer(&c);
+}
+
+bool daemon_is_there(const char *daemon)
+{
+    g_autofree char *path = NULL;
+
+    if (!daemon_admin_path(daemon, &path))
+        return false;
+    if (!the_proxy)
+        return access(path, F_OK) == 0;
+
+    g_autoptr(RpcClient) c = daemon_connect(daemon, NULL);
+    return c != NULL;
 }
 
 /* Does fn for the daemon that was named, or for all that run. */
@@ -69,12 +98,11 @@ static int for_daemons(const char *command, const char *daemon, bool (*fn)(const
     unsigned n = 0;
 
     for (const DaemonName *d = daemon_names; d->name; d++) {
-        g_autofree char *path = NULL;
         g_autoptr(GError) err = NULL;
 
         if (daemon && strcmp(daemon, d->name) != 0)
             continue;
-        if (!daemon && (!daemon_admin_path(d->name, &path) || access(path, F_OK) < 0))
+        if (!daemon && !daemon_is_there(d->name))
             continue;
         n++;
         g_autoptr(RpcClient) c = daemon_connect(d->name, &err);

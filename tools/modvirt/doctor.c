@@ -47,7 +47,7 @@ static void check_daemon(const DaemonName *d)
 
     if (!daemon_admin_path(d->name, &path))
         return;
-    if (access(path, F_OK) < 0) {
+    if (!daemon_is_there(d->name)) {
         g_autofree char *advice = g_strdup_printf("systemctl enable --now %s.socket", d->name);
 
         report("daemons", wanted ? BAD : NOTE, g_strdup_printf("%s (%s): no socket '%s'", d->name, d->what, path), advice);

@@ -83,7 +83,8 @@ char *read_document(const char *path, gsize max, gsize *ret_len, GError **err)
 
 static int help(FILE *out)
 {
-    fprintf(out, "usage: modvirt COMMAND ...\n\n");
+    fprintf(out, "usage: modvirt [--proxy ADMIN-SOCKET] COMMAND ...\n\n"
+                 "  --proxy    ask daemons by way of the virtproxyd whose socket this is\n");
     for (const Command *c = commands; c->name; c++)
         fprintf(out, "  %-10s %s\n             modvirt %s %s\n", c->name, c->what, c->name, c->usage);
     return out == stdout ? EXIT_OK : EXIT_TROUBLE;
@@ -92,6 +93,11 @@ static int help(FILE *out)
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "C.UTF-8");
+    if (argc > 2 && strcmp(argv[1], "--proxy") == 0) {
+        daemons_by_proxy(argv[2]);
+        argc -= 2;
+        argv += 2;
+    }
     if (argc < 2)
         return help(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)

@@ -36,5 +36,8 @@ int cmd_can_i(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 
+/* Daemons are asked by way of the proxy whose admin socket this is. */
+void daemons_by_proxy(const char *admin_socket);
+
 /* Where everything is, from MODVIRT_ROOT and who asks; once is enough. */
 bool paths_ready(GError **err);
