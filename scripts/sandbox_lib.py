@@ -239,12 +239,16 @@ class Sandbox:
         return [pid for pid in processes_naming(self.dir) if _is_emulator(pid)]
 
     def kill_leftovers(self):
+        groups = set()                        # no daemon is left that would remove them
         for _ in range(100):
             self.reap()
             left = processes_naming(self.dir)
             if not left:
+                _remove_groups(groups)
                 return
             for pid in left:
+                if _is_emulator(pid):
+                    groups |= _control_groups(pid)
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
@@ -279,6 +283,32 @@ class Sandbox:
 
     def __exit__(self, *exc):
         self.stop()
+
+
+def _control_groups(pid):
+    """Directories of the control groups that a guest is in; only those that are named after guests."""
+    found = set()
+    try:
+        with open(f'/proc/{pid}/cgroup') as f:
+            paths = [line.rstrip('\n').split(':', 2)[2] for line in f]
+        with open('/proc/self/mountinfo') as f:
+            mounts = [line.split()[4] for line in f if ' - cgroup' in line]
+    except OSError:
+        return found
+    for path in paths:
+        guest = re.match(r'.*/qemu-\d+-[^/]*\.libvirt-qemu', path)
+        if guest:
+            found |= {mount + guest.group(0) for mount in mounts}
+    return found
+
+
+def _remove_groups(groups):
+    for group in groups:
+        for directory in [*glob.glob(f'{group}/*/'), group]:
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass                          # not in this tree, or another's meanwhile
 
 
 def _orphaned_emulators():

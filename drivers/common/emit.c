@@ -20,12 +20,13 @@ static remote_nonnull_domain wire_domain(const DomainView *v)
 }
 
 /* The message types of the callback family wrap the older ones ('msg') or are flat. */
-#define EMIT(t, PROC, type, ...)                                                                                       \
-    do {                                                                                                               \
-        const DomainView *view_ = turn_view(t);                                                                        \
-        remote_domain_event_callback_##type##_msg m_ = { __VA_ARGS__ };                                                \
-        turn_emit(t, event_new(OBJECT_DOMAIN, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_##PROC, view_->uuid, view_->name,      \
-                               (xdrproc_t)xdr_remote_domain_event_callback_##type##_msg, &m_));                        \
+#define EMIT(t, PROC, type, ...)                                                                   \
+    do {                                                                                           \
+        const DomainView *view_ = turn_view(t);                                                    \
+        remote_domain_event_callback_##type##_msg m_ = { __VA_ARGS__ };                            \
+        turn_emit(t, event_new(OBJECT_DOMAIN, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_##PROC,            \
+                               view_->uuid, view_->name,                                           \
+                               (xdrproc_t)xdr_remote_domain_event_callback_##type##_msg, &m_));    \
     } while (0)
 
 #define DOM(t) wire_domain(turn_view(t))
@@ -52,12 +53,17 @@ void emit_watchdog(DomainTurn *t, int action)
     EMIT(t, WATCHDOG, watchdog, .msg = { .dom = DOM(t), .action = action });
 }
 
-void emit_io_error(DomainTurn *t, const char *path, const char *alias, int action, const char *reason)
+void emit_io_error(DomainTurn *t, const char *path, const char *alias, int action,
+                   const char *reason)
 {
     EMIT(t, IO_ERROR, io_error,
          .msg = { .dom = DOM(t), .srcPath = STR(path), .devAlias = STR(alias), .action = action });
     EMIT(t, IO_ERROR_REASON, io_error_reason,
-         .msg = { .dom = DOM(t), .srcPath = STR(path), .devAlias = STR(alias), .action = action, .reason = STR(reason) });
+         .msg = { .dom = DOM(t),
+                  .srcPath = STR(path),
+                  .devAlias = STR(alias),
+                  .action = action,
+                  .reason = STR(reason) });
 }
 
 void emit_graphics(DomainTurn *t, int phase, const GraphicsPeer *local, const GraphicsPeer *remote,
@@ -67,14 +73,20 @@ void emit_graphics(DomainTurn *t, int phase, const GraphicsPeer *local, const Gr
     unsigned n = 0;
 
     if (x509_dname)
-        subject[n++] = (remote_domain_event_graphics_identity){ .type = "x509dname", .name = STR(x509_dname) };
+        subject[n++] =
+            (remote_domain_event_graphics_identity){ .type = "x509dname", .name = STR(x509_dname) };
     if (sasl_username)
-        subject[n++] = (remote_domain_event_graphics_identity){ .type = "saslUsername", .name = STR(sasl_username) };
+        subject[n++] = (remote_domain_event_graphics_identity){ .type = "saslUsername",
+                                                                .name = STR(sasl_username) };
     EMIT(t, GRAPHICS, graphics,
          .msg = { .dom = DOM(t),
                   .phase = phase,
-                  .local = { .family = local->family, .node = STR(local->node), .service = STR(local->service) },
-                  .remote = { .family = remote->family, .node = STR(remote->node), .service = STR(remote->service) },
+                  .local = { .family = local->family,
+                             .node = STR(local->node),
+                             .service = STR(local->service) },
+                  .remote = { .family = remote->family,
+                              .node = STR(remote->node),
+                              .service = STR(remote->service) },
                   .authScheme = STR(auth_scheme),
                   .subject = { .subject_len = n, .subject_val = subject } });
 }
@@ -86,7 +98,8 @@ void emit_balloon_change(DomainTurn *t, uint64_t actual_kib)
 
 void emit_tray_change(DomainTurn *t, const char *alias, int reason)
 {
-    EMIT(t, TRAY_CHANGE, tray_change, .msg = { .dom = DOM(t), .devAlias = STR(alias), .reason = reason });
+    EMIT(t, TRAY_CHANGE, tray_change,
+         .msg = { .dom = DOM(t), .devAlias = STR(alias), .reason = reason });
 }
 
 void emit_metadata_change(DomainTurn *t, int type, const char *nsuri)
@@ -119,13 +132,26 @@ void emit_agent_lifecycle(DomainTurn *t, int state, int reason)
     EMIT(t, AGENT_LIFECYCLE, agent_lifecycle, .dom = DOM(t), .state = state, .reason = reason);
 }
 
-void emit_qemu_monitor(const DomainView *v, const char *event, int64_t seconds, uint32_t micros, const char *details)
+void emit_tunable(DomainTurn *t, ParamList *params)
+{
+    if (params->len)
+        EMIT(t, TUNABLE, tunable, .dom = DOM(t),
+             .params = { .params_len = params->len, .params_val = params->val });
+    params_clear(params);
+}
+
+void emit_qemu_monitor(const DomainView *v, const char *event, int64_t seconds, uint32_t micros,
+                       const char *details)
 {
     qemu_domain_monitor_event_msg m = {
-        .dom = wire_domain(v), .event = STR(event), .seconds = seconds, .micros = micros,
+        .dom = wire_domain(v),
+        .event = STR(event),
+        .seconds = seconds,
+        .micros = micros,
         .details = (char *)details,
     };
     if (!event_wanted_qemu_monitor())
         return; /* guests can make many of these */
-    event_publish(event_new_qemu_monitor(v->uuid, v->name, event, (xdrproc_t)xdr_qemu_domain_monitor_event_msg, &m));
+    event_publish(event_new_qemu_monitor(v->uuid, v->name, event,
+                                         (xdrproc_t)xdr_qemu_domain_monitor_event_msg, &m));
 }

@@ -2,6 +2,7 @@
 /* Domain events as clients know them: each function makes the message and adds it to the turn. */
 #pragma once
 
+#include "drivers/common/params.h"
 #include "drivers/common/turn.h"
 
 void emit_lifecycle(DomainTurn *t, int event, int detail);
@@ -25,5 +26,7 @@ void emit_pm_suspend(DomainTurn *t);
 void emit_pm_suspend_disk(DomainTurn *t);
 void emit_device_removed(DomainTurn *t, const char *alias);
 void emit_agent_lifecycle(DomainTurn *t, int state, int reason);
+/* params: emptied; nothing is said when it is empty already. */
+void emit_tunable(DomainTurn *t, ParamList *params);
 /* qemu program: every event of the monitor; published at once, whatever becomes of a turn. */
 void emit_qemu_monitor(const DomainView *v, const char *event, int64_t seconds, uint32_t micros, const char *details);

@@ -51,6 +51,12 @@ bool common_domain_set_autostart(Call *c, DomainTurn *t, const remote_domain_set
 bool common_domain_rename(Call *c, DomainTurn *t, const remote_domain_rename_args *a, remote_domain_rename_ret *r, GError **err);
 /* handlers_change.c */
 bool common_domain_set_metadata(Call *c, DomainTurn *t, const remote_domain_set_metadata_args *a, GError **err);
+/* The definition that the flags of a question mean; NULL and *err when there is no such one. c as in
+ * view_config(). */
+const DomainDef *common_def_for(Call *c, const DomainView *v, unsigned flags, GError **err);
+/* Private copies of the definitions that the flags of a change mean, the other one NULL. false and *err as
+ * common_impact(). */
+bool common_edit(DomainTurn *t, unsigned flags, DomainDef **ret_live, DomainDef **ret_config, GError **err);
 /* Says which definitions the VIR_DOMAIN_AFFECT_* of a call mean, when it names none; false and *err when one
  * that it names is not there. */
 bool common_impact(const DomainView *v, unsigned *flags, GError **err);

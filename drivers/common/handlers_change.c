@@ -25,6 +25,18 @@ bool common_impact(const DomainView *v, unsigned *flags, GError **err)
     return true;
 }
 
+bool common_edit(DomainTurn *t, unsigned flags, DomainDef **ret_live, DomainDef **ret_config, GError **err)
+{
+    *ret_live = *ret_config = NULL;
+    if (!common_impact(turn_view(t), &flags, err))
+        return false;
+    if (flags & VIR_DOMAIN_AFFECT_CONFIG && !(*ret_config = turn_edit_config(t, err)))
+        return false;
+    if (flags & VIR_DOMAIN_AFFECT_LIVE)
+        *ret_live = turn_edit_live(t);
+    return true;
+}
+
 static bool set_one(DomainDef *d, const remote_domain_set_metadata_args *a, GError **err)
 {
     const char *text = a->metadata && *a->metadata ? a->metadata : NULL;

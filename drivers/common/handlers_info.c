@@ -20,8 +20,7 @@ bool common_domain_get_state(Call *c, const DomainView *v, const remote_domain_g
     return true;
 }
 
-/* The definition that the flags of a call mean; NULL and *err when there is no such one. */
-static const DomainDef *def_for(Call *c, const DomainView *v, unsigned flags, GError **err)
+const DomainDef *common_def_for(Call *c, const DomainView *v, unsigned flags, GError **err)
 {
     if ((flags & VIR_DOMAIN_AFFECT_LIVE) && (flags & VIR_DOMAIN_AFFECT_CONFIG)) {
         error_set(err, VIR_ERR_INVALID_ARG, "a question can be about the live or the persistent definition, not both");
@@ -117,7 +116,7 @@ bool common_domain_get_max_vcpus(Call *c, const DomainView *v, const remote_doma
 bool common_domain_get_vcpus_flags(Call *c, const DomainView *v, const remote_domain_get_vcpus_flags_args *a,
                                    remote_domain_get_vcpus_flags_ret *r, GError **err)
 {
-    const DomainDef *def = def_for(c, v, a->flags & COMMON_IMPACT_FLAGS, err);
+    const DomainDef *def = common_def_for(c, v, a->flags & COMMON_IMPACT_FLAGS, err);
 
     if (!def)
         return false;
@@ -169,7 +168,7 @@ bool common_domain_is_updated(Call *c, const DomainView *v, const remote_domain_
 bool common_domain_get_metadata(Call *c, const DomainView *v, const remote_domain_get_metadata_args *a,
                                 remote_domain_get_metadata_ret *r, GError **err)
 {
-    const DomainDef *def = def_for(c, v, a->flags, err);
+    const DomainDef *def = common_def_for(c, v, a->flags, err);
     (void)c;
 
     if (!def)

@@ -8,8 +8,9 @@
 #include "util/error.h"
 
 static const char *const type_names[] = {
-    [VIR_TYPED_PARAM_INT] = "int",       [VIR_TYPED_PARAM_UINT] = "uint",       [VIR_TYPED_PARAM_LLONG] = "llong",
-    [VIR_TYPED_PARAM_ULLONG] = "ullong", [VIR_TYPED_PARAM_DOUBLE] = "double",   [VIR_TYPED_PARAM_BOOLEAN] = "boolean",
+    [VIR_TYPED_PARAM_INT] = "int",       [VIR_TYPED_PARAM_UINT] = "uint",
+    [VIR_TYPED_PARAM_LLONG] = "llong",   [VIR_TYPED_PARAM_ULLONG] = "ullong",
+    [VIR_TYPED_PARAM_DOUBLE] = "double", [VIR_TYPED_PARAM_BOOLEAN] = "boolean",
     [VIR_TYPED_PARAM_STRING] = "string",
 };
 
@@ -31,13 +32,13 @@ static remote_typed_param_value *add(ParamList *l, int type, const char *name, v
     return &p->value;
 }
 
-#define ADD(suffix, ctype, TYPE, member)                                                            \
-    void params_add_##suffix(ParamList *l, ctype v, const char *name, ...)                          \
-    {                                                                                               \
-        va_list ap;                                                                                 \
-        va_start(ap, name);                                                                         \
-        add(l, VIR_TYPED_PARAM_##TYPE, name, ap)->u.member = v;                                     \
-        va_end(ap);                                                                                 \
+#define ADD(suffix, ctype, TYPE, member)                                                           \
+    void params_add_##suffix(ParamList *l, ctype v, const char *name, ...)                         \
+    {                                                                                              \
+        va_list ap;                                                                                \
+        va_start(ap, name);                                                                        \
+        add(l, VIR_TYPED_PARAM_##TYPE, name, ap)->u.member = v;                                    \
+        va_end(ap);                                                                                \
     }
 ADD(int, int, INT, i)
 ADD(uint, unsigned, UINT, ui)
@@ -87,15 +88,24 @@ bool params_only_count(ParamList *l, int asked)
 static bool integer_of(const remote_typed_param_value *v, int64_t *s, uint64_t *u)
 {
     switch (v->type) {
-    case VIR_TYPED_PARAM_INT: *s = v->u.i; break;
-    case VIR_TYPED_PARAM_UINT: *s = v->u.ui; break;
-    case VIR_TYPED_PARAM_LLONG: *s = v->u.l; break;
+    case VIR_TYPED_PARAM_INT:
+        *s = v->u.i;
+        break;
+    case VIR_TYPED_PARAM_UINT:
+        *s = v->u.ui;
+        break;
+    case VIR_TYPED_PARAM_LLONG:
+        *s = v->u.l;
+        break;
     case VIR_TYPED_PARAM_ULLONG:
         *u = v->u.ul;
         *s = v->u.ul > INT64_MAX ? INT64_MAX : (int64_t)v->u.ul;
         return true;
-    case VIR_TYPED_PARAM_BOOLEAN: *s = v->u.b != 0; break;
-    default: return false;
+    case VIR_TYPED_PARAM_BOOLEAN:
+        *s = v->u.b != 0;
+        break;
+    default:
+        return false;
     }
     *u = *s < 0 ? 0 : (uint64_t)*s;
     return true;
@@ -143,24 +153,34 @@ static bool convert(remote_typed_param_value *v, int type)
     return true;
 }
 
-bool params_check(remote_typed_param *params, u_int n, const ParamRow *rows, size_t n_rows, GError **err)
+const ParamRow *params_row(const ParamRow *rows, size_t n_rows, const char *name)
+{
+    for (size_t i = 0; i < n_rows; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+bool params_check(remote_typed_param *params, u_int n, const ParamRow *rows, size_t n_rows,
+                  GError **err)
 {
     for (u_int i = 0; i < n; i++) {
-        size_t row = 0;
+        const ParamRow *row = params_row(rows, n_rows, params[i].field);
 
-        while (row < n_rows && strcmp(params[i].field, rows[row].name) != 0)
-            row++;
-        if (row == n_rows) {
-            error_set(err, VIR_ERR_INVALID_ARG, "parameter '%s' not supported", params[i].field);
+        if (!row) {
+            error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED, "parameter '%s' not supported",
+                      params[i].field);
             return false;
         }
-        if (!convert(&params[i].value, rows[row].type)) {
-            error_set(err, VIR_ERR_INVALID_ARG, "invalid type '%s' for parameter '%s', expected '%s'",
-                      type_name(params[i].value.type), params[i].field, type_name(rows[row].type));
+        if (!convert(&params[i].value, row->type)) {
+            error_set(err, VIR_ERR_INVALID_ARG,
+                      "invalid type '%s' for parameter '%s', expected '%s'",
+                      type_name(params[i].value.type), params[i].field, type_name(row->type));
             return false;
         }
-        if (!rows[row].repeated && params_find(params, i, params[i].field)) {
-            error_set(err, VIR_ERR_INVALID_ARG, "parameter '%s' occurs multiple times", params[i].field);
+        if (!row->repeated && params_find(params, i, params[i].field)) {
+            error_set(err, VIR_ERR_INVALID_ARG, "parameter '%s' occurs multiple times",
+                      params[i].field);
             return false;
         }
     }
@@ -173,4 +193,129 @@ const remote_typed_param *params_find(const remote_typed_param *params, u_int n,
         if (strcmp(params[i].field, name) == 0)
             return &params[i];
     return NULL;
+}
+
+/* Fields --------------------------------------------------------------------------------------- */
+
+bool params_in_range(const remote_typed_param *p, const ParamRow *row, GError **err)
+{
+    int64_t s;
+    uint64_t u;
+
+    if (!row->max || !integer_of(&p->value, &s, &u) || u == 0 || (u >= row->min && u <= row->max))
+        return true;
+    error_set(err, VIR_ERR_INVALID_ARG,
+              "value of '%s' is out of range [%" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT "]",
+              row->name, row->min, row->max);
+    return false;
+}
+
+void params_store(const remote_typed_param *p, const ParamRow *row, void *base)
+{
+    void *at = (char *)base + row->off;
+    int64_t s = 0;
+    uint64_t u = 0;
+
+    (void)integer_of(&p->value, &s, &u);
+    switch (row->field) {
+    case PARAM_NOWHERE:
+        return;
+    case PARAM_U32:
+        *(uint32_t *)at = (uint32_t)u;
+        return;
+    case PARAM_U64:
+        *(uint64_t *)at = u;
+        return;
+    case PARAM_I64:
+        *(int64_t *)at = s;
+        return;
+    case PARAM_OPT_I32:
+        *(OptI32 *)at = (OptI32){ .set = 1, .v = (int32_t)s };
+        return;
+    case PARAM_OPT_U64:
+        *(OptU64 *)at = (OptU64){ .set = 1, .v = u };
+        return;
+    case PARAM_STR:
+        g_free(*(char **)at);
+        *(char **)at = g_strdup(p->value.u.s);
+        return;
+    }
+    g_assert_not_reached();
+}
+
+static void add_number(ParamList *l, int type, int64_t s, uint64_t u, const char *name)
+{
+    switch (type) {
+    case VIR_TYPED_PARAM_INT:
+        params_add_int(l, (int)s, "%s", name);
+        return;
+    case VIR_TYPED_PARAM_UINT:
+        params_add_uint(l, (unsigned)u, "%s", name);
+        return;
+    case VIR_TYPED_PARAM_LLONG:
+        params_add_llong(l, s, "%s", name);
+        return;
+    default:
+        params_add_ullong(l, u, "%s", name);
+    }
+}
+
+void params_add_field(ParamList *l, const ParamRow *row, const void *base)
+{
+    const void *at = (const char *)base + row->off;
+    int64_t s = 0;
+    uint64_t u = 0;
+
+    switch (row->field) {
+    case PARAM_NOWHERE:
+        return;
+    case PARAM_U32:
+        u = *(const uint32_t *)at;
+        break;
+    case PARAM_U64:
+        u = *(const uint64_t *)at;
+        break;
+    case PARAM_I64:
+        s = *(const int64_t *)at;
+        add_number(l, row->type, s, s < 0 ? 0 : (uint64_t)s, row->name);
+        return;
+    case PARAM_OPT_I32:
+        s = ((const OptI32 *)at)->v;
+        add_number(l, row->type, s, s < 0 ? 0 : (uint64_t)s, row->name);
+        return;
+    case PARAM_OPT_U64:
+        u = ((const OptU64 *)at)->v;
+        break;
+    case PARAM_STR:
+        params_add_string(l, *(char *const *)at ? *(char *const *)at : "", "%s", row->name);
+        return;
+    }
+    add_number(l, row->type, u > INT64_MAX ? INT64_MAX : (int64_t)u, u, row->name);
+}
+
+void params_add_renamed(ParamList *l, const remote_typed_param *p, const char *name, ...)
+{
+    va_list ap;
+
+    va_start(ap, name);
+    remote_typed_param_value *v = add(l, p->value.type, name, ap);
+    va_end(ap);
+    *v = p->value;
+    if (v->type == VIR_TYPED_PARAM_STRING)
+        v->u.s = g_strdup(p->value.u.s);
+}
+
+void params_drop_strings(ParamList *l, unsigned flags)
+{
+    u_int kept = 0;
+
+    if (flags & VIR_TYPED_PARAM_STRING_OKAY)
+        return;
+    for (u_int i = 0; i < l->len; i++) {
+        if (l->val[i].value.type == VIR_TYPED_PARAM_STRING)
+            clear_one(&l->val[i]);
+        else
+            l->val[kept++] = l->val[i];
+    }
+    l->len = kept;
 }

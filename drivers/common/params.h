@@ -7,6 +7,7 @@
 
 #include <glib.h>
 
+#include "conf/types.h"
 #include "protocols/remote_types.h"
 
 /* Answers -------------------------------------------------------------------------------------- */
@@ -30,12 +31,18 @@ void params_clear(ParamList *l);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ParamList, params_clear)
 
 /* Moves the list into FIELD, the `params` member of a generated answer; the list is empty then. */
-#define params_give(l, field)                                                                       \
-    do {                                                                                            \
-        (field)->params_len = (l)->len;                                                             \
-        (field)->params_val = g_steal_pointer(&(l)->val);                                           \
-        (l)->len = (l)->room = 0;                                                                   \
+#define params_give(l, field)                                                                      \
+    do {                                                                                           \
+        (field)->params_len = (l)->len;                                                            \
+        (field)->params_val = g_steal_pointer(&(l)->val);                                          \
+        (l)->len = (l)->room = 0;                                                                  \
     } while (0)
+
+/* A copy of p under another name. */
+void params_add_renamed(ParamList *l, const remote_typed_param *p, const char *name, ...)
+    G_GNUC_PRINTF(3, 4);
+/* For clients that do not know strings (the flag VIR_TYPED_PARAM_STRING_OKAY is not set). */
+void params_drop_strings(ParamList *l, unsigned flags);
 
 /* The calls that answer with at most as many parameters as the client has room for: true when ASKED is
  * 0, the question for the number alone (answered by the caller: nparams = l->len, no parameters).
@@ -44,15 +51,40 @@ bool params_only_count(ParamList *l, int asked);
 
 /* Requests ------------------------------------------------------------------------------------- */
 
+/* What the C type of the field is that keeps a parameter's value. */
+typedef enum ParamField {
+    PARAM_NOWHERE,
+    PARAM_U32,
+    PARAM_U64,
+    PARAM_I64,
+    PARAM_OPT_I32,
+    PARAM_OPT_U64, /* OptI32, OptU64 of conf/types.h */
+    PARAM_STR,
+} ParamField;
+
 typedef struct ParamRow {
     const char *name;
     int type;      /* VIR_TYPED_PARAM_* */
     bool repeated; /* may stand more than once */
+    /* For parameters that are fields of a structure; a family that needs to know more has its own number. */
+    ParamField field;
+    size_t off;
+    uint64_t min, max; /* of a value above 0; max 0: any */
+    int own;
 } ParamRow;
 
 /* Do the N parameters have names and types that ROWS know, each once? *err names the one that does not.
  * Bindings send numbers with the type that they guess: a number whose value fits is converted in place. */
-bool params_check(remote_typed_param *params, u_int n, const ParamRow *rows, size_t n_rows, GError **err);
+bool params_check(remote_typed_param *params, u_int n, const ParamRow *rows, size_t n_rows,
+                  GError **err);
+
+/* NULL: none of that name. */
+const ParamRow *params_row(const ParamRow *rows, size_t n_rows, const char *name);
+/* Between row's min and max, or not above 0 ("none", "leave"). */
+bool params_in_range(const remote_typed_param *p, const ParamRow *row, GError **err);
+/* A parameter that params_check() has seen into its field below base, and back. */
+void params_store(const remote_typed_param *p, const ParamRow *row, void *base);
+void params_add_field(ParamList *l, const ParamRow *row, const void *base);
 
 /* The first of that name; NULL when there is none. */
 const remote_typed_param *params_find(const remote_typed_param *params, u_int n, const char *name);

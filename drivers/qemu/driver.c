@@ -271,6 +271,8 @@ static int driver_supports_feature(int feature)
 
 #define STATS_FLAGS (((VIR_CONNECT_GET_ALL_DOMAINS_STATS_OTHER << 1) - 1) | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT | \
                      VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING | VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS)
+/* Of questions that are answered with typed parameters. */
+#define PARAM_FLAGS (COMMON_IMPACT_FLAGS | VIR_TYPED_PARAM_STRING_OKAY)
 
 /* clang-format off */
 static const RemoteHandlers remote_handlers = {
@@ -337,6 +339,27 @@ static const RemoteHandlers remote_handlers = {
         VIR_DOMAIN_DEVICE_MODIFY_FORCE },
     .domain_add_iothread = { qemu_domain_add_iothread, COMMON_IMPACT_FLAGS },
     .domain_del_iothread = { qemu_domain_del_iothread, COMMON_IMPACT_FLAGS },
+
+    .domain_get_scheduler_type = { qemu_domain_get_scheduler_type },
+    .domain_get_scheduler_parameters = { qemu_domain_get_scheduler_parameters },
+    .domain_get_scheduler_parameters_flags = { qemu_domain_get_scheduler_parameters_flags, PARAM_FLAGS },
+    .domain_set_scheduler_parameters = { qemu_domain_set_scheduler_parameters },
+    .domain_set_scheduler_parameters_flags = { qemu_domain_set_scheduler_parameters_flags, COMMON_IMPACT_FLAGS },
+    .domain_get_memory_parameters = { qemu_domain_get_memory_parameters, PARAM_FLAGS },
+    .domain_set_memory_parameters = { qemu_domain_set_memory_parameters, COMMON_IMPACT_FLAGS },
+    .domain_get_blkio_parameters = { qemu_domain_get_blkio_parameters, PARAM_FLAGS },
+    .domain_set_blkio_parameters = { qemu_domain_set_blkio_parameters, COMMON_IMPACT_FLAGS },
+    .domain_get_numa_parameters = { qemu_domain_get_numa_parameters, PARAM_FLAGS },
+    .domain_set_numa_parameters = { qemu_domain_set_numa_parameters, COMMON_IMPACT_FLAGS },
+    .domain_get_vcpus = { qemu_domain_get_vcpus },
+    .domain_get_vcpu_pin_info = { qemu_domain_get_vcpu_pin_info, COMMON_IMPACT_FLAGS },
+    .domain_get_emulator_pin_info = { qemu_domain_get_emulator_pin_info, COMMON_IMPACT_FLAGS },
+    .domain_get_iothread_info = { qemu_domain_get_iothread_info, COMMON_IMPACT_FLAGS },
+    .domain_pin_vcpu = { qemu_domain_pin_vcpu },
+    .domain_pin_vcpu_flags = { qemu_domain_pin_vcpu_flags, COMMON_IMPACT_FLAGS },
+    .domain_pin_emulator = { qemu_domain_pin_emulator, COMMON_IMPACT_FLAGS },
+    .domain_pin_iothread = { qemu_domain_pin_iothread, COMMON_IMPACT_FLAGS },
+    .domain_set_iothread_params = { qemu_domain_set_iothread_params, COMMON_IMPACT_FLAGS },
 
     .domain_get_state = { common_domain_get_state },
     .domain_get_info = { qemu_domain_get_info },

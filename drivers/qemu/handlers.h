@@ -7,6 +7,7 @@
 
 #define HANDLER_V(name) bool qemu_##name(Call *c, const DomainView *v, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
 #define HANDLER_T(name) bool qemu_##name(Call *c, DomainTurn *t, const remote_##name##_args *a, GError **err)
+#define HANDLER_Q(name) bool qemu_##name(Call *c, DomainQuery *q, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
 #define HANDLER_C(name) bool qemu_##name(Call *c, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
 #define HANDLER_R(name) bool qemu_##name(Call *c, remote_##name##_ret *r, GError **err)
 
@@ -65,7 +66,35 @@ HANDLER_T(domain_detach_device_flags);
 HANDLER_T(domain_detach_device_alias);
 HANDLER_T(domain_update_device_flags);
 
+/* handlers_tune.c */
+HANDLER_V(domain_get_scheduler_type);
+HANDLER_Q(domain_get_scheduler_parameters);
+HANDLER_Q(domain_get_scheduler_parameters_flags);
+HANDLER_T(domain_set_scheduler_parameters);
+HANDLER_T(domain_set_scheduler_parameters_flags);
+HANDLER_Q(domain_get_memory_parameters);
+HANDLER_T(domain_set_memory_parameters);
+/* handlers_blkio.c */
+HANDLER_Q(domain_get_blkio_parameters);
+HANDLER_T(domain_set_blkio_parameters);
+HANDLER_Q(domain_get_numa_parameters);
+HANDLER_T(domain_set_numa_parameters);
+/* handlers_pin.c */
+HANDLER_V(domain_get_vcpus);
+HANDLER_V(domain_get_vcpu_pin_info);
+HANDLER_V(domain_get_emulator_pin_info);
+HANDLER_Q(domain_get_iothread_info);
+HANDLER_T(domain_pin_vcpu);
+HANDLER_T(domain_pin_vcpu_flags);
+HANDLER_T(domain_pin_emulator);
+HANDLER_T(domain_pin_iothread);
+HANDLER_T(domain_set_iothread_params);
+
 /* handlers_iothread.c */
+/* Lists those that are only counted: they have the lowest free numbers. */
+void iothreads_list_all(DomainDef *d);
+/* NULL: it is not listed. ret_at may be NULL. */
+IothreadDef *iothreads_find(const DomainDef *d, unsigned id, guint *ret_at);
 HANDLER_T(domain_add_iothread);
 HANDLER_T(domain_del_iothread);
 

@@ -11,7 +11,7 @@
 /* As many as the command line takes. */
 enum { IOTHREADS_MAX = 1024 };
 
-static IothreadDef *find(const DomainDef *d, unsigned id, guint *ret_at)
+IothreadDef *iothreads_find(const DomainDef *d, unsigned id, guint *ret_at)
 {
     for (guint i = 0; i < list_len(d->iothread_defs); i++) {
         IothreadDef *t = list_at(d->iothread_defs, i);
@@ -34,19 +34,18 @@ static void append(DomainDef *d, unsigned id)
     g_ptr_array_add(d->iothread_defs, t);
 }
 
-/* Those that are only counted have the lowest free numbers. */
-static void list_all(DomainDef *d)
+void iothreads_list_all(DomainDef *d)
 {
     for (unsigned next = 1; list_len(d->iothread_defs) < MIN(d->iothreads, IOTHREADS_MAX); next++) {
-        if (!find(d, next, NULL))
+        if (!iothreads_find(d, next, NULL))
             append(d, next);
     }
 }
 
 static bool add(DomainDef *d, unsigned id, GError **err)
 {
-    list_all(d);
-    if (find(d, id, NULL)) {
+    iothreads_list_all(d);
+    if (iothreads_find(d, id, NULL)) {
         error_set(err, VIR_ERR_INVALID_ARG, "an IOThread is already using iothread_id '%u'", id);
         return false;
     }
@@ -111,8 +110,8 @@ static bool del(DomainDef *d, unsigned id, GError **err)
 {
     guint at;
 
-    list_all(d);
-    if (!find(d, id, &at)) {
+    iothreads_list_all(d);
+    if (!iothreads_find(d, id, &at)) {
         error_set(err, VIR_ERR_INVALID_ARG, "cannot find IOThread '%u' in iothreadids list", id);
         return false;
     }
@@ -150,7 +149,7 @@ static bool change(DomainTurn *t, unsigned id, unsigned flags, bool adds, GError
     g_autofree char *name = g_strdup_printf("iothread%u", id);
     g_autoptr(Qmp) q = guest_qmp(turn_driver_data(t), err);
     return q && edit(turn_edit_live(t), id, err) &&
-           (adds ? live_add : qmp_object_del)(q, name, err);
+           (adds ? live_add : qmp_object_del)(q, name, err) && threads_refresh(t, q, err);
 }
 
 bool qemu_domain_add_iothread(Call *c, DomainTurn *t, const remote_domain_add_iothread_args *a,

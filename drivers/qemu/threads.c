@@ -184,31 +184,3 @@ bool thread_affinity(pid_t tid, Bitmap **ret, GError **err)
             (void)bitmap_set(*ret, i);
     return true;
 }
-
-bool thread_times(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, GError **err)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/stat", (int)pid, (int)tid);
-    g_autofree char *text = NULL;
-    unsigned long long user, system;
-    int cpu;
-
-    if (!fd_read_file(AT_FDCWD, path, 4096, &text, NULL, err))
-        return false;
-    /* The name in parentheses may hold anything: fields are counted behind it. 14 and 15 are times in
-     * ticks, 39 is the CPU (proc(5)). */
-    const char *p = strrchr(text, ')');
-    if (!p ||
-        sscanf(
-            p + 1,
-            " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-            "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d",
-            &user, &system, &cpu) != 3) {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "'%s' holds '%s'", path, text);
-        return false;
-    }
-    if (ret_ns)
-        *ret_ns = (user + system) * (1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK));
-    if (ret_cpu)
-        *ret_cpu = cpu;
-    return true;
-}

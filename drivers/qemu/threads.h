@@ -59,5 +59,3 @@ Bitmap *thread_cpus(const DomainDef *d, ThreadKind kind, unsigned id);
 bool thread_pin(const struct QemuStatus *s, const Cgroup *g, ThreadKind kind, unsigned id,
                 const Bitmap *cpus, GError **err);
 bool thread_affinity(pid_t tid, Bitmap **ret, GError **err);
-/* Nanoseconds that it ran; the CPU of the host that it was on last (-1: not told). */
-bool thread_times(pid_t pid, pid_t tid, uint64_t *ret_ns, int *ret_cpu, GError **err);

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a guest gets of its host: processor time, pins, memory, block I/O, NUMA, throttles.
+
+Limits are looked up where the kernel keeps them, in the guest's control group. On a host without
+control groups that we may change, those tests say so and skip; the files of version 2 are in
+util/test-cgroup.c. MODVIRT_PEER_CGROUPS=1 lets the peer make groups, so that these run there, too.
+"""
+import glob
+import json
+import os
+import re
+import unittest
+import xml.etree.ElementTree as ET
+
+import libvirt
+
+from harness import (ON_PEER, TestCase, domain_xml, emulators, rows, start_event_loop, virsh, wait_for)
+
+HOST_CPUS = len(os.sched_getaffinity(0))
+
+
+def groups_work():
+    """May we make control groups, with all controllers?"""
+    if ON_PEER and not os.environ.get('MODVIRT_PEER_CGROUPS'):
+        return False
+    return os.geteuid() == 0 and all(os.access(f'/sys/fs/cgroup/{c}/cgroup.procs', os.W_OK)
+                                     for c in ('cpu', 'cpuset', 'memory', 'blkio'))
+
+
+needs_groups = unittest.skipUnless(groups_work(), 'needs control groups of version 1 that may be changed')
+
+
+def settings(text):
+    """{'name': 'value'} of output lines 'name  : value'."""
+    return {name.strip(): value.strip() for name, value in
+            (line.split(':', 1) for line in text.splitlines() if ':' in line)}
+
+
+class Guest(TestCase):
+    """One guest with spare vCPUs and an I/O thread, for all tests of a class."""
+    extra = '<iothreads>2</iothreads>'
+    devices = ''
+    vcpus = "<vcpu current='2'>4</vcpu>"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.shared = cls('run_nothing')
+        cls.shared.setUp()
+        cls.addClassCleanup(cls.shared.doCleanups)
+        cls.name = cls.shared.guest_name('tune')
+        xml = domain_xml(cls.name, extra=cls.extra, devices=cls.devices)
+        xml = xml.replace('<vcpu>1</vcpu>', cls.vcpus).replace("<memballoon model='none'/>", "<memballoon model='virtio'/>")
+        xml = xml.replace("machine='pc'", "machine='q35'")
+        cls.xml = xml
+        cls.shared.connect().defineXML(xml)
+        virsh('start', cls.name)
+        cls.pid = emulators(cls.name)[0]
+
+    def run_nothing(self):
+        pass
+
+    def refused(self, *args):
+        status, _, err = virsh(*args, check=False)
+        self.assertEqual(status, 1)
+        return err.strip().splitlines()[-1]
+
+    def live(self, path):
+        return ET.fromstring(virsh('dumpxml', self.name)).find(path)
+
+    def config(self, path):
+        return ET.fromstring(virsh('dumpxml', '--inactive', self.name)).find(path)
+
+    def group_file(self, controller, name, child=''):
+        found = glob.glob(f'/sys/fs/cgroup/{controller}/machine/qemu-*-{self.name}.libvirt-qemu/{child}/{name}')
+        self.assertEqual(len(found), 1)
+        with open(found[0]) as f:
+            return f.read().strip()
+
+
+class Processor(Guest):
+    @needs_groups
+    def test_shares_and_quotas_are_the_kernels(self):
+        out = virsh('schedinfo', self.name, '--live', '--set', 'cpu_shares=2000', '--set', 'vcpu_quota=50000',
+                    '--set', 'emulator_period=20000')
+        self.assertEqual(settings(out)['cpu_shares'], '2000')
+        self.assertEqual(self.group_file('cpu', 'cpu.shares'), '2000')
+        for vcpu in ('vcpu0', 'vcpu1'):
+            self.assertEqual(self.group_file('cpu', 'cpu.cfs_quota_us', vcpu), '50000')
+        self.assertEqual(self.group_file('cpu', 'cpu.cfs_period_us', 'emulator'), '20000')
+        self.assertEqual(self.live('cputune/shares').text, '2000')
+        self.assertIsNone(self.config('cputune/shares'))
+        # A value that is 0 leaves what is there.
+        virsh('schedinfo', self.name, '--live', '--set', 'vcpu_quota=0')
+        self.assertEqual(self.group_file('cpu', 'cpu.cfs_quota_us', 'vcpu0'), '50000')
+
+    @needs_groups
+    def test_refusals(self):
+        self.assertEqual(self.refused('schedinfo', self.name, '--set', 'cpu_shares=1'),
+                         "error: invalid argument: shares '1' must be in range [2, 262144]")
+        self.assertEqual(self.refused('schedinfo', self.name, '--set', 'vcpu_period=99'),
+                         "error: invalid argument: value of 'vcpu_period' is out of range [1000, 1000000]")
+        self.assertEqual(self.refused('schedinfo', self.name, '--set', 'weight=99'),
+                         'error: invalid scheduler option: weight')
+
+    @needs_groups
+    def test_config_waits_for_the_next_start(self):
+        virsh('schedinfo', self.name, '--config', '--set', 'global_quota=70000')
+        self.assertEqual(self.config('cputune/global_quota').text, '70000')
+        self.assertEqual(self.group_file('cpu', 'cpu.cfs_quota_us'), '-1')
+        self.assertEqual(settings(virsh('schedinfo', self.name, '--config'))['global_quota'], '70000')
+        self.assertEqual(settings(virsh('schedinfo', self.name, '--live'))['global_quota'], '-1')
+
+    def test_vcpus_are_where_they_are_pinned(self):
+        virsh('vcpupin', self.name, '1', '0', '--live')
+        self.assertEqual(dict(rows(virsh('vcpupin', self.name)))['1'], '0')
+        self.assertIsNone(self.config("cputune/vcpupin[@vcpu='1']"))
+        info = virsh('vcpuinfo', self.name, '--pretty')
+        affinities = re.findall(r'CPU Affinity: +(\S+)', info)
+        self.assertEqual(affinities[1], '0')
+        self.assertEqual(len(affinities), 2)
+        self.assertNotIn('N/A', info)
+        self.assertEqual(self.refused('vcpupin', self.name, '9', '0'),
+                         'error: invalid argument: vcpu 9 is out of range of live cpu count 4')
+
+    def test_a_pin_of_a_cpu_that_is_not_there_waits_in_the_definition(self):
+        virsh('vcpupin', self.name, '3', '0', '--live', '--config')
+        self.assertEqual(self.live("cputune/vcpupin[@vcpu='3']").get('cpuset'), '0')
+        self.assertEqual(self.config("cputune/vcpupin[@vcpu='3']").get('cpuset'), '0')
+
+    def test_emulator_and_iothread(self):
+        virsh('emulatorpin', self.name, '0')
+        self.assertEqual(os.sched_getaffinity(self.pid), {0})
+        self.assertEqual(virsh('emulatorpin', self.name).split()[-1], '0')
+        virsh('iothreadpin', self.name, '2', '0')
+        self.assertIn(['2', '0'], rows(virsh('iothreadinfo', self.name)))
+        self.assertEqual(self.refused('iothreadpin', self.name, '7', '0'),
+                         'error: invalid argument: iothread 7 not found')
+        self.assertEqual(self.refused('iothreadpin', self.name, '7', '0', '--config'),
+                         'error: invalid argument: iothreadid 7 not found')
+
+    def test_polling_of_an_iothread(self):
+        virsh('iothreadset', self.name, '1', '--poll-max-ns', '4000', '--poll-grow', '3', '--live')
+        told = json.loads(virsh('qemu-monitor-command', self.name, '{"execute":"query-iothreads"}'))['return']
+        one = next(t for t in told if t['id'] == 'iothread1')
+        self.assertEqual((one['poll-max-ns'], one['poll-grow']), (4000, 3))
+        virsh('iothreadset', self.name, '2', '--thread-pool-max', '5', '--config')
+        self.assertEqual(self.config("iothreadids/iothread[@id='2']").get('thread_pool_max'), '5')
+        self.assertEqual(self.refused('iothreadset', self.name, '1', '--poll-max-ns', '4000', '--config'),
+                         'error: Operation not supported: configuring persistent polling values is not supported')
+
+    def test_watchers_are_told(self):
+        start_event_loop()
+        told = []
+        conn = self.connect()
+        conn.setKeepAlive(5, 3)
+        dom = conn.lookupByName(self.name)
+        conn.domainEventRegisterAny(dom, libvirt.VIR_DOMAIN_EVENT_ID_TUNABLE,
+                                    lambda _c, _d, params, _o: told.append(params), None)
+        virsh('vcpupin', self.name, '0', '0')
+        wait_for('the event', lambda: told)
+        self.assertEqual(told, [{'cputune.vcpupin0': '0'}])
+
+
+class Memory(Guest):
+    @needs_groups
+    def test_limits_are_the_kernels(self):
+        virsh('memtune', self.name, '--hard-limit', '900000', '--swap-hard-limit', '1000000')
+        self.assertEqual(self.group_file('memory', 'memory.limit_in_bytes'), str(900000 * 1024))
+        self.assertEqual(self.group_file('memory', 'memory.memsw.limit_in_bytes'), str(1000000 * 1024))
+        # Both ways, although the kernel takes only one order of each.
+        virsh('memtune', self.name, '--hard-limit', '1800000', '--swap-hard-limit', '2000000')
+        virsh('memtune', self.name, '--hard-limit', '700000', '--swap-hard-limit', '800000')
+        self.assertEqual(settings(virsh('memtune', self.name)),
+                         {'hard_limit': '700000', 'soft_limit': 'unlimited', 'swap_hard_limit': '800000'})
+        self.assertEqual(self.refused('memtune', self.name, '--swap-hard-limit', '100'),
+                         'error: invalid argument: memory hard_limit tunable value must be lower than or equal to '
+                         'swap_hard_limit')
+        virsh('memtune', self.name, '--hard-limit', '-1', '--swap-hard-limit', '-1')
+        self.assertIsNone(self.live('memtune/hard_limit'))
+        self.assertEqual(settings(virsh('memtune', self.name))['hard_limit'], 'unlimited')
+
+    def test_config(self):
+        virsh('memtune', self.name, '--soft-limit', '700000', '--config')
+        self.assertEqual(self.config('memtune/soft_limit').text, '700000')
+        self.assertIsNone(self.live('memtune/soft_limit'))
+        self.assertEqual(self.refused('memtune', self.name, '--min-guarantee', '1', '--config'),
+                         "error: argument unsupported: parameter 'min_guarantee' not supported")
+
+    @needs_groups
+    def test_blkio(self):
+        virsh('blkiotune', self.name, '--weight', '300')
+        self.assertEqual(settings(virsh('blkiotune', self.name))['weight'], '300')
+        self.assertEqual(self.live('blkiotune/weight').text, '300')
+        self.assertEqual(self.refused('blkiotune', self.name, '--device-read-iops-sec', '/nonexistent,5'),
+                         "error: Path '/nonexistent' is not accessible: No such file or directory")
+
+    def test_blkio_of_devices_in_the_definition(self):
+        virsh('blkiotune', self.name, '--config', '--device-weights', '/dev/a,500,/dev/b,300',
+              '--device-read-bytes-sec', '/dev/b,4096')
+        virsh('blkiotune', self.name, '--config', '--device-weights', '/dev/a,0')
+        self.assertEqual([p.text for p in ET.fromstring(virsh('dumpxml', '--inactive', self.name))
+                          .findall('blkiotune/device/path')], ['/dev/b'])
+        out = settings(virsh('blkiotune', self.name, '--config'))
+        self.assertEqual((out['device_weight'], out['device_read_bytes_sec']), ('/dev/b,300', '/dev/b,4096'))
+        self.assertEqual(self.refused('blkiotune', self.name, '--config', '--device-weights', 'bad'),
+                         "error: invalid argument: unable to parse blkio device 'device_weight' 'bad'")
+
+    def test_numa(self):
+        self.assertEqual(self.refused('numatune', self.name, '--config', '--mode', 'interleave'),
+                         "error: unsupported configuration: nodeset for NUMA memory tuning must be set if 'placement' "
+                         "is 'static'")
+        virsh('numatune', self.name, '--config', '--mode', 'preferred', '--nodeset', '0')
+        self.assertEqual(settings(virsh('numatune', self.name, '--config')),
+                         {'numa_mode': 'preferred', 'numa_nodeset': '0'})
+
+    @needs_groups
+    def test_numa_of_a_running_guest(self):
+        self.assertEqual(self.refused('numatune', self.name, '--mode', 'strict', '--nodeset', '0'),
+                         "error: Requested operation is not valid: can't change nodeset for strict mode for running domain")
+
+
+class Start(TestCase):
+    """What the definition says holds from the first instruction on."""
+
+    @needs_groups
+    def test_everything_is_in_place(self):
+        name = self.guest_name()
+        xml = domain_xml(name, extra="""
+  <memtune><hard_limit unit='MiB'>900</hard_limit></memtune>
+  <blkiotune><weight>200</weight></blkiotune>
+  <iothreads>1</iothreads>
+  <cputune><shares>512</shares><quota>60000</quota><iothread_quota>40000</iothread_quota>
+    <vcpupin vcpu='0' cpuset='0'/><emulatorpin cpuset='0'/><iothreadpin iothread='1' cpuset='0'/>
+    <vcpusched vcpus='0' scheduler='batch'/></cputune>""")
+        self.connect().createXML(xml)
+        group = glob.glob(f'/sys/fs/cgroup/cpu/machine/qemu-*-{name}.libvirt-qemu')[0]
+        path = group[len('/sys/fs/cgroup/cpu'):]
+
+        def value(controller, file, child=''):
+            with open(f'/sys/fs/cgroup/{controller}{path}/{child}/{file}') as f:
+                return f.read().strip()
+
+        self.assertEqual(value('cpu', 'cpu.shares'), '512')
+        self.assertEqual(value('cpu', 'cpu.cfs_quota_us', 'vcpu0'), '60000')
+        self.assertEqual(value('cpu', 'cpu.cfs_quota_us', 'iothread1'), '40000')
+        self.assertEqual(value('cpuset', 'cpuset.cpus', 'vcpu0'), '0')
+        self.assertEqual(value('memory', 'memory.limit_in_bytes'), str(900 << 20))
+        vcpu = int(value('cpu', 'tasks', 'vcpu0'))
+        self.assertEqual(os.sched_getaffinity(vcpu), {0})
+        self.assertEqual(os.sched_getscheduler(vcpu), os.SCHED_BATCH)
+        pid = emulators(name)[0]
+        self.assertEqual(value('memory', 'cgroup.procs'), str(pid))
+        self.assertIn(str(pid), value('cpu', 'tasks', 'emulator').split())
+        self.assertEqual(virsh('dumpxml', name, '--xpath', '//resource/partition/text()').strip(), '/machine')
+        virsh('destroy', name)
+        self.assertFalse(glob.glob(f'/sys/fs/cgroup/*{path}'))
+
+    @needs_groups
+    def test_a_value_that_the_kernel_refuses_fails_the_start_and_leaves_nothing(self):
+        name = self.guest_name()
+        xml = domain_xml(name, extra='<cputune><shares>1</shares></cputune>')
+        error = self.assertLibvirtError(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, self.connect().createXML, xml)
+        self.assertIn("Value of cputune 'shares' must be in range [2, 262144]", str(error))
+        self.assertFalse(glob.glob(f'/sys/fs/cgroup/*/machine/*{name}*'))
+        self.assertFalse(emulators(name))
+
+
+class Inactive(TestCase):
+    """Questions and changes of a guest that does not run."""
+
+    def test_words_of_refusal(self):
+        name = self.define().name()
+        for command in (['vcpupin', name, '0', '0', '--live'], ['emulatorpin', name, '0', '--live'],
+                        ['schedinfo', name, '--live'], ['memtune', name, '--live'], ['blkiotune', name, '--live'],
+                        ['numatune', name, '--live'], ['iothreadinfo', name, '--live']):
+            status, _, err = virsh(*command, check=False)
+            self.assertEqual((status, err.strip().splitlines()[-1]),
+                             (1, 'error: Requested operation is not valid: domain is not running'), command)
+
+    def test_vcpuinfo_tells_the_definition(self):
+        name = self.define().name()
+        self.assertIn('State:          N/A', virsh('vcpuinfo', name))
+
+    def test_nothing_set_is_zero(self):
+        name = self.define().name()
+        out = settings(virsh('schedinfo', name))
+        self.assertEqual(out['Scheduler'], 'posix')
+        self.assertEqual({value for word, value in out.items() if word != 'Scheduler'}, {'0'})
+        virsh('schedinfo', name, '--set', 'cpu_shares=1')       # the kernel decides when it starts
+        self.assertEqual(settings(virsh('schedinfo', name))['cpu_shares'], '1')
+
+
+if __name__ == '__main__':
+    unittest.main()
