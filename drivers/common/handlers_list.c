@@ -142,7 +142,8 @@ bool common_connect_list_domains(Call *c, const remote_connect_list_domains_args
     r->ids.ids_val = g_new0(int, n);
     for (unsigned i = 0; i < n; i++)
         r->ids.ids_val[i] = ((const DomainView *)views->pdata[i])->id;
-    qsort(r->ids.ids_val, n, sizeof(int), compare_ids);
+    if (n)
+        qsort(r->ids.ids_val, n, sizeof(int), compare_ids);
     return true;
 }
 
