@@ -124,8 +124,7 @@ static const ConfField info_rows[] = {
     CONF_STR(DeviceInfo, rom_file, "rom/@file", 0, "ROM image"),
     CONF_U32(DeviceInfo, acpi_index, "acpi/@index", CF_ABI, "ACPI index: stable names in the guest"),
     CONF_STRUCT(DeviceInfo, address, "address", device_address_desc, CF_ABI, "where the device is attached"),
-    CONF_HIDDEN(DeviceInfo, pci_connect, CF_NO_COMPARE),
-    CONF_PAD(DeviceInfo, _pad),
+    CONF_HIDDEN(DeviceInfo, pci_connect, CF_NO_COMPARE), CONF_HIDDEN(DeviceInfo, pci_group, CF_NO_COMPARE),
 };
 CONF_DESC(device_info_desc, DeviceInfo, info_rows);
 

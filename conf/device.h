@@ -141,7 +141,7 @@ typedef struct DeviceInfo {
     OptU32 master_startport; /* USB companion controllers */
     /* Not in the document, never formatted. */
     uint32_t pci_connect;    /* for the driver's address assignment; not compared */
-    Flag _pad;
+    uint32_t pci_group;      /* devices of one group may share a host bridge; 0: emulated */
 } DeviceInfo;
 
 typedef struct Device {

@@ -107,7 +107,20 @@ static const ConfField bandwidth_rows[] = {
     CONF_OPTIONAL(NetBandwidth, inbound, "inbound", rate_desc, 0, "to the guest"),
     CONF_OPTIONAL(NetBandwidth, outbound, "outbound", rate_desc, 0, "from the guest"),
 };
-CONF_DESC(bandwidth_desc, NetBandwidth, bandwidth_rows);
+static bool bandwidth_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    static const char *const once[] = { "inbound", "outbound" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(once); i++) {
+        xmlNode *c = xml_child(el, once[i]);
+        if (!c || !xml_next(c, once[i]))
+            continue;
+        conf_error_at(err, VIR_ERR_XML_ERROR, xml_next(c, once[i]), NULL, "only one <%s> is allowed", once[i]);
+        return false;
+    }
+    return true;
+}
+CONF_DESC(bandwidth_desc, NetBandwidth, bandwidth_rows, .parsed = bandwidth_parsed);
 
 static const ConfField param_rows[] = {
     CONF_STR(FilterParam, name, "@name", CF_REQUIRED, "variable"),

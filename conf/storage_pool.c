@@ -59,7 +59,7 @@ CONF_DESC(pool_device_desc, PoolDevice, device_rows);
 
 static const ConfField pool_auth_rows[] = {
     CONF_ENUM(PoolAuth, type, "@type", pool_auth_names, CF_REQUIRED, "protocol"),
-    CONF_STR(PoolAuth, username, "@username", CF_REQUIRED, "user"),
+    CONF_STR(PoolAuth, username, "@username", CF_REQUIRED | CF_NOT_EMPTY, "user"),
     CONF_STRUCT(PoolAuth, secret, "secret", secret_ref_desc, 0, "the password"),
     CONF_PAD(PoolAuth, _pad),
 };
@@ -103,14 +103,18 @@ static bool adapter_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
     A *a = v;
 
     if (a->type == ADAPTER_NONE) {
-        if (xml_attr_get(el, "wwnn") || xml_attr_get(el, "wwpn") || xml_attr_get(el, "parent")) {
-            conf_error_at(err, VIR_ERR_XML_ERROR, el, "type", "missing, but wwnn, wwpn or parent are there");
+        if (xml_attr_get(el, "wwnn") || xml_attr_get(el, "wwpn") || xml_attr_get(el, "parent") || a->has_parent_address) {
+            conf_error_at(err, VIR_ERR_XML_ERROR, el, "type", "missing, but wwnn, wwpn, parent or parentaddr are there");
             return false;
         }
         a->type = ADAPTER_SCSI_HOST;
     }
     if (a->type == ADAPTER_SCSI_HOST && !a->name == !a->has_parent_address) {
         conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "either name or parentaddr expected, found %s", a->name ? "both" : "none");
+        return false;
+    }
+    if (a->has_parent_address && !a->parent_address.given) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'parentaddr/address' is missing");
         return false;
     }
     if (!a->parent_wwnn != !a->parent_wwpn) {
@@ -156,7 +160,21 @@ static const ConfField permissions_rows[] = {
     CONF_OPT_OR_ANY(StoragePermissions, group, "group/text()", 0, "group id, -1: any"),
     CONF_STR(StoragePermissions, label, "label/text()", 0, "security label"),
 };
-CONF_DESC(storage_permissions_desc, StoragePermissions, permissions_rows);
+static bool permissions_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    const StoragePermissions *s = v;
+    xmlNode *empty = NULL;
+
+    /* -1 leaves the number unset as well, but says something */
+    for (xmlNode *c = xml_child(el, NULL); c && !empty; c = xml_next(c, NULL)) {
+        if (!c->children && ((xml_is(c, "owner") && !s->owner.set) || (xml_is(c, "group") && !s->group.set)))
+            empty = c;
+    }
+    if (empty)
+        conf_error_at(err, VIR_ERR_XML_ERROR, empty, NULL, "a number is missing");
+    return !empty;
+}
+CONF_DESC(storage_permissions_desc, StoragePermissions, permissions_rows, .parsed = permissions_parsed);
 
 /* ---- the pool ---- */
 
@@ -272,7 +290,7 @@ static bool pool_validate(const void *def, unsigned flags, GError **err)
     } needs[] = {
         { HOSTS, list_len(s->hosts) > 0, "source/host" },
         { BIT(POOL_FS) | BIT(POOL_DISK) | ISCSIS, list_len(s->devices) > 0, "source/device" },
-        { DIRS & ~BIT(POOL_GLUSTER), s->dir != NULL, "source/dir" },
+        { DIRS & ~BIT(POOL_GLUSTER), s->dir && *s->dir, "source/dir" },
         { BIT(POOL_SCSI), s->adapter != NULL, "source/adapter" },
         { BIT(POOL_ISCSI_DIRECT), s->initiator != NULL, "source/initiator/iqn" },
         { ANY & ~NO_TARGET, d->target != NULL, "target/path" },

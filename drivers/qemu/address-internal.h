@@ -27,6 +27,8 @@ typedef struct PciBus {
     unsigned min_slot, max_slot;
     uint8_t functions[32]; /* in use, one bit each */
     uint32_t aggregate;    /* slots that may be shared */
+    uint32_t group;        /* DeviceInfo.pci_group of what is on it, for host bridges */
+    bool group_fixed;      /* mixed by the document, or the machine's own bridge: no group moves in */
 } PciBus;
 
 typedef struct PciSet {
@@ -44,9 +46,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PciSet, pci_set_free)
 PciBus *pci_set_bus(const PciSet *s, unsigned bus);
 bool pci_set_in_use(const PciSet *s, const PciAddress *a);
 /* Marks a function as used; error when it is, or the bus does not take such a device. */
-bool pci_set_reserve(PciSet *s, const PciAddress *a, uint32_t flags, bool from_document, GError **err);
+bool pci_set_reserve(PciSet *s, const PciAddress *a, uint32_t flags, uint32_t group, bool from_document, GError **err);
 /* Function -1: any, shared slots included. */
-bool pci_set_find(PciSet *s, PciAddress *ret, uint32_t flags, int function, GError **err);
+bool pci_set_find(PciSet *s, PciAddress *ret, uint32_t flags, uint32_t group, int function, GError **err);
 /* Finds, marks, and (when it is no dry run) gives it to the device. */
 bool pci_set_assign(PciSet *s, DeviceInfo *info, GError **err);
 static inline bool pci_wanted(const DeviceInfo *i)

@@ -8,11 +8,33 @@
 #include "drivers/qemu/machine.h"
 #include "util/error.h"
 
+/* The IOMMU group of a device that is passed through; where the host does not tell, functions of one
+ * slot belong together. 0: emulated. */
+static uint32_t pci_device_group(const Device *dev)
+{
+    enum { GROUPS_OF_HOST = 1 << 30 };
+    const PciAddress *a = NULL;
+
+    if (dev->kind == DEVICE_HOSTDEV && ((const HostdevDef *)dev)->type == HOSTDEV_PCI)
+        a = &((const HostdevDef *)dev)->pci;
+    else if (dev->kind == DEVICE_INTERFACE && ((const NetDef *)dev)->type == NET_HOSTDEV)
+        a = &((const NetDef *)dev)->src.pci;
+    if (!a)
+        return 0;
+    g_autofree char *link = g_strdup_printf("/sys/bus/pci/devices/%04x:%02x:%02x.%x/iommu_group", a->domain, a->bus, a->slot, a->function);
+    g_autofree char *target = g_file_read_link(link, NULL);
+    if (!target)
+        return 1 + (a->domain << 13 | a->bus << 5 | a->slot);
+    g_autofree char *group = g_path_get_basename(target);
+    return GROUPS_OF_HOST | (uint32_t)(g_ascii_strtoull(group, NULL, 10) & (GROUPS_OF_HOST - 1));
+}
+
 static void fill_flags(DomainDef *d, const QemuCaps *caps)
 {
     for (unsigned i = 0; i < list_len(d->devices); i++) {
         Device *dev = list_at(d->devices, i);
         dev->info.pci_connect = pci_device_flags(d, dev, caps);
+        dev->info.pci_group = pci_device_group(dev);
     }
 }
 
@@ -36,7 +58,7 @@ static bool assign_usb2(DomainDef *d, PciSet *s, ControllerDef *c, GError **err)
             found = true;
         }
     }
-    if (!found && !pci_set_find(s, &a, c->dev.info.pci_connect, -1, err))
+    if (!found && !pci_set_find(s, &a, c->dev.info.pci_connect, 0, -1, err))
         return false;
 
     Tristate multi = TRI_ABSENT;
@@ -46,7 +68,7 @@ static bool assign_usb2(DomainDef *d, PciSet *s, ControllerDef *c, GError **err)
     case USB_ICH9_UHCI2: a.function = 1; break;
     default: a.function = 2; break;
     }
-    if (!pci_set_reserve(s, &a, c->dev.info.pci_connect, found, err))
+    if (!pci_set_reserve(s, &a, c->dev.info.pci_connect, 0, found, err))
         return false;
     /* Kept in the rehearsal, too: the companions that follow look for it. */
     pci_address_put(&c->dev.info, a.bus, a.slot, a.function, multi);
@@ -325,6 +347,7 @@ bool qemu_assign_pci(DomainDef *d, const QemuCaps *caps, GError **err)
 bool qemu_assign_device_address(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err)
 {
     dev->info.pci_connect = pci_device_flags(d, dev, caps);
+    dev->info.pci_group = pci_device_group(dev);
     if (!dev->info.pci_connect)
         return true;
     unsigned n_buses = 0;
@@ -339,5 +362,5 @@ bool qemu_assign_device_address(DomainDef *d, Device *dev, const QemuCaps *caps,
     if (!s || !pci_assign_chipset(d, caps, s, err))
         return false;
     return pci_wanted(&dev->info) ? pci_set_assign(s, &dev->info, err)
-                                  : pci_set_reserve(s, &dev->info.address.u.pci, dev->info.pci_connect, true, err);
+                                  : pci_set_reserve(s, &dev->info.address.u.pci, dev->info.pci_connect, dev->info.pci_group, true, err);
 }

@@ -121,7 +121,29 @@ static bool grow(PciSet *s, uint32_t flags, GError **err)
     return false;
 }
 
-bool pci_set_reserve(PciSet *s, const PciAddress *a, uint32_t flags, bool from_document, GError **err)
+/* Host bridges are units of isolation: what the host isolates from each other does not share one. */
+static bool is_empty(const PciBus *b)
+{
+    for (unsigned slot = 0; slot < G_N_ELEMENTS(b->functions); slot++) {
+        if (b->functions[slot])
+            return false;
+    }
+    return true;
+}
+
+static void enter_group(PciBus *b, uint32_t group)
+{
+    if (b->group == group)
+        return;
+    if (is_empty(b) && !b->group_fixed) {
+        b->group = group;
+    } else { /* the document wants it */
+        b->group = 0;
+        b->group_fixed = true;
+    }
+}
+
+bool pci_set_reserve(PciSet *s, const PciAddress *a, uint32_t flags, uint32_t group, bool from_document, GError **err)
 {
     /* An address on a bus that the document does not have: the bus is to be made. */
     while (s->dry_run && a->bus < PCI_BUSES_MAX && a->bus >= s->buses->len) {
@@ -150,6 +172,8 @@ bool pci_set_reserve(PciSet *s, const PciAddress *a, uint32_t flags, bool from_d
                   a->slot, a->function);
         return false;
     }
+    if (s->host_bridges)
+        enter_group(b, group);
     if (b->functions[a->slot] == 0) {
         b->aggregate &= ~(1u << a->slot);
         if (flags & PCI_AGGREGATE)
@@ -181,7 +205,7 @@ static bool find_on_bus(const PciBus *b, PciAddress *a, uint32_t flags, int func
     return false;
 }
 
-bool pci_set_find(PciSet *s, PciAddress *ret, uint32_t flags, int function, GError **err)
+bool pci_set_find(PciSet *s, PciAddress *ret, uint32_t flags, uint32_t group, int function, GError **err)
 {
     PciAddress a = { .given = 1 };
 
@@ -191,7 +215,16 @@ bool pci_set_find(PciSet *s, PciAddress *ret, uint32_t flags, int function, GErr
     }
     for (unsigned tries = 0; tries < 2; tries++) {
         for (a.bus = 0; a.bus < s->buses->len; a.bus++) {
-            if (find_on_bus(pci_set_bus(s, a.bus), &a, flags, function)) {
+            const PciBus *b = pci_set_bus(s, a.bus);
+            if ((!s->host_bridges || b->group == group) && find_on_bus(b, &a, flags, function)) {
+                *ret = a;
+                return true;
+            }
+        }
+        /* A bridge that nobody uses is free for a group. */
+        for (a.bus = 0; group && s->host_bridges && a.bus < s->buses->len; a.bus++) {
+            const PciBus *b = pci_set_bus(s, a.bus);
+            if (is_empty(b) && !b->group_fixed && find_on_bus(b, &a, flags, function)) {
                 *ret = a;
                 return true;
             }
@@ -224,8 +257,8 @@ void pci_address_put(DeviceInfo *info, unsigned bus, unsigned slot, unsigned fun
 bool pci_set_assign(PciSet *s, DeviceInfo *info, GError **err)
 {
     PciAddress a;
-    if (!pci_set_find(s, &a, info->pci_connect, -1, err) ||
-        !pci_set_reserve(s, &a, info->pci_connect, false, err))
+    if (!pci_set_find(s, &a, info->pci_connect, info->pci_group, -1, err) ||
+        !pci_set_reserve(s, &a, info->pci_connect, info->pci_group, false, err))
         return false;
     if (!s->dry_run)
         pci_address_put(info, a.bus, a.slot, a.function, TRI_ABSENT);
@@ -240,7 +273,7 @@ static bool collect(PciSet *s, GError **err)
         const DeviceInfo *info = &dev->info;
         if (info->address.type != ADDRESS_PCI || pci_wanted(info) || !info->pci_connect)
             continue;
-        if (!pci_set_reserve(s, &info->address.u.pci, info->pci_connect, true, err))
+        if (!pci_set_reserve(s, &info->address.u.pci, info->pci_connect, info->pci_group, true, err))
             return false;
     }
     return true;
@@ -275,5 +308,7 @@ PciSet *pci_set_new(const DomainDef *d, unsigned n_buses, const QemuCaps *caps, 
         if (b->model == CONTROLLER_MODEL_DEFAULT)
             bus_set_model(b, i == 0 || s->host_bridges ? PCI_ROOT : pcie ? PCIE_ROOT_PORT : PCI_BRIDGE);
     }
+    if (s->host_bridges && n_buses > 0)
+        pci_set_bus(s, 0)->group_fixed = true;
     return collect(s, err) ? g_steal_pointer(&s) : NULL;
 }

@@ -130,8 +130,31 @@ class Driver(Tool):
         return 'fail', error, {case['name'] + '.refused': error + '\n'}
 
 
+def audio_settings(folder):
+    """Name of a case → the settings on which default audio depends. They are recorded with the command
+    line of the same document only."""
+    path = os.path.join(folder, '..', 'qemuxml2argv', 'manifest.json')
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding='utf-8') as f:
+        cases = json.load(f)['cases']
+    found = {}
+    for case in cases:
+        changes = (case.get('params') or {}).get('driver_config_changes') or {}
+        audio = {k: v for k, v in changes.items() if k.endswith('AllowHostAudio')}
+        if audio:
+            found[case['name']] = audio
+    return found
+
+
 class Xml(Driver):
+    def __init__(self, folder, build, corpus):
+        super().__init__(folder, build, corpus)
+        self.audio = audio_settings(folder)
+
     def run(self, case):
+        if case['name'] in self.audio:
+            case['params'].setdefault('driver_config_changes', self.audio[case['name']])
         details, outputs = [], {}
         for mode, to in (('inactive', 'xml'), ('active', 'active')):
             expected = (case.get('expected') or {}).get(mode)
