@@ -122,11 +122,41 @@ static void test_holder_is_named(void)
     turnqueue_done(&q);
 }
 
+static void test_queries_run_beside_one_that_lets_them(void)
+{
+    TurnQueue q;
+    W op = make('o', TURN_MODIFY), m = make('m', TURN_MODIFY), a = make('a', TURN_QUERY), b = make('b', TURN_QUERY),
+      d = make('d', TURN_DESTROY), c = make('c', TURN_QUERY);
+
+    reset();
+    turnqueue_init(&q);
+    assert(turnqueue_enter(&q, &op.w));
+    assert(!turnqueue_enter(&q, &m.w));
+    assert(!turnqueue_enter(&q, &a.w));
+    turnqueue_share(&q, &op.w);
+    assert(strcmp(order, "a") == 0); /* it passes the modifier, which waits for the same holder */
+    assert(turnqueue_enter(&q, &b.w));
+    turnqueue_leave(&q, &b.w);
+    assert(!turnqueue_enter(&q, &d.w));
+    assert(turnqueue_enter(&q, &c.w));
+    turnqueue_leave(&q, &op.w);
+    assert(strcmp(order, "a") == 0); /* the next one is alone */
+    turnqueue_leave(&q, &a.w);
+    turnqueue_leave(&q, &c.w);
+    assert(strcmp(order, "ad") == 0);
+    assert(!turnqueue_enter(&q, &c.w)); /* over */
+    turnqueue_leave(&q, &d.w);
+    turnqueue_leave(&q, &m.w);
+    turnqueue_leave(&q, &c.w);
+    turnqueue_done(&q);
+}
+
 int main(void)
 {
     test_exclusive_in_order();
     test_queries_share_but_do_not_overtake();
     test_destroy_goes_first();
+    test_queries_run_beside_one_that_lets_them();
     test_cancel_lets_those_behind_go();
     test_holder_is_named();
     return 0;

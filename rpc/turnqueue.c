@@ -23,15 +23,24 @@ void turnqueue_done(TurnQueue *q)
     lock_done(&q->lock);
 }
 
+/* Nobody waits in vain when a query passes: what waits, waits for the long holder. */
+static bool may_pass_locked(TurnQueue *q, const TurnWaiter *w)
+{
+    const TurnWaiter *h = q->holders.head ? q->holders.head->data : NULL;
+
+    return w->mode == TURN_QUERY && h && h->shares_;
+}
+
 static bool may_go_locked(TurnQueue *q, const TurnWaiter *w)
 {
     if (g_queue_is_empty(&q->holders))
         return true;
     if (w->mode != TURN_QUERY)
         return false;
-    /* Queries share. One exclusive holder is the only holder. */
+    /* Queries share. There is at most one exclusive holder, and it came first: queries join only one that
+     * lets them. */
     const TurnWaiter *h = q->holders.head->data;
-    return h->mode == TURN_QUERY;
+    return h->mode == TURN_QUERY || h->shares_;
 }
 
 static void grant_locked(TurnQueue *q, TurnWaiter *w)
@@ -48,10 +57,16 @@ static GPtrArray *settle_locked(TurnQueue *q)
 {
     GPtrArray *ready = NULL;
 
-    while (q->waiting.head) {
-        TurnWaiter *w = q->waiting.head->data;
-        if (!may_go_locked(q, w))
-            break;
+    for (GList *l = q->waiting.head, *next; l; l = next) {
+        TurnWaiter *w = l->data;
+        next = l->next;
+        bool passes = may_pass_locked(q, w);
+        if (!passes && (l != q->waiting.head || !may_go_locked(q, w))) {
+            const TurnWaiter *h = q->holders.head->data;
+            if (!h->shares_)
+                break;
+            continue;
+        }
         g_queue_unlink(&q->waiting, &w->link);
         grant_locked(q, w);
         if (!ready)
@@ -77,9 +92,9 @@ static bool enter(TurnQueue *q, TurnWaiter *w, bool first)
     LOCK_SCOPE(&q->lock);
 
     w->link = (GList){ .data = w };
-    w->granted_ = false;
+    w->granted_ = w->shares_ = false;
     w->since = now_usec();
-    if ((first || g_queue_is_empty(&q->waiting)) && may_go_locked(q, w)) {
+    if (may_pass_locked(q, w) || ((first || g_queue_is_empty(&q->waiting)) && may_go_locked(q, w))) {
         grant_locked(q, w);
         return true;
     }
@@ -117,6 +132,18 @@ bool turnqueue_cancel(TurnQueue *q, TurnWaiter *w)
     lock_leave(&q->lock);
     call_ready(ready);
     return true;
+}
+
+void turnqueue_share(TurnQueue *q, TurnWaiter *w)
+{
+    GPtrArray *ready;
+
+    lock_enter(&q->lock);
+    g_assert(w->granted_ && w->mode != TURN_QUERY);
+    w->shares_ = true;
+    ready = settle_locked(q);
+    lock_leave(&q->lock);
+    call_ready(ready);
 }
 
 void turnqueue_leave(TurnQueue *q, TurnWaiter *w)

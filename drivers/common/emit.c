@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "drivers/common/params.h"
 #include "protocols/qemu_types.h"
 #include "protocols/remote_procs.h"
 #include "protocols/remote_types.h"
@@ -120,6 +121,12 @@ void emit_pm_suspend(DomainTurn *t)
 void emit_pm_suspend_disk(DomainTurn *t)
 {
     EMIT(t, PMSUSPEND_DISK, pmsuspend_disk, .msg = { .dom = DOM(t) });
+}
+
+void emit_job_completed(DomainTurn *t, const ParamList *params)
+{
+    EMIT(t, JOB_COMPLETED, job_completed, .dom = DOM(t),
+         .params = { .params_len = params->len, .params_val = params->val });
 }
 
 void emit_device_removed(DomainTurn *t, const char *alias)

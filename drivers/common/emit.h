@@ -24,6 +24,8 @@ void emit_metadata_change(DomainTurn *t, int type, const char *nsuri);
 void emit_pm_wakeup(DomainTurn *t);
 void emit_pm_suspend(DomainTurn *t);
 void emit_pm_suspend_disk(DomainTurn *t);
+struct ParamList;
+void emit_job_completed(DomainTurn *t, const struct ParamList *params);
 void emit_device_removed(DomainTurn *t, const char *alias);
 void emit_agent_lifecycle(DomainTurn *t, int state, int reason);
 /* params: emptied; nothing is said when it is empty already. */

@@ -13,8 +13,9 @@ struct Domain {
     Uuid uuid;
     char *_Atomic reserved_name; /* what the registry knows it by; rules by name apply to it */
     GSList *old_names;   /* what reserved_name was before renames: somebody may still read it */
-    Lock lock;           /* of view */
+    Lock lock;           /* of view and jobs */
     DomainView *view;
+    struct DomainJob *job, *completed; /* under lock: the one that runs, the last one that did */
     TurnQueue queue;
     void *driver;
     /* Guarded by the registry's lock: */
@@ -27,11 +28,17 @@ struct Domain {
 struct DomainTurn {
     Domain *domain;
     Call *call;
+    TurnWaiter *waiter; /* of a turn that no call holds */
     DomainView *base, *next; /* base NULL: new domain */
     bool own_config, own_live; /* next's definitions are private to this turn */
     bool config_dirty, autostart_dirty, status_dirty, status_required, remove, renamed;
     GPtrArray *events;
 };
+
+/* Lets queries run beside this turn. */
+void turn_share(DomainTurn *t);
+/* job.c */
+struct DomainJob *domain_job_unref(struct DomainJob *j);
 
 /* registry.c */
 bool registry_stopping(void);

@@ -161,6 +161,7 @@ Domain *domain_unref(Domain *d)
     if (d && g_atomic_ref_count_dec(&d->refs)) {
         reg.driver->detach(d->driver);
         domain_view_unref(d->view);
+        domain_job_unref(d->completed);
         turnqueue_done(&d->queue);
         lock_done(&d->lock);
         g_free(d->reserved_name);

@@ -322,6 +322,14 @@ static bool turn_end(DomainTurn *t, bool success, GError **err)
     return ok;
 }
 
+void turn_share(DomainTurn *t)
+{
+    if (t->waiter)
+        turnqueue_share(&t->domain->queue, t->waiter);
+    else
+        call_share_turn(t->call);
+}
+
 /* Internal turns ----------------------------------------------------------------------------- */
 
 typedef struct InternalTurn {
@@ -339,6 +347,7 @@ static void internal_run(void *data)
 
     if (v) {
         DomainTurn *t = turn_new(it->domain, NULL);
+        t->waiter = &it->waiter;
         it->fn(t, it->data);
         if (!turn_end(t, true, &error))
             log_error("cannot save the state of domain '%s': %s", v->name, error->message);

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "drivers/common/job.h"
 #include "drivers/common/store.h"
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/cgroup.h"
@@ -384,8 +385,8 @@ static const RemoteHandlers remote_handlers = {
     .domain_start_dirty_rate_calc = { qemu_domain_start_dirty_rate_calc,
         VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_BITMAP | VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_RING },
     .domain_get_control_info = { qemu_domain_get_control_info },
-    .domain_get_job_info = { qemu_domain_get_job_info },
-    .domain_get_job_stats = { qemu_domain_get_job_stats, VIR_DOMAIN_JOB_STATS_COMPLETED |
+    .domain_get_job_info = { common_domain_get_job_info },
+    .domain_get_job_stats = { common_domain_get_job_stats, VIR_DOMAIN_JOB_STATS_COMPLETED |
         VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED },
     .domain_migrate_set_max_speed = { qemu_domain_migrate_set_max_speed, VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY },
     .domain_migrate_get_max_speed = { qemu_domain_migrate_get_max_speed, VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY },
@@ -393,6 +394,8 @@ static const RemoteHandlers remote_handlers = {
     .domain_migrate_get_max_downtime = { qemu_domain_migrate_get_max_downtime },
     .domain_migrate_set_compression_cache = { qemu_domain_migrate_set_compression_cache },
     .domain_migrate_get_compression_cache = { qemu_domain_migrate_get_compression_cache },
+    .domain_abort_job = { common_domain_abort_job },
+    .domain_abort_job_flags = { common_domain_abort_job_flags },
     .domain_get_security_label = { qemu_domain_get_security_label },
     .domain_get_security_label_list = { qemu_domain_get_security_label_list },
     .domain_snapshot_num = { qemu_domain_snapshot_num, ~0u },

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "drivers/common/job.h"
 #include "drivers/qemu/process.h"
 #include "util/error.h"
 #include "util/xml.h"
@@ -72,7 +73,8 @@ void guest_interrupt(Domain *d, bool destroy)
     g_autoptr(Qmp) q = guest_qmp(g, NULL);
 
     if (!destroy)
-        return; /* nothing that can be aborted alone exists yet */
+        return; /* the handler tells the job */
+    job_interrupt(d);
     atomic_store(&g->destroying, true);
     if (q)
         qmp_abort(q, "the domain is being destroyed");

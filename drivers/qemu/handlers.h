@@ -128,7 +128,5 @@ HANDLER_V(domain_has_current_snapshot);
 HANDLER_V(domain_list_all_checkpoints);
 HANDLER_V(domain_has_managed_save_image);
 HANDLER_V(domain_get_messages);
-HANDLER_V(domain_get_job_info);
-HANDLER_V(domain_get_job_stats);
 HANDLER_V(domain_get_security_label);
 HANDLER_V(domain_get_security_label_list);
