@@ -30,6 +30,15 @@ static remote_nonnull_domain wire_domain(const DomainView *v)
                                (xdrproc_t)xdr_remote_domain_event_callback_##type##_msg, &m_));    \
     } while (0)
 
+/* Of those that never had an older form: procedure and type have shorter names. */
+#define EMIT_PLAIN(t, PROC, type, ...)                                                                                 \
+    do {                                                                                                               \
+        const DomainView *view_ = turn_view(t);                                                                        \
+        remote_domain_event_##type##_msg m_ = { __VA_ARGS__ };                                                         \
+        turn_emit(t, event_new(OBJECT_DOMAIN, REMOTE_PROC_DOMAIN_EVENT_##PROC, view_->uuid, view_->name,               \
+                               (xdrproc_t)xdr_remote_domain_event_##type##_msg, &m_));                                 \
+    } while (0)
+
 #define DOM(t) wire_domain(turn_view(t))
 /* Wire strings are not const in the generated types; encoding does not change them. */
 #define STR(s) ((char *)((s) ? (s) : ""))
@@ -145,6 +154,35 @@ void emit_tunable(DomainTurn *t, ParamList *params)
         EMIT(t, TUNABLE, tunable, .dom = DOM(t),
              .params = { .params_len = params->len, .params_val = params->val });
     params_clear(params);
+}
+
+void emit_block_threshold(DomainTurn *t, const char *dev, const char *path, uint64_t threshold, uint64_t excess)
+{
+    EMIT_PLAIN(t, BLOCK_THRESHOLD, block_threshold, .dom = DOM(t), .dev = STR(dev), .path = (char *)path,
+               .threshold = threshold, .excess = excess);
+}
+
+void emit_memory_failure(DomainTurn *t, int recipient, int action, unsigned flags)
+{
+    EMIT_PLAIN(t, MEMORY_FAILURE, memory_failure, .dom = DOM(t), .recipient = recipient, .action = action,
+               .flags = flags);
+}
+
+void emit_memory_device_size_change(DomainTurn *t, const char *alias, uint64_t kib)
+{
+    EMIT_PLAIN(t, MEMORY_DEVICE_SIZE_CHANGE, memory_device_size_change, .dom = DOM(t), .alias = STR(alias), .size = kib);
+}
+
+void emit_disk_change(DomainTurn *t, const char *old_path, const char *new_path, const char *alias, int reason)
+{
+    EMIT(t, DISK_CHANGE, disk_change,
+         .msg = { .dom = DOM(t), .oldSrcPath = (char *)old_path, .newSrcPath = (char *)new_path,
+                  .devAlias = STR(alias), .reason = reason });
+}
+
+void emit_control_error(DomainTurn *t)
+{
+    EMIT(t, CONTROL_ERROR, control_error, .msg = { .dom = DOM(t) });
 }
 
 void emit_qemu_monitor(const DomainView *v, const char *event, int64_t seconds, uint32_t micros,

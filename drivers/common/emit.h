@@ -30,5 +30,10 @@ void emit_device_removed(DomainTurn *t, const char *alias);
 void emit_agent_lifecycle(DomainTurn *t, int state, int reason);
 /* params: emptied; nothing is said when it is empty already. */
 void emit_tunable(DomainTurn *t, ParamList *params);
+void emit_block_threshold(DomainTurn *t, const char *dev, const char *path, uint64_t threshold, uint64_t excess);
+void emit_memory_failure(DomainTurn *t, int recipient, int action, unsigned flags);
+void emit_memory_device_size_change(DomainTurn *t, const char *alias, uint64_t kib);
+void emit_disk_change(DomainTurn *t, const char *old_path, const char *new_path, const char *alias, int reason);
+void emit_control_error(DomainTurn *t);
 /* qemu program: every event of the monitor; published at once, whatever becomes of a turn. */
 void emit_qemu_monitor(const DomainView *v, const char *event, int64_t seconds, uint32_t micros, const char *details);

@@ -384,6 +384,11 @@ static const RemoteHandlers remote_handlers = {
     .domain_set_memory_stats_period = { qemu_domain_set_memory_stats_period, COMMON_IMPACT_FLAGS },
     .domain_start_dirty_rate_calc = { qemu_domain_start_dirty_rate_calc,
         VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_BITMAP | VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_RING },
+    .domain_memory_peek = { qemu_domain_memory_peek, VIR_MEMORY_VIRTUAL | VIR_MEMORY_PHYSICAL },
+    .domain_block_peek = { qemu_domain_block_peek },
+    .domain_set_block_threshold = { qemu_domain_set_block_threshold },
+    .domain_get_launch_security_info = { qemu_domain_get_launch_security_info, VIR_TYPED_PARAM_STRING_OKAY },
+    .domain_graphics_reload = { qemu_domain_graphics_reload },
     .domain_get_control_info = { qemu_domain_get_control_info },
     .domain_get_job_info = { common_domain_get_job_info },
     .domain_get_job_stats = { common_domain_get_job_stats, VIR_DOMAIN_JOB_STATS_COMPLETED |

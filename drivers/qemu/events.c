@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "drivers/common/emit.h"
+#include "drivers/qemu/disk.h"
+#include "drivers/qemu/events.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/monitor.h"
 #include "drivers/qemu/process.h"
@@ -136,27 +138,11 @@ static int watchdog_action(const char *word)
     return VIR_DOMAIN_EVENT_WATCHDOG_NONE;
 }
 
-/* The disk that QEMU means: by qdev name or path ("/machine/peripheral/virtio-disk0/…"). */
-static const DiskDef *find_disk(const DomainDef *def, const MonEvent *e)
-{
-    DiskDef *d;
-    const char *const words[] = { e->io_error.device, e->io_error.qom_path };
-
-    for (guint i = 0; (d = domain_next(def, DEVICE_DISK, &i));) {
-        const char *alias = d->dev.info.alias;
-        for (unsigned w = 0; alias && w < G_N_ELEMENTS(words); w++) {
-            const char *at = words[w] ? strstr(words[w], alias) : NULL;
-            char after = at ? at[strlen(alias)] : '!';
-            if (at && (after == '\0' || after == '/'))
-                return d;
-        }
-    }
-    return NULL;
-}
-
 static void on_io_error(DomainTurn *t, const MonEvent *e)
 {
-    const DiskDef *d = find_disk(turn_view(t)->live->def, e);
+    const DomainDef *def = turn_view(t)->live->def;
+    const DiskDef *by_path = disk_by_qdev(def, e->io_error.qom_path);
+    const DiskDef *d = by_path ? by_path : disk_by_qdev(def, e->io_error.device);
     const char *action = e->io_error.action;
     int number = g_strcmp0(action, "stop") == 0     ? VIR_DOMAIN_EVENT_IO_ERROR_PAUSE
                  : g_strcmp0(action, "report") == 0 ? VIR_DOMAIN_EVENT_IO_ERROR_REPORT
@@ -237,7 +223,7 @@ static void apply(DomainTurn *t, const MonEvent *e, int pause_reason)
         emit_pm_wakeup(t);
         break;
     case MON_RTC_CHANGE:
-        emit_rtc_change(t, e->rtc.offset);
+        on_rtc_change(t, e);
         break;
     case MON_WATCHDOG:
         emit_watchdog(t, watchdog_action(e->watchdog.action));
@@ -262,8 +248,19 @@ static void apply(DomainTurn *t, const MonEvent *e, int pause_reason)
         emit_balloon_change(t, e->balloon.bytes / 1024);
         break;
     case MON_DEVICE_TRAY_MOVED:
-        emit_tray_change(t, e->tray.alias,
-                         e->tray.open ? VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN : VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE);
+        on_tray(t, e);
+        break;
+    case MON_BLOCK_WRITE_THRESHOLD:
+        on_block_threshold(t, e);
+        break;
+    case MON_MEMORY_FAILURE:
+        on_memory_failure(t, e);
+        break;
+    case MON_MEMORY_DEVICE_SIZE_CHANGE:
+        on_memory_device_size(t, e);
+        break;
+    case MON_GUEST_CRASHLOADED:
+        emit_lifecycle(t, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED);
         break;
     case MON_GUEST_PANICKED:
         on_panic(t, e);
@@ -284,7 +281,8 @@ static bool has_effect(MonEventKind k)
     case MON_WAKEUP: case MON_RTC_CHANGE: case MON_WATCHDOG: case MON_BLOCK_IO_ERROR: case MON_VNC_CONNECTED:
     case MON_SPICE_CONNECTED: case MON_VNC_INITIALIZED: case MON_SPICE_INITIALIZED: case MON_VNC_DISCONNECTED:
     case MON_SPICE_DISCONNECTED: case MON_BALLOON_CHANGE: case MON_DEVICE_TRAY_MOVED: case MON_GUEST_PANICKED:
-    case MON_VSERPORT_CHANGE:
+    case MON_VSERPORT_CHANGE: case MON_BLOCK_WRITE_THRESHOLD: case MON_MEMORY_FAILURE:
+    case MON_MEMORY_DEVICE_SIZE_CHANGE: case MON_GUEST_CRASHLOADED:
         return true;
     default:
         return false;

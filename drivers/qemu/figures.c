@@ -74,12 +74,6 @@ static bool dirty_rate_may_change(const DomainView *v, const Figure *known)
     return !known || known->dirty_rate.status == QMP_DIRTY_RATE_MEASURING;
 }
 
-/* Threads stay as they are while the number of virtual CPUs does. */
-static bool cpus_changed(const DomainView *v, const Figure *known)
-{
-    return !known || known->list->len != v->live->def->vcpus;
-}
-
 static JsonObject *flat_args(const DomainView *v)
 {
     (void)v;
@@ -109,7 +103,6 @@ static const Question questions[_FIGURE_N] = {
     [FIGURE_BALLOON]     = { "qom-get",                 balloon_args, NULL,                has_balloon_stats },
     [FIGURE_IOTHREADS]   = { "query-iothreads",         NULL,         qmp_read_iothreads,  has_iothreads },
     [FIGURE_DIRTY_RATE]  = { "query-dirty-rate",        NULL,         NULL,                dirty_rate_may_change },
-    [FIGURE_CPUS]        = { "query-cpus-fast",         NULL,         qmp_read_cpus_fast,  cpus_changed },
 };
 /* clang-format on */
 

@@ -17,7 +17,6 @@ typedef enum FigureKind {
     FIGURE_BALLOON,
     FIGURE_IOTHREADS, /* list of QmpIothread */
     FIGURE_DIRTY_RATE,
-    FIGURE_CPUS, /* list of QmpCpu */
     _FIGURE_N
 } FigureKind;
 

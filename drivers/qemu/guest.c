@@ -142,6 +142,8 @@ void qemu_status_format(const DriverStatus *base, GString *out)
         : s->makes_nvram ? " starting='yes' makesNvram='yes'"
                          : " starting='yes'",
         monitor, dir);
+    if (s->clock_base_set)
+        g_string_append_printf(out, "    <clock base='%" G_GINT64_FORMAT "'/>\n", s->clock_base);
     threads_format(s->threads, out);
 }
 
@@ -176,6 +178,10 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
     s->fake_reboot = g_strcmp0(xml_attr_get(qemu, "fakeReboot"), "yes") == 0;
     s->monitor_path = g_strdup(path);
     s->lib_dir = g_strdup(lib);
+    const xmlNode *clock = xml_child(modvirt, "clock");
+    const char *base = clock ? xml_attr_get(clock, "base") : NULL;
+    s->clock_base_set = base != NULL;
+    s->clock_base = base ? g_ascii_strtoll(base, NULL, 10) : 0;
     s->threads = threads_parse(modvirt);
     return &s->base;
 }

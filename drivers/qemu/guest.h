@@ -41,6 +41,8 @@ typedef struct QemuStatus {
     char *lib_dir;   /* private directory of this run */
     int64_t started; /* seconds since the epoch */
     bool fake_reboot;
+    bool clock_base_set;
+    int64_t clock_base; /* seconds that a variable clock was ahead when the guest started */
     bool makes_nvram; /* the file of firmware variables is this start's */
     GuestThreads *threads; /* NULL: not known yet */
 } QemuStatus;

@@ -117,6 +117,13 @@ HANDLER_Q(domain_memory_stats);
 HANDLER_T(domain_set_memory_stats_period);
 HANDLER_QN(domain_start_dirty_rate_calc);
 
+/* handlers_peek.c */
+HANDLER_Q(domain_memory_peek);
+HANDLER_Q(domain_block_peek);
+HANDLER_T(domain_set_block_threshold);
+HANDLER_Q(domain_get_launch_security_info);
+HANDLER_QN(domain_graphics_reload);
+
 /* handlers_stats.c */
 HANDLER_C(connect_get_all_domain_stats);
 

@@ -87,17 +87,18 @@ static void write_vcpu(Writer *w)
 {
     params_add_uint(w->out, w->def->vcpus, "vcpu.current");
     params_add_uint(w->out, w->def->vcpus_max, "vcpu.maximum");
-    g_autoptr(Figure) cpus = is_active(w) ? figures_get(w->figures, FIGURE_CPUS) : NULL;
-    for (unsigned i = 0; cpus && i < cpus->list->len; i++) {
-        const QmpCpu *c = &g_array_index(cpus->list, QmpCpu, i);
+    for (unsigned i = 0; is_active(w) && i < threads_count(w->status->threads); i++) {
+        const GuestThread *t = threads_at(w->status->threads, i);
         ProcFigures p;
         ProcWaits waits;
-        params_add_int(w->out, VIR_VCPU_RUNNING, "vcpu.%u.state", c->index);
-        if (procfs_read(w->status->pid, (pid_t)c->thread_id, &p))
-            params_add_ullong(w->out, p.user_ns + p.system_ns, "vcpu.%u.time", c->index);
-        if (procfs_read_waits(w->status->pid, (pid_t)c->thread_id, &waits)) {
-            params_add_ullong(w->out, waits.wait_ns, "vcpu.%u.wait", c->index);
-            params_add_ullong(w->out, waits.delay_ns, "vcpu.%u.delay", c->index);
+        if (t->kind != THREAD_VCPU)
+            continue;
+        params_add_int(w->out, VIR_VCPU_RUNNING, "vcpu.%u.state", t->id);
+        if (procfs_read(w->status->pid, t->tid, &p))
+            params_add_ullong(w->out, p.user_ns + p.system_ns, "vcpu.%u.time", t->id);
+        if (procfs_read_waits(w->status->pid, t->tid, &waits)) {
+            params_add_ullong(w->out, waits.wait_ns, "vcpu.%u.wait", t->id);
+            params_add_ullong(w->out, waits.delay_ns, "vcpu.%u.delay", t->id);
         }
     }
 }
@@ -302,7 +303,7 @@ static const Group groups[] = {
     { VIR_DOMAIN_STATS_STATE,     0,                            write_state,      false },
     { VIR_DOMAIN_STATS_CPU_TOTAL, 0,                            write_cpu,        false },
     { VIR_DOMAIN_STATS_BALLOON,   ASK(BALLOON),                 write_balloon,    false },
-    { VIR_DOMAIN_STATS_VCPU,      ASK(CPUS),                    write_vcpu,       false },
+    { VIR_DOMAIN_STATS_VCPU,      0,                            write_vcpu,       false },
     { VIR_DOMAIN_STATS_INTERFACE, 0,                            write_interfaces, false },
     { VIR_DOMAIN_STATS_BLOCK,     ASK(BLOCK_STATS) | ASK(NODES), write_blocks,    false },
     { VIR_DOMAIN_STATS_PERF,      0,                            write_perf,       false },

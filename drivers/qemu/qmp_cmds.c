@@ -375,20 +375,13 @@ static const QmpCpu no_cpu = { .socket = -1, .die = -1, .core = -1, .thread = -1
 static const ListKind cpu_list = { "query-cpus-fast", cpu_rows, G_N_ELEMENTS(cpu_rows),
                                    sizeof(QmpCpu),    &no_cpu,  cpu_clear };
 
-GArray *qmp_read_cpus_fast(JsonObject *ret, GError **err)
+GArray *qmp_query_cpus_fast(Qmp *q, GError **err)
 {
-    GArray *a = read_list(ret, &cpu_list, err);
+    GArray *a = query_list(q, NULL, &cpu_list, err);
 
     if (a)
         g_array_sort(a, cpu_order);
     return a;
-}
-
-GArray *qmp_query_cpus_fast(Qmp *q, GError **err)
-{
-    g_autoptr(JsonObject) ret = NULL;
-
-    return qmp_call(q, cpu_list.cmd, NULL, &ret, 0, err) ? qmp_read_cpus_fast(ret, err) : NULL;
 }
 
 static const JsonRow iothread_rows[] = {

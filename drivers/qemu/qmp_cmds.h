@@ -83,7 +83,6 @@ typedef struct QmpCpu {
 } QmpCpu;
 /* Lists: g_array_unref() frees the members as well. qmp_read_X() is the second half of qmp_query_X(), for
  * replies that came otherwise (qmp_call_async). */
-GArray *qmp_read_cpus_fast(JsonObject *ret, GError **err);
 GArray *qmp_query_cpus_fast(Qmp *q, GError **err); /* of QmpCpu, by index */
 
 typedef struct QmpIothread {

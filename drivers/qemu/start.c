@@ -129,6 +129,14 @@ static void start_free(Start *s)
     driver_status_unref(&s->status->base);
 }
 
+/* The turn of the start is given up, with all that it changed; why the guest is off is news all the same. */
+static void record_failure(DomainTurn *t, void *unused)
+{
+    (void)unused;
+    if (t && !view_active(turn_view(t)))
+        turn_set_state(t, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_FAILED);
+}
+
 bool start_guest(DomainTurn *t, DomainDef *def, const StartHow *how, GError **err)
 {
     Start s = {
@@ -158,6 +166,8 @@ bool start_guest(DomainTurn *t, DomainDef *def, const StartHow *how, GError **er
         turn_set_status(t, NULL);
         turn_set_id(t, -1);
         turn_set_state(t, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_FAILED);
+        if (!turn_is_new(t))
+            domain_run_turn(turn_domain(t), "record of a failed start", true, record_failure, NULL);
         g_propagate_error(err, g_steal_pointer(&error));
     }
     start_free(&s);
