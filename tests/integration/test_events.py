@@ -129,7 +129,8 @@ class Events(OwnSandbox):
         return path
 
     def tray(self):
-        d = self.start('tray', devices=f"<disk type='file' device='cdrom'><source file='{self.disk('cd.iso')}'/>"
+        # Paused: the firmware resets the drive, which closes its tray without a word.
+        d = self.start('tray', paused=True, devices=f"<disk type='file' device='cdrom'><source file='{self.disk('cd.iso')}'/>"
                        "<target dev='hdc' bus='ide'/><readonly/></disk>")
         alias = 'ide0-1-0'
         virsh('qemu-monitor-command', d.name(), f'{{"execute":"blockdev-open-tray","arguments":{{"id":"{alias}"}}}}')
