@@ -364,6 +364,7 @@ char *qemu_capabilities_xml(GError **err)
     xml_writer_init(&w, out, 1);
     if (!host(&w, err))
         return NULL;
+    qemu_caps_get_all(emulators);
     for (unsigned i = 0; emulators[i]; i += 2) {
         g_autoptr(GError) why = NULL;
         g_autoptr(QemuCaps) caps = qemu_caps_get(emulators[i + 1], &why);

@@ -33,6 +33,7 @@
 #define PROBE_USEC (60 * G_USEC_PER_SEC)
 #define CACHE_FILE_MAX (4 * 1024 * 1024)
 #define CHILD_FD 3
+#define PROBES_MAX 8 /* at a time */
 
 typedef struct Entry {
     QemuCaps *caps; /* NULL: not known yet */
@@ -54,43 +55,86 @@ static bool live_call(void *data, const char *cmd, JsonObject *args, JsonObject 
 
 static const QmpOps no_ops;
 
-static bool probe_pass(QemuCaps *c, const char *accel, bool primary, GError **err)
+/* An emulator that is only asked. Zero: none. */
+typedef struct Probe {
+    QemuLaunch *launch;
+    int monitor;
+} Probe;
+
+static bool probe_start(Probe *p, const char *binary, const char *accel, GError **err)
 {
     static atomic_uint serial;
     g_autofree char *name = g_strdup_printf("probe-%d-%u", (int)getpid(), atomic_fetch_add(&serial, 1));
     g_autofree char *machine = g_strdup_printf("none,accel=%s", accel);
-    const char *argv[] = { c->binary,  "-S",     "-no-user-config", "-nodefaults",
+    const char *argv[] = { binary,     "-S",     "-no-user-config", "-nodefaults",
                            "-display", "none",   "-machine",        machine,
                            "-chardev", "socket,id=probe,fd=3", "-mon", "chardev=probe,mode=control", NULL };
     const char *envp[] = { "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", NULL };
     int s[2];
 
-    QemuLaunch *l = qemu_launch_new_helper(name, err);
-    if (!l)
+    *p = (Probe){ .monitor = -1 };
+    p->launch = qemu_launch_new_helper(name, err);
+    if (!p->launch)
         return false;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) < 0) {
         error_set_errno(err, errno, "cannot make a socket pair");
-        qemu_launch_undo(l);
         return false;
     }
 
-    auto_fd ours = s[0], theirs = s[1];
-    GError *why = NULL;
+    auto_fd theirs = s[1]; /* not kept, so that its end breaks ours */
     SpawnFd pass = { theirs, CHILD_FD };
-    bool ok = qemu_launch_spawn(l, argv, envp, &pass, 1, -1, &why);
-    fd_close(&theirs); /* so that its end breaks ours */
-    Qmp *q = ok ? qmp_open(NULL, fd_take(&ours), 0, now_usec() + PROBE_USEC, &no_ops, NULL, &why) : NULL;
-    CapsSource src = { live_call, q };
-    ok = q && qemu_caps_query(c, &src, primary, &why);
-    qmp_unref(q);
 
-    if (!ok) {
-        qemu_launch_explain(l, &why);
-        g_prefix_error(&why, "cannot ask emulator '%s': ", c->binary);
-        g_propagate_error(err, why);
-    }
-    qemu_launch_undo(l);
+    p->monitor = s[0];
+    return qemu_launch_spawn(p->launch, argv, envp, &pass, 1, -1, err);
+}
+
+static bool probe_ask(Probe *p, QemuCaps *c, bool primary, GError **err)
+{
+    Qmp *q = qmp_open(NULL, fd_take(&p->monitor), 0, now_usec() + PROBE_USEC, &no_ops, NULL, err);
+    CapsSource src = { live_call, q };
+    bool ok = q && qemu_caps_query(c, &src, primary, err);
+
+    qmp_unref(q);
     return ok;
+}
+
+static void probe_end(Probe *p)
+{
+    fd_close(&p->monitor);
+    qemu_launch_undo(p->launch);
+    p->launch = NULL;
+}
+
+/* Once with the best accelerator and, where that is not the emulation, with that, too. An emulator takes a
+ * third of the time to start, so the second starts while the first is asked; on a host without KVM it is
+ * not made. */
+static bool probe_both(QemuCaps *c, GError **err)
+{
+    bool kvm = access("/dev/kvm", R_OK | W_OK) == 0;
+    Probe first = { .monitor = -1 }, second = { .monitor = -1 };
+    GError *why = NULL, *why_second = NULL;
+
+    bool ok = probe_start(&first, c->binary, kvm ? "kvm:tcg" : "tcg", &why);
+    bool started = ok && kvm && probe_start(&second, c->binary, "tcg", &why_second);
+
+    ok = ok && probe_ask(&first, c, true, &why);
+    if (!ok && first.launch)
+        qemu_launch_explain(first.launch, &why);
+    if (ok && qemu_caps_has(c, QEMU_CAP_KVM) && qemu_caps_has(c, QEMU_CAP_TCG)) {
+        ok = started && probe_ask(&second, c, false, &why_second);
+        if (!ok && second.launch)
+            qemu_launch_explain(second.launch, &why_second);
+        if (!ok)
+            why = g_steal_pointer(&why_second);
+    }
+    g_clear_error(&why_second);
+    probe_end(&first);
+    probe_end(&second);
+    if (ok)
+        return true;
+    g_prefix_error(&why, "cannot ask emulator '%s': ", c->binary);
+    g_propagate_error(err, why);
+    return false;
 }
 
 /* What the answer depends on besides the binary. */
@@ -147,9 +191,7 @@ QemuCaps *qemu_caps_probe(const char *binary, GError **err)
     c->binary_mtime = (int64_t)st.st_mtime;
     c->binary_size = (uint64_t)st.st_size;
     c->host_key = host_key();
-    if (!probe_pass(c, access("/dev/kvm", R_OK | W_OK) == 0 ? "kvm:tcg" : "tcg", true, err))
-        return NULL;
-    if (qemu_caps_has(c, QEMU_CAP_KVM) && qemu_caps_has(c, QEMU_CAP_TCG) && !probe_pass(c, "tcg", false, err))
+    if (!probe_both(c, err))
         return NULL;
     if (c->sev)
         sev_limits(c->sev);
@@ -255,6 +297,42 @@ QemuCaps *qemu_caps_get(const char *binary, GError **err)
     pthread_cond_broadcast(&known.changed);
     lock_leave(&known.lock);
     return c;
+}
+
+/* Those that somebody must still be asked about; the threads take one after the other. */
+typedef struct Unknown {
+    GPtrArray *binaries;
+    atomic_uint next;
+} Unknown;
+
+static void *get_unknown(void *data)
+{
+    Unknown *u = data;
+    unsigned i;
+
+    while ((i = atomic_fetch_add(&u->next, 1)) < u->binaries->len)
+        qemu_caps_unref(qemu_caps_get(u->binaries->pdata[i], NULL));
+    return NULL;
+}
+
+void qemu_caps_get_all(char *const *emulators)
+{
+    g_autoptr(GPtrArray) binaries = g_ptr_array_new(), threads = g_ptr_array_new();
+    Unknown u = { .binaries = binaries };
+
+    lock_enter(&known.lock);
+    for (unsigned i = 0; emulators[i]; i += 2)
+        if (!entry_of_locked(emulators[i + 1])->caps && !g_ptr_array_find_with_equal_func(binaries, emulators[i + 1], g_str_equal, NULL))
+            g_ptr_array_add(binaries, emulators[i + 1]);
+    lock_leave(&known.lock);
+    for (unsigned i = 1; i < MIN(binaries->len, MIN(g_get_num_processors(), PROBES_MAX)); i++) {
+        GThread *t = g_thread_try_new("probe", get_unknown, &u, NULL);
+        if (t)
+            g_ptr_array_add(threads, t);
+    }
+    (void)get_unknown(&u);
+    for (unsigned i = 0; i < threads->len; i++)
+        (void)g_thread_join(threads->pdata[i]);
 }
 
 QemuCaps *qemu_caps_peek(const char *binary)

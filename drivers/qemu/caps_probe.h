@@ -12,7 +12,10 @@
 /* Cached or probed; a reference. Blocks for the time of a probe (about a second) when it must;
  * threads that ask for the same binary wait for one probe. Workers only. */
 QemuCaps *qemu_caps_get(const char *binary, GError **err);
-/* The same without ever starting the emulator: NULL when it has not been probed. Any thread. */
+/* Makes all of them known, several at a time; emulators: as qemu_emulators() has them. Errors are those that
+ * qemu_caps_get() will have. */
+void qemu_caps_get_all(char *const *emulators);
+/* As qemu_caps_get() without ever starting the emulator: NULL when it has not been probed. Any thread. */
 QemuCaps *qemu_caps_peek(const char *binary);
 /* Probes now, no cache. */
 QemuCaps *qemu_caps_probe(const char *binary, GError **err);
