@@ -13,11 +13,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -41,7 +43,8 @@ typedef struct Plan {
     SpawnFd fds[FDS_MAX + 3]; /* sorted by target; includes 0, 1, 2 */
     unsigned n_fds;
     int park;                 /* descriptors below this are targets */
-    bool new_session;
+    bool new_session, no_caps;
+    const SpawnUser *user;
     int64_t memlock;
     /* result */
     const char *failed;       /* what did; NULL: exec went well */
@@ -96,6 +99,26 @@ static NO_SANITIZE void signals_to_default(void)
     (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, NULL, 8);
 }
 
+enum { CAPABILITIES = 64 };
+
+static NO_SANITIZE bool change_identity(const Plan *p)
+{
+    /* What execve() would give root comes from the bounding set. */
+    for (unsigned cap = 0; p->no_caps && cap < CAPABILITIES; cap++)
+        (void)syscall(SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0); /* not there, or not ours to drop */
+    if (p->user &&
+        (syscall(SYS_setgroups, p->user->n_groups, p->user->groups) < 0 ||
+         syscall(SYS_setresgid, p->user->gid, p->user->gid, p->user->gid) < 0 ||
+         syscall(SYS_setresuid, p->user->uid, p->user->uid, p->user->uid) < 0))
+        return false;
+    if (p->no_caps) {
+        struct { uint32_t version; int pid; } head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+        struct { uint32_t effective, permitted, inheritable; } none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+        return syscall(SYS_capset, &head, none) == 0;
+    }
+    return true;
+}
+
 static NO_SANITIZE int spawn_child(void *data)
 {
     Plan *p = data;
@@ -114,6 +137,9 @@ static NO_SANITIZE int spawn_child(void *data)
         goto fail; /* one exit, nothing to clean */
     p->failed = "pass descriptors";
     if (!place_fds(p))
+        goto fail;
+    p->failed = "change user";
+    if (!change_identity(p))
         goto fail;
     p->failed = "execute";
     syscall(SYS_execve, p->argv[0], p->argv, p->envp);
@@ -176,7 +202,7 @@ static bool clone_child(Plan *p, PidRef *ret, GError **err)
     char *stack =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     sigset_t all, before;
-    int pidfd = -1, errnum;
+    int pidfd = -1, errnum, dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
     pid_t pid;
 
     if (stack == MAP_FAILED) {
@@ -189,6 +215,9 @@ static bool clone_child(Plan *p, PidRef *ret, GError **err)
     pid = clone(spawn_child, stack + size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, p, &pidfd);
     errnum = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    /* A child that changes its user marks the memory that it shares with us as secret. */
+    if (p->user || p->no_caps)
+        (void)prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);
     munmap(stack, size);
     if (pid < 0) {
         error_set_errno(err, errnum, "cannot start '%s'", p->argv[0]);
@@ -234,6 +263,8 @@ static bool start(const Spawn *s, PidRef *ret, GError **err)
     p->cwd = s->cwd ? s->cwd : "/";
     p->new_session = s->new_session;
     p->memlock = s->memlock;
+    p->user = s->user;
+    p->no_caps = s->no_caps;
     return plan_fds(p, s, null_fd, err) && clone_child(p, ret, err);
 }
 

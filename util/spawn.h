@@ -8,6 +8,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "util/pidref.h"
 
@@ -16,6 +17,14 @@ typedef struct SpawnFd {
     int target; /* number in the child */
 } SpawnFd;
 
+/* Another user than ours. */
+typedef struct SpawnUser {
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups; /* all of them */
+    unsigned n_groups;
+} SpawnUser;
+
 typedef struct Spawn {
     const char *const *argv; /* NULL-terminated; argv[0] is an absolute path */
     const char *const *envp; /* NULL: a minimal one (PATH, LC_ALL=C, HOME) */
@@ -23,6 +32,8 @@ typedef struct Spawn {
     int in, out, err;        /* -1: /dev/null */
     const SpawnFd *fds;
     unsigned n_fds;
+    const SpawnUser *user; /* NULL: ours */
+    bool no_caps;     /* without capabilities, and no way to get any, even for root */
     bool new_session; /* setsid() */
     int64_t memlock;  /* RLIMIT_MEMLOCK in bytes, -1: leave; EPERM is ignored */
     bool keep_zombie; /* the caller reaps with waitid(); otherwise spawn_reap() does */

@@ -14,6 +14,7 @@
 #include "drivers/qemu/host_cpu.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/paths.h"
 #include "util/uuid.h"
 #include "util/xml.h"
 
@@ -223,7 +224,7 @@ static void caches(XmlWriter *w, const HostTopology *t)
     xml_close(w);
 }
 
-/* No labels of our own; the traditional model is told with the user that guests run as. */
+/* No labels of the kernel; the traditional model is told with the user that guests run as. */
 static void security(XmlWriter *w)
 {
     static const char *const types[] = { "kvm", "qemu" };
@@ -232,13 +233,15 @@ static void security(XmlWriter *w)
     xml_element(w, "model", "none");
     xml_element(w, "doi", "0");
     xml_close(w);
+    if (paths()->session)
+        return; /* it runs guests as its own user, always */
     xml_open(w, "secmodel");
     xml_element(w, "model", "dac");
     xml_element(w, "doi", "0");
     for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
         xml_open(w, "baselabel");
         xml_attr(w, "type", types[i]);
-        xml_textf(w, "+%u:+%u", (unsigned)geteuid(), (unsigned)getegid());
+        xml_textf(w, "+%u:+%u", (unsigned)host_guest_uid(), (unsigned)host_guest_gid());
         xml_close(w);
     }
     xml_close(w);

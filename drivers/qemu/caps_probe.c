@@ -85,7 +85,9 @@ static bool probe_start(Probe *p, const char *binary, const char *accel, GError 
     SpawnFd pass = { theirs, CHILD_FD };
 
     p->monitor = s[0];
-    return qemu_launch_spawn(p->launch, argv, envp, &pass, 1, -1, err);
+    return qemu_launch_spawn(
+        p->launch, &(Spawn){ .argv = argv, .envp = envp, .fds = &pass, .n_fds = 1, .memlock = -1 },
+        err);
 }
 
 static bool probe_ask(Probe *p, QemuCaps *c, bool primary, GError **err)

@@ -4,8 +4,12 @@
 #include "drivers/qemu/config.h"
 
 #include <stddef.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "drivers/qemu/access.h"
 #include "util/conffile.h"
+#include "util/error.h"
 #include "util/log.h"
 #include "util/paths.h"
 
@@ -56,11 +60,11 @@ static const ConfFileKey keys[] = {
     KEY(remote_websocket_port_min, CONFFILE_INT, "not yet"),
     KEY(remote_websocket_port_max, CONFFILE_INT, "not yet"),
     KEY(security_driver, CONFFILE_STRING, ""),
-    KEY(security_default_confined, CONFFILE_BOOL, "not yet"),
-    KEY(security_require_confined, CONFFILE_BOOL, "not yet"),
-    KEY(user, CONFFILE_STRING, "not yet"),
-    KEY(group, CONFFILE_STRING, "not yet"),
-    KEY(dynamic_ownership, CONFFILE_BOOL, "not yet"),
+    KEY(security_default_confined, CONFFILE_BOOL, ""),
+    KEY(security_require_confined, CONFFILE_BOOL, ""),
+    KEY(user, CONFFILE_STRING, ""),
+    KEY(group, CONFFILE_STRING, ""),
+    KEY(dynamic_ownership, CONFFILE_BOOL, ""),
     KEY(remember_owner, CONFFILE_BOOL, ""),
     KEY(cgroup_controllers, CONFFILE_STRING_LIST, ""),
     KEY(cgroup_device_acl, CONFFILE_STRING_LIST, "not yet"),
@@ -104,7 +108,7 @@ static const ConfFileKey keys[] = {
     KEY(memory_backing_dir, CONFFILE_STRING, ""),
     KEY(swtpm_user, CONFFILE_STRING, "not yet"),
     KEY(swtpm_group, CONFFILE_STRING, "not yet"),
-    KEY(clear_emulator_capabilities, CONFFILE_BOOL, "not yet"),
+    KEY(clear_emulator_capabilities, CONFFILE_BOOL, ""),
     KEY(capability_filters, CONFFILE_STRING_LIST, "not yet"),
 };
 /* clang-format on */
@@ -122,6 +126,7 @@ static void set_defaults(QemuConfig *c)
     c->security_default_confined = true;
     c->dynamic_ownership = true;
     c->remember_owner = true;
+    c->clear_emulator_capabilities = true;
     c->seccomp_sandbox = -1;
     c->log_timestamp = true;
     c->keepalive_interval = 5;
@@ -158,6 +163,33 @@ QemuConfig *qemu_config_new(void)
     return c;
 }
 
+/* Who runs guests when nobody said: the account that distributions make for it; in a scratch root, where
+ * directories are whoever made them's, the daemon's own user. */
+static bool resolve_user(QemuConfig *c, GError **err)
+{
+    static const char account[] = "libvirt-qemu";
+    bool ours = paths()->session || paths()->root;
+
+    c->uid = geteuid();
+    c->gid = getegid();
+    if (paths()->session)
+        return true; /* it can run them as nobody else */
+    if (!ours && !c->user && creds_parse_user(account, &c->uid, NULL))
+        (void)creds_parse_group(account, &c->gid, NULL);
+    return (!c->user || !*c->user || creds_parse_user(c->user, &c->uid, err)) &&
+           (!c->group || !*c->group || creds_parse_group(c->group, &c->gid, err));
+}
+
+/* Only what a kernel of this host and we have. */
+static bool check_security_driver(const QemuConfig *c, GError **err)
+{
+    if (!c->security_driver || !*c->security_driver || strcmp(c->security_driver, "none") == 0 ||
+        strcmp(c->security_driver, "dac") == 0)
+        return true;
+    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "security_driver: '%s' is not supported; 'none' is", c->security_driver);
+    return false;
+}
+
 QemuConfig *qemu_config_load(GError **err)
 {
     g_autofree char *path = g_build_filename(paths()->etc, "qemu.conf", NULL);
@@ -165,6 +197,10 @@ QemuConfig *qemu_config_load(GError **err)
 
     if (!conffile_load(path, keys, G_N_ELEMENTS(keys), c, err))
         return NULL;
+    if (!resolve_user(c, err) || !check_security_driver(c, err)) {
+        g_prefix_error(err, "%s: ", path);
+        return NULL;
+    }
     for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++)
         if (*keys[i].doc && asks_for_something(&keys[i], c, defaults))
             log_warn("%s: '%s' is not supported yet and has no effect", path, keys[i].name);

@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "drivers/qemu/cmdline.h"
 
@@ -60,6 +61,8 @@ typedef struct QemuConfig {
     bool security_require_confined;
     char *user;
     char *group;
+    uid_t uid; /* of both; whom guests run as */
+    gid_t gid;
     bool dynamic_ownership;
     bool remember_owner;
     char **cgroup_controllers;

@@ -7,7 +7,9 @@
 #define LOG_SOURCE "qemu.driver"
 #include "drivers/qemu/driver.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "drivers/common/job.h"
 #include "drivers/common/store.h"
@@ -140,6 +142,19 @@ void qemu_policy_data_clear(QemuPolicyData *p)
 
 /* Life of the driver ------------------------------------------------------------------------------ */
 
+/* Guests' emulators make files there. */
+static bool make_guest_dir(const char *path, unsigned mode, GError **err)
+{
+    const QemuConfig *c = qemu.config;
+
+    if (!path_make_dir(path, mode, err))
+        return false;
+    if (paths()->session || (c->uid == geteuid() && c->gid == getegid()) || chown(path, c->uid, c->gid) == 0)
+        return true;
+    error_set_errno(err, errno, "unable to set ownership of '%s' to %u:%u", path, (unsigned)c->uid, (unsigned)c->gid);
+    return false;
+}
+
 static bool make_dirs(GError **err)
 {
     static const char *const below[] = { "channel", "channel/target", "dump", "nvram", "ram", "save", "snapshot" };
@@ -148,12 +163,12 @@ static bool make_dirs(GError **err)
 
     qemu.lib = g_build_filename(paths()->lib, "qemu", NULL);
     qemu.run = g_build_filename(paths()->run, "qemu", NULL);
-    if (!path_make_dir(qemu.lib, 0751, err) || !path_make_dir(qemu.run, 0755, err) || !path_make_dir(log, 0700, err) ||
+    if (!make_guest_dir(qemu.lib, 0751, err) || !path_make_dir(qemu.run, 0755, err) || !path_make_dir(log, 0700, err) ||
         !path_make_dir(cache, 0750, err))
         return false;
     for (unsigned i = 0; i < G_N_ELEMENTS(below); i++) {
         g_autofree char *dir = g_build_filename(qemu.lib, below[i], NULL);
-        if (!path_make_dir(dir, 0750, err))
+        if (!make_guest_dir(dir, 0750, err))
             return false;
     }
     return true;
@@ -168,6 +183,7 @@ static bool driver_init(const DriverContext *ctx, GError **err)
     qemu.config = qemu_config_load(err);
     if (!qemu.config || !make_dirs(err))
         return false;
+    host_set_guest_user(qemu.config->uid, qemu.config->gid);
     qemu.policy = qemu_policy_data(qemu.config);
     guest_cgroups_init(qemu.config);
     qemu.stored_policy = qemu.policy;

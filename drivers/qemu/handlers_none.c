@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Things that no guest of this driver has yet, because the calls that make them are not supported:
- * saved images, snapshots, checkpoints, security labels, messages. Clients ask for them on
+ * saved images, snapshots, checkpoints, messages. Clients ask for them on
  * their way to other things (undefine, dominfo), and "there are none" is the true answer. Inline.
  */
 #include "drivers/qemu/handlers.h"
@@ -24,12 +24,3 @@ NONE(domain_has_current_snapshot)
 NONE(domain_list_all_checkpoints)
 NONE(domain_has_managed_save_image)
 NONE(domain_get_messages)
-NONE(domain_get_security_label_list)
-
-ANSWER(domain_get_security_label)
-{
-    (void)c, (void)v, (void)a, (void)err;
-    r->label.label_val = g_strdup("");
-    r->label.label_len = 1; /* the terminating NUL travels */
-    return true;
-}

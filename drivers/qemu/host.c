@@ -269,6 +269,22 @@ void host_set_uuid(const uint8_t *uuid)
     configured_uuid = uuid;
 }
 
+static struct {
+    bool set;
+    uid_t uid;
+    gid_t gid;
+} guest_user;
+
+void host_set_guest_user(uid_t uid, gid_t gid)
+{
+    guest_user.set = true;
+    guest_user.uid = uid;
+    guest_user.gid = gid;
+}
+
+uid_t host_guest_uid(void) { return guest_user.set ? guest_user.uid : geteuid(); }
+gid_t host_guest_gid(void) { return guest_user.set ? guest_user.gid : getegid(); }
+
 bool host_uuid(uint8_t ret[16], GError **err)
 {
     static const char *const firmware[] = { "/sys/devices/virtual/dmi/id/product_uuid", "/sys/class/dmi/id/product_uuid" };

@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 typedef struct HostCpu {
     unsigned id;
@@ -84,6 +85,10 @@ bool host_free_pages(int cell, unsigned size_kib, uint64_t *ret, GError **err);
 char *host_hostname(GError **err);
 /* The configuration's word on the host's UUID, 16 bytes that stay; before any other thread. */
 void host_set_uuid(const uint8_t *uuid);
+/* Whom guests run as; before any other thread. Without it: the daemon's own user. */
+void host_set_guest_user(uid_t uid, gid_t gid);
+uid_t host_guest_uid(void);
+gid_t host_guest_gid(void);
 /* The host's UUID: the configured one, else the firmware's, else one kept in LIB/host-uuid… of this installation. */
 bool host_uuid(uint8_t ret[16], GError **err);
 /* <sysinfo type='smbios'> document from the firmware's tables. VIR_ERR_CONFIG_UNSUPPORTED: this host has none,

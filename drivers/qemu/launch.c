@@ -291,28 +291,23 @@ static bool pid_file_write(QemuLaunch *l, GError **err)
     return true;
 }
 
-bool qemu_launch_spawn(QemuLaunch *l, const char *const *argv, const char *const *envp,
-                       const SpawnFd *fds, unsigned n_fds, int64_t memlock, GError **err)
+bool qemu_launch_spawn(QemuLaunch *l, const Spawn *spawn, GError **err)
 {
     g_autoptr(GPtrArray) env = g_ptr_array_new();
     g_autofree char *cookie = g_strconcat(COOKIE_ENV, l->cookie, NULL);
+    Spawn s = *spawn;
 
-    for (const char *const *e = envp; e && *e; e++)
+    for (const char *const *e = spawn->envp; e && *e; e++)
         g_ptr_array_add(env, (char *)*e);
     g_ptr_array_add(env, cookie);
     g_ptr_array_add(env, NULL);
     if (l->pid_path)
-        log_command(l, argv, envp);
+        log_command(l, spawn->argv, spawn->envp);
 
-    Spawn s = { .argv = argv,
-                .envp = (const char *const *)env->pdata,
-                .in = -1,
-                .out = l->log,
-                .err = l->log,
-                .fds = fds,
-                .n_fds = n_fds,
-                .new_session = true,
-                .memlock = memlock };
+    s.envp = (const char *const *)env->pdata;
+    s.in = -1;
+    s.out = s.err = l->log;
+    s.new_session = true;
     bool ok = spawn_start(&s, &l->pid, err);
     fd_close(&l->monitor);
     return ok && (!l->pid_path || pid_file_write(l, err));

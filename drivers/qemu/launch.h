@@ -40,10 +40,10 @@ int qemu_launch_monitor_fd(const QemuLaunch *l);
  * qemu_launch_new(). */
 int qemu_launch_log_fd(const QemuLaunch *l);
 
-/* argv, envp: NULL-terminated ("NAME=value"; our cookie is added). fds are copied into the child and
- * stay the caller's. memlock: bytes, -1: leave. Fails when it cannot be executed. */
-bool qemu_launch_spawn(QemuLaunch *l, const char *const *argv, const char *const *envp,
-                       const SpawnFd *fds, unsigned n_fds, int64_t memlock, GError **err);
+/* spawn: argv, envp ("NAME=value"; our cookie is added), descriptors, user and limits; input, output and
+ * session are the launcher's. fds are copied into the child and stay the caller's. Fails when it
+ * cannot be executed. */
+bool qemu_launch_spawn(QemuLaunch *l, const Spawn *spawn, GError **err);
 /* Valid after spawn; l's. */
 const PidRef *qemu_launch_pid(const QemuLaunch *l);
 /* Connects and waits for the monitor. When the emulator ended instead, the error is its last words:

@@ -32,11 +32,14 @@ static bool start_record(Start *s, GError **err)
 /* clang-format off */
 const StartStep start_steps[] = {
     { "definition", start_definition },
+    { "images", start_images },
+    { "devices", start_devices },
     { "record", start_record }, /* ended by start_guest(): last of all */
     { "directories", start_directories, start_undo_directories },
-    { "images", start_images, start_undo_images },
+    { "firmware variables", start_nvram, start_undo_nvram },
     { "display ports", start_ports, start_undo_ports, start_ports_again },
     { "command line", start_command_line, start_undo_command_line },
+    { "labels", start_labels, start_undo_labels },
     { "control group", start_cgroup, start_undo_cgroup, .check = start_check_cgroup },
     { "launch", start_launch, start_undo_launch },
     { "placement", start_placement },

@@ -86,8 +86,11 @@ void start_again(const Run *r);
 bool start_definition(Start *s, GError **err);
 bool start_directories(Start *s, GError **err);
 void start_undo_directories(const Run *r);
+char *start_memory_dir(const char *domain, int id);
 bool start_images(Start *s, GError **err);
-void start_undo_images(const Run *r);
+bool start_devices(Start *s, GError **err);
+bool start_nvram(Start *s, GError **err);
+void start_undo_nvram(const Run *r);
 bool start_ports(Start *s, GError **err);
 void start_undo_ports(const Run *r);
 void start_ports_again(const Run *r);
@@ -95,6 +98,9 @@ bool start_command_line(Start *s, GError **err);
 void start_undo_command_line(const Run *r);
 bool start_launch(Start *s, GError **err);
 void start_undo_launch(const Run *r);
+/* security.c */
+bool start_labels(Start *s, GError **err);
+void start_undo_labels(const Run *r);
 /* start_monitor.c */
 bool start_monitor(Start *s, GError **err);
 bool start_set_up(Start *s, GError **err);

@@ -14,8 +14,10 @@
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/firmware.h"
+#include "drivers/qemu/image_chain.h"
 #include "drivers/qemu/memlock.h"
 #include "drivers/qemu/prepare.h"
+#include "drivers/qemu/security.h"
 #include "drivers/qemu/start.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -24,8 +26,6 @@
 
 bool start_definition(Start *s, GError **err)
 {
-    g_autofree char *channels = g_build_filename(qemu.lib, "channel", "target", NULL);
-
     if (!s->def->emulator) {
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
                   "no emulator is installed for guests of architecture '%s'",
@@ -36,6 +36,13 @@ bool start_definition(Start *s, GError **err)
     if (!s->caps)
         return false;
     s->status->id = registry_next_id();
+    return security_choose(s->def, err);
+}
+
+bool start_devices(Start *s, GError **err)
+{
+    g_autofree char *channels = g_build_filename(qemu.lib, "channel", "target", NULL);
+
     QemuRun run = { .id = s->status->id,
                     .resumes = s->how->load,
                     .channel_dir = channels,
@@ -64,18 +71,28 @@ static bool write_master_key(const char *dir, GError **err)
     return true;
 }
 
-bool start_directories(Start *s, GError **err)
+/* Where the emulator puts memory that others may map. */
+char *start_memory_dir(const char *domain, int id)
 {
-    return path_make_dir(s->status->lib_dir, 0750, err) &&
-           write_master_key(s->status->lib_dir, err) &&
-           qemu_launch_listen(s->launch, s->status->monitor_path, err);
+    g_autofree char *name = qemu_short_name(id, domain);
+    return g_build_filename(qemu.config->memory_backing_dir, name, NULL);
 }
 
-/* A run's directory holds plain files and sockets only. */
-void start_undo_directories(const Run *r)
+bool start_directories(Start *s, GError **err)
 {
-    const char *path = r->status->lib_dir, *name;
+    g_autofree char *memory = start_memory_dir(s->def->name, s->status->id);
+
+    return path_make_dir(s->status->lib_dir, 0750, err) &&
+           write_master_key(s->status->lib_dir, err) &&
+           qemu_launch_listen(s->launch, s->status->monitor_path, err) &&
+           path_make_dir(memory, 0750, err);
+}
+
+/* A run's directories hold plain files and sockets only. */
+static void remove_dir(const char *path)
+{
     g_autoptr(GDir) d = g_dir_open(path, 0, NULL);
+    const char *name;
 
     while (d && (name = g_dir_read_name(d))) {
         g_autofree char *file = g_build_filename(path, name, NULL);
@@ -85,15 +102,37 @@ void start_undo_directories(const Run *r)
         log_warn("cannot remove '%s': %s", path, g_strerror(errno));
 }
 
+void start_undo_directories(const Run *r)
+{
+    g_autofree char *memory = start_memory_dir(r->name, r->id);
+
+    remove_dir(r->status->lib_dir);
+    remove_dir(memory);
+}
+
 /* Images --------------------------------------------------------------------------------------- */
 
 bool start_images(Start *s, GError **err)
+{
+    g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(g_free);
+    Creds creds;
+
+    security_creds(s->def, &creds);
+    if (!images_resolve(s->def, &creds, s->how->load, dropped, err))
+        return false;
+    for (unsigned i = 0; i < dropped->len; i++)
+        log_warn("'%s' starts without its missing disk '%s', as its startup policy allows",
+                 s->def->name, (char *)dropped->pdata[i]);
+    return true;
+}
+
+bool start_nvram(Start *s, GError **err)
 {
     return qemu_firmware_make_nvram(s->def, err);
 }
 
 /* The variables of a guest that never ran are its template's; another start makes them again. */
-void start_undo_images(const Run *r)
+void start_undo_nvram(const Run *r)
 {
     if (r->status->starting && r->status->makes_nvram && r->def->os.nvram && r->def->os.nvram->path)
         (void)unlink(r->def->os.nvram->path); /* it may not have come to it */
@@ -157,11 +196,18 @@ void start_undo_command_line(const Run *r)
 bool start_launch(Start *s, GError **err)
 {
     uint64_t lock = qemu_memlock_limit(s->def);
+    Creds creds;
 
-    if (!qemu_launch_spawn(s->launch, (const char *const *)s->argv->pdata,
-                           (const char *const *)s->env->pdata,
-                           (const SpawnFd *)(void *)s->res.fds->data, s->res.fds->len,
-                           lock ? (int64_t)lock : -1, err))
+    security_creds(s->def, &creds);
+    SpawnUser user = { creds.uid, creds.gid, creds.groups, creds.n_groups };
+    Spawn spawn = { .argv = (const char *const *)s->argv->pdata,
+                    .envp = (const char *const *)s->env->pdata,
+                    .fds = (const SpawnFd *)(void *)s->res.fds->data,
+                    .n_fds = s->res.fds->len,
+                    .user = creds.self ? NULL : &user,
+                    .no_caps = !paths()->session && qemu.config->clear_emulator_capabilities,
+                    .memlock = lock ? (int64_t)lock : -1 };
+    if (!qemu_launch_spawn(s->launch, &spawn, err))
         return false;
     resources_close_fds(&s->res);
 

@@ -94,7 +94,8 @@ static QemuLaunch *begin(const char *extra, const char *value, GError **err)
 
     assert(l && qemu_launch_listen(l, monitor_path, err) && exists(paths()->run, "guest.starting"));
     SpawnFd fds[] = { { qemu_launch_monitor_fd(l), 9 } };
-    bool ok = qemu_launch_spawn(l, argv, envp, fds, 1, -1, err);
+    bool ok = qemu_launch_spawn(
+        l, &(Spawn){ .argv = argv, .envp = envp, .fds = fds, .n_fds = 1, .memlock = -1 }, err);
     assert(ok);
     return l;
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The image files of a guest as they are on this host: whether they are there, and what lies below. */
+#pragma once
+
+#include "conf/domain.h"
+#include "drivers/qemu/access.h"
+
+/* Fills in the layers below each disk's image that the document leaves open, from the images' own
+ * headers, and sees that every one can be reached. A medium with a startup policy that allows it is
+ * left out when it is missing; dropped (DiskDef targets, owned strings) names them. resumes: a guest that
+ * ran before. Blocks. */
+bool images_resolve(DomainDef *d, const Creds *as, bool resumes, GPtrArray *dropped, GError **err);
+/* One disk; for media and disks that come while the guest runs. */
+bool images_resolve_disk(DiskDef *disk, const Creds *as, GError **err);
+/* Can they be used as they are now? mode of the top image by its disk. */
+bool images_usable(const DomainDef *d, const Creds *as, GError **err);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * As whom a guest's emulator runs and whose its files are meanwhile: the traditional permissions ("dac").
+ * Models of the kernel (SELinux, AppArmor) are not served; a document that asks for one is refused. An
+ * unprivileged daemon has no model at all: its guests run as its user.
+ */
+#pragma once
+
+#include "conf/domain.h"
+#include "drivers/qemu/access.h"
+#include "drivers/qemu/start.h"
+
+/* Settles the labels of the live definition of a guest that starts: checks those that are given, adds the
+ * one that is not. */
+bool security_choose(DomainDef *d, GError **err);
+/* The model "dac" in a live definition; NULL: the daemon is unprivileged. */
+const SeclabelDef *security_label(const DomainDef *live);
+/* Whom the emulator of this live definition runs as. */
+void security_creds(const DomainDef *live, Creds *ret);
+
+/* Lends one more file to a running guest and takes it back (owner.h), as the definition's label has it.
+ * labels: DeviceSeclabel of the device, or NULL. */
+bool security_lend(const DomainDef *live, const char *path, const GPtrArray *labels, GError **err);
+void security_return(const DomainDef *live, const char *path);
+/* All files of a device. For hotplug; after a failed lend nothing is lent. */
+bool security_lend_device(const DomainDef *live, const Device *dev, GError **err);
+void security_return_device(const DomainDef *live, const Device *dev);
