@@ -12,6 +12,21 @@ bool call_cancelled(const Call *c) { return atomic_load(&c->cancelled); }
 int64_t call_uid(const Call *c) { return c->identity && c->identity->has_unix ? (int64_t)c->identity->uid : -1; }
 void call_share_turn(Call *c) { turnqueue_share(c->oc->queue(c->object), &c->waiter); }
 void call_set_waiting(Call *c, const char *what) { atomic_store(&c->waiting, what); }
+
+void call_wait_begin(Call *c, const char *what)
+{
+    if (c->proc->job == JOB_QUERY)
+        dispatch_leave_queue(c);
+    call_set_waiting(c, what);
+    pool_wait_begin();
+}
+
+void call_wait_end(Call *c)
+{
+    pool_wait_end();
+    call_set_waiting(c, NULL);
+}
+
 Client *call_client(const Call *c) { return c->cs->client; }
 Dispatcher *call_dispatcher(const Call *c) { return c->d; }
 uint64_t call_client_id(const Call *c) { return c->cs->client->id; }

@@ -27,6 +27,11 @@ void call_share_turn(Call *c);
 /* What the call waits for, shown in the call table; a static string, NULL: nothing. */
 void call_set_waiting(Call *c, const char *what);
 
+/* Around a wait for something outside that may be long and is nobody else's affair (a guest's agent). A
+ * query gives up its share of the turn for good; its view stays as it is. The worker does not count. */
+void call_wait_begin(Call *c, const char *what);
+void call_wait_end(Call *c);
+
 /* Fd i that came with the call; ownership moves to the caller; -1 when there is none. */
 int call_take_fd(Call *c, unsigned i);
 /* Sends fd (ownership moves) with the reply. */

@@ -130,6 +130,9 @@ struct Call {
     bool suppress_reply;
 };
 
+/* dispatch_call.c; gives the turn back when the call holds one. The thread that runs the call. */
+void dispatch_leave_queue(Call *c);
+
 static inline ClientState *client_state(const Client *c) { return c->data; }
 
 /* dispatch.c */

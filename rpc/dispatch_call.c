@@ -363,7 +363,7 @@ static void call_step_enter(Call *c)
     call_step_run(c);
 }
 
-static void leave_queue(Call *c)
+void dispatch_leave_queue(Call *c)
 {
     if (c->waiter.granted_)
         turnqueue_leave(c->oc->queue(c->object), &c->waiter);
@@ -380,7 +380,7 @@ static void call_step_run(void *data)
 
     set_log_context(c);
     if (call_cancelled(c) && !c->interrupted) {
-        leave_queue(c);
+        dispatch_leave_queue(c);
         error_set(&error, VIR_ERR_OPERATION_ABORTED, "%s was cancelled before it began", p->name);
         call_fail(c, error);
         return;
@@ -388,7 +388,7 @@ static void call_step_run(void *data)
     if (c->object) {
         cap = c->oc->begin(c->object, c, p->job, p->bits & PROC_ACTIVE, &error);
         if (!cap) {
-            leave_queue(c);
+            dispatch_leave_queue(c);
             call_fail(c, error);
             return;
         }
@@ -403,7 +403,7 @@ static void call_step_run(void *data)
             ok = false;
             error = end_error;
         }
-        leave_queue(c);
+        dispatch_leave_queue(c);
     }
     if (c->must_wait && c->inline_) { /* it only looked, so it may be run again */
         g_clear_error(&error);

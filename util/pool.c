@@ -4,6 +4,10 @@
  * both, priority first; reserved ones take priority jobs only. So however many ordinary jobs hang,
  * a priority job still finds a thread.
  *
+ * A worker that waits for something outside (pool_wait_begin()) is aside: it is not counted against the
+ * maximum, up to ASIDE_MAX of them. When it comes back there may be one too many; then the next one that
+ * finishes its job leaves.
+ *
  * Invariant, kept by spawn_needed() after each push: as long as there are more jobs waiting than
  * idle workers that may take them, the number of workers is at its limit. Any thread may call
  * everything but pool_free(), which belongs to the owner, after the last push.
@@ -21,7 +25,7 @@
 #include "util/lock.h"
 #include "util/log.h"
 
-enum { IDLE_SECONDS = 60, WORKERS_MAX = 10000 };
+enum { IDLE_SECONDS = 60, WORKERS_MAX = 10000, ASIDE_MAX = 2000 };
 
 typedef struct Job {
     struct Job *next;
@@ -38,8 +42,10 @@ typedef struct Worker {
     struct Worker *next; /* in Pool.left */
     Pool *pool;
     pthread_t thread;
-    bool reserved;
+    bool reserved, aside;
 } Worker;
+
+static _Thread_local Worker *own; /* NULL: no worker */
 
 struct Pool {
     char *name;
@@ -48,6 +54,7 @@ struct Pool {
     Queue jobs, prio_jobs;
     unsigned min, max, prio;        /* limits */
     unsigned n, n_reserved;         /* workers */
+    unsigned aside;                 /* of n */
     unsigned idle, idle_reserved;
     Worker *left;                   /* ended, to be joined */
     bool stopping;
@@ -92,7 +99,7 @@ static bool too_many_locked(const Pool *p, const Worker *w, bool idle_for_long)
 {
     if (w->reserved)
         return idle_for_long || p->n_reserved > p->prio;
-    return p->n > (idle_for_long ? p->min : p->max);
+    return p->n - p->aside > (idle_for_long ? p->min : p->max);
 }
 
 static void *worker_main(void *data)
@@ -103,6 +110,7 @@ static void *worker_main(void *data)
     unsigned *idle = w->reserved ? &p->idle_reserved : &p->idle;
     bool idle_for_long = false;
 
+    own = w;
     lock_enter(&p->lock);
     for (;;) {
         Job *j = NULL;
@@ -191,7 +199,7 @@ static bool spawn_needed_locked(Pool *p)
     join_left_locked(p);
     if (waiting <= p->idle)
         return true;
-    if (p->n < p->max)
+    if (p->n - p->aside < p->max)
         return spawn_locked(p, false);
     if (p->prio_jobs.n > p->idle_reserved && p->n_reserved < p->prio)
         return spawn_locked(p, true);
@@ -268,6 +276,32 @@ void pool_push(Pool *p, void (*fn)(void *data), void *data, bool priority)
 
     if (!made)
         log_warn("pool %s: cannot start another worker, %u are there", p->name, workers);
+}
+
+void pool_wait_begin(void)
+{
+    Worker *w = own;
+
+    if (!w || w->reserved)
+        return;
+    LOCK_SCOPE(&w->pool->lock);
+    g_assert(!w->aside);
+    if (w->pool->aside == ASIDE_MAX)
+        return;
+    w->aside = true;
+    w->pool->aside++;
+    (void)spawn_needed_locked(w->pool); /* for what waits because all workers were busy */
+}
+
+void pool_wait_end(void)
+{
+    Worker *w = own;
+
+    if (!w || !w->aside)
+        return;
+    LOCK_SCOPE(&w->pool->lock);
+    w->aside = false;
+    w->pool->aside--;
 }
 
 bool pool_wait_idle(Pool *p, uint64_t usec)

@@ -20,6 +20,10 @@ Pool *pool_new(const char *name, unsigned min, unsigned max, unsigned prio);
 Pool *pool_free(Pool *p);
 /* Any thread. */
 void pool_push(Pool *p, void (*fn)(void *data), void *data, bool priority);
+/* A job that is about to wait for something outside, and not for other jobs: meanwhile its worker does not
+ * count against the maximum. On the job's own thread, in pairs; on other threads they do nothing. */
+void pool_wait_begin(void);
+void pool_wait_end(void);
 /* Waits up to usec until no job is queued or running; false: some still are. Not for workers. */
 bool pool_wait_idle(Pool *p, uint64_t usec);
 void pool_stats(Pool *p, PoolStats *ret);

@@ -405,6 +405,24 @@ static const RemoteHandlers remote_handlers = {
     .domain_set_block_threshold = { qemu_domain_set_block_threshold },
     .domain_get_launch_security_info = { qemu_domain_get_launch_security_info, VIR_TYPED_PARAM_STRING_OKAY },
     .domain_graphics_reload = { qemu_domain_graphics_reload },
+    .domain_agent_set_response_timeout = { qemu_domain_agent_set_response_timeout },
+    .domain_fsfreeze = { qemu_domain_fsfreeze },
+    .domain_fsthaw = { qemu_domain_fsthaw },
+    .domain_fstrim = { qemu_domain_fstrim },
+    .domain_get_fsinfo = { qemu_domain_get_fsinfo },
+    .domain_get_time = { qemu_domain_get_time },
+    .domain_set_time = { qemu_domain_set_time, VIR_DOMAIN_TIME_SYNC },
+    .domain_get_guest_info = { qemu_domain_get_guest_info },
+    .domain_get_guest_vcpus = { qemu_domain_get_guest_vcpus },
+    .domain_set_guest_vcpus = { qemu_domain_set_guest_vcpus },
+    .domain_set_user_password = { qemu_domain_set_user_password, VIR_DOMAIN_PASSWORD_ENCRYPTED },
+    .domain_authorized_ssh_keys_get = { qemu_domain_authorized_ssh_keys_get },
+    .domain_authorized_ssh_keys_set = { qemu_domain_authorized_ssh_keys_set,
+        VIR_DOMAIN_AUTHORIZED_SSH_KEYS_SET_APPEND | VIR_DOMAIN_AUTHORIZED_SSH_KEYS_SET_REMOVE },
+    .domain_get_hostname = { qemu_domain_get_hostname, VIR_DOMAIN_GET_HOSTNAME_LEASE | VIR_DOMAIN_GET_HOSTNAME_AGENT },
+    .domain_interface_addresses = { qemu_domain_interface_addresses },
+    .domain_pm_suspend_for_duration = { qemu_domain_pm_suspend_for_duration },
+    .domain_pm_wakeup = { qemu_domain_pm_wakeup },
     .domain_get_control_info = { qemu_domain_get_control_info },
     .domain_get_job_info = { common_domain_get_job_info },
     .domain_get_job_stats = { common_domain_get_job_stats, VIR_DOMAIN_JOB_STATS_COMPLETED |
@@ -433,6 +451,7 @@ static const RemoteHandlers remote_handlers = {
 };
 
 static const QemuHandlers qemu_handlers = {
+    .domain_agent_command = { qemu_domain_agent_command },
     .domain_monitor_command = { qemu_domain_monitor_command, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP },
 };
 

@@ -12,6 +12,7 @@
 #include "drivers/common/emit.h"
 #include "drivers/qemu/disk.h"
 #include "drivers/qemu/events.h"
+#include "drivers/qemu/agent_ask.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/monitor.h"
 #include "drivers/qemu/process.h"
@@ -80,7 +81,8 @@ static void on_panic(DomainTurn *t, const MonEvent *e)
     turn_set_state(t, VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_PANICKED);
     switch (turn_view(t)->live->def->on_crash) {
     case ACTION_COREDUMP_RESTART:
-        log_warn("'%s' panicked; dumping its memory is not supported yet, it is only restarted", turn_view(t)->name);
+        log_warn("'%s' panicked; dumping its memory is not supported yet, it is only restarted",
+                 turn_view(t)->name);
         G_GNUC_FALLTHROUGH;
     case ACTION_RESTART:
     case ACTION_RENAME_RESTART:
@@ -125,10 +127,16 @@ static void on_resume(DomainTurn *t)
 
 static int watchdog_action(const char *word)
 {
-    static const struct { const char *word; int action; } rows[] = {
-        { "none", VIR_DOMAIN_EVENT_WATCHDOG_NONE },         { "pause", VIR_DOMAIN_EVENT_WATCHDOG_PAUSE },
-        { "reset", VIR_DOMAIN_EVENT_WATCHDOG_RESET },       { "poweroff", VIR_DOMAIN_EVENT_WATCHDOG_POWEROFF },
-        { "shutdown", VIR_DOMAIN_EVENT_WATCHDOG_SHUTDOWN }, { "debug", VIR_DOMAIN_EVENT_WATCHDOG_DEBUG },
+    static const struct {
+        const char *word;
+        int action;
+    } rows[] = {
+        { "none", VIR_DOMAIN_EVENT_WATCHDOG_NONE },
+        { "pause", VIR_DOMAIN_EVENT_WATCHDOG_PAUSE },
+        { "reset", VIR_DOMAIN_EVENT_WATCHDOG_RESET },
+        { "poweroff", VIR_DOMAIN_EVENT_WATCHDOG_POWEROFF },
+        { "shutdown", VIR_DOMAIN_EVENT_WATCHDOG_SHUTDOWN },
+        { "debug", VIR_DOMAIN_EVENT_WATCHDOG_DEBUG },
         { "inject-nmi", VIR_DOMAIN_EVENT_WATCHDOG_INJECTNMI },
     };
 
@@ -166,7 +174,8 @@ static void on_graphics(DomainTurn *t, const MonEvent *e, int phase)
     GraphicsPeer remote = { graphics_family(e->graphics.client.family), e->graphics.client.host,
                             e->graphics.client.service };
 
-    emit_graphics(t, phase, &local, &remote, e->graphics.auth, e->graphics.x509_dname, e->graphics.sasl_username);
+    emit_graphics(t, phase, &local, &remote, e->graphics.auth, e->graphics.x509_dname,
+                  e->graphics.sasl_username);
 }
 
 static void on_vserport(DomainTurn *t, const MonEvent *e)
@@ -174,17 +183,24 @@ static void on_vserport(DomainTurn *t, const MonEvent *e)
     ChrDef *chr;
     ChannelState state = e->vserport.open ? CHANNEL_CONNECTED : CHANNEL_DISCONNECTED;
 
-    for (guint i = 0, at = 0; e->vserport.alias && (chr = domain_next(turn_view(t)->live->def, DEVICE_CHANNEL, &i)); at = i) {
+    for (guint i = 0, at = 0;
+         e->vserport.alias && (chr = domain_next(turn_view(t)->live->def, DEVICE_CHANNEL, &i));
+         at = i) {
         if (g_strcmp0(chr->dev.info.alias, e->vserport.alias) != 0)
             continue;
         if (chr->state == state)
             return;
         chr = domain_next(turn_edit_live(t), DEVICE_CHANNEL, &at); /* the same one in our copy */
         chr->state = state;
-        if (g_strcmp0(chr->target_name, "org.qemu.guest_agent.0") == 0)
+        bool agent = g_strcmp0(chr->target_name, AGENT_CHANNEL) == 0;
+        if (agent && e->vserport.open && chr->src.path)
+            (void)agent_connect(guest_agent(turn_driver_data(t)), chr->src.path,
+                                NULL); /* else the first call does */
+        if (agent)
             emit_agent_lifecycle(t,
-                                 e->vserport.open ? VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED
-                                                  : VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED,
+                                 e->vserport.open
+                                     ? VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED
+                                     : VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED,
                                  VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL);
         return;
     }
@@ -304,6 +320,27 @@ static void event_turn(DomainTurn *t, void *data)
     g_free(p);
 }
 
+/* Who waits for the agent need not wait for a turn to hear that it is gone. */
+static void tell_agent(Guest *g, const DomainView *v, const MonEvent *e)
+{
+    switch (e->kind) {
+    case MON_SHUTDOWN:
+    case MON_RESET:
+    case MON_SUSPEND:
+    case MON_SUSPEND_DISK:
+        agent_guest_went_down(guest_agent(g));
+        break;
+    case MON_VSERPORT_CHANGE: {
+        const ChrDef *chr = v && v->live ? agent_channel(v->live->def) : NULL;
+        if (!e->vserport.open && chr && g_strcmp0(chr->dev.info.alias, e->vserport.alias) == 0)
+            guest_close_agent(g);
+        break;
+    }
+    default:
+        break;
+    }
+}
+
 /* Monitor thread. */
 static void on_event(Qmp *q, QmpEvent *raw, void *data)
 {
@@ -324,6 +361,7 @@ static void on_event(Qmp *q, QmpEvent *raw, void *data)
         atomic_store(&g->pause_reason, VIR_DOMAIN_PAUSED_WATCHDOG);
     else if (e.kind == MON_SHUTDOWN)
         atomic_store(&g->shutdown, e.shutdown.guest ? SHUTDOWN_BY_GUEST : SHUTDOWN_BY_HOST);
+    tell_agent(g, v, &e);
     MonEventKind kind = e.kind;
     mon_event_clear(&e);
     if (!has_effect(kind))
@@ -332,7 +370,8 @@ static void on_event(Qmp *q, QmpEvent *raw, void *data)
     unsigned waiting = atomic_fetch_add(&g->pending, 1);
     if (waiting >= PENDING_MAX && kind != MON_SHUTDOWN) {
         if (waiting == PENDING_MAX)
-            log_warn("'%s' makes events faster than they can be handled; dropping some", v ? v->name : "a guest");
+            log_warn("'%s' makes events faster than they can be handled; dropping some",
+                     v ? v->name : "a guest");
         atomic_fetch_sub(&g->pending, 1);
         return;
     }
@@ -362,12 +401,14 @@ static void gone_turn(DomainTurn *t, void *data)
             bool alive = pidref_reopen(&pid, NULL) != 0 && pidref_wait(&pid, GONE_WAIT, NULL) != 1;
             pidref_done(&pid);
             if (alive) {
-                log_warn("the monitor of '%s' was lost while its process lives; connecting again", turn_view(t)->name);
+                log_warn("the monitor of '%s' was lost while its process lives; connecting again",
+                         turn_view(t)->name);
                 process_reattach(t, NULL);
             } else {
                 bool orderly = atomic_load(&g->shutdown) != SHUTDOWN_NONE;
                 stop_run(t, orderly ? VIR_DOMAIN_SHUTOFF_SHUTDOWN : VIR_DOMAIN_SHUTOFF_CRASHED,
-                         orderly ? VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN : VIR_DOMAIN_EVENT_STOPPED_FAILED);
+                         orderly ? VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN
+                                 : VIR_DOMAIN_EVENT_STOPPED_FAILED);
             }
         }
     }
@@ -379,7 +420,8 @@ static void on_closed(Qmp *q, const GError *why, void *data)
 {
     if (why)
         log_warn("closing a guest's monitor: %s", why->message);
-    domain_run_turn(data, "end of the guest", false, gone_turn, qmp_ref(q)); /* behind its last events */
+    domain_run_turn(data, "end of the guest", false, gone_turn,
+                    qmp_ref(q)); /* behind its last events */
 }
 
 static void on_release(void *data)

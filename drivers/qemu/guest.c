@@ -21,6 +21,7 @@ void *guest_attach(Domain *d)
     g->domain = d;
     g->starting = PIDREF_NONE;
     atomic_store(&g->pause_reason, -1);
+    atomic_store(&g->agent_timeout, AGENT_FOREVER);
     lock_init(&g->lock);
     figures_init(&g->figures);
     return g;
@@ -34,6 +35,7 @@ void guest_detach(void *guest)
         qmp_close(g->qmp);
         qmp_unref(g->qmp);
     }
+    agent_free(g->agent);
     pidref_done(&g->starting);
     figures_done(&g->figures);
     lock_done(&g->lock);
@@ -65,6 +67,26 @@ void guest_set_qmp(Guest *g, Qmp *take)
         qmp_close(old);
         qmp_unref(old);
     }
+    if (!take)
+        guest_close_agent(g);
+}
+
+Agent *guest_agent(Guest *g)
+{
+    LOCK_SCOPE(&g->lock);
+
+    if (!g->agent)
+        g->agent = agent_new();
+    return g->agent;
+}
+
+void guest_close_agent(Guest *g)
+{
+    lock_enter(&g->lock);
+    Agent *a = g->agent;
+    lock_leave(&g->lock);
+    if (a)
+        agent_close(a);
 }
 
 void guest_interrupt(Domain *d, bool destroy)
@@ -78,6 +100,7 @@ void guest_interrupt(Domain *d, bool destroy)
     atomic_store(&g->destroying, true);
     if (q)
         qmp_abort(q, "the domain is being destroyed");
+    guest_close_agent(g);
     lock_enter(&g->lock);
     if (g->starting.pid)
         (void)pidref_kill(&g->starting, SIGKILL, NULL); /* gone already is as good */
@@ -113,6 +136,7 @@ QemuStatus *qemu_status_new(void)
 
     g_atomic_ref_count_init(&s->base.refs);
     s->base.free = status_free;
+    s->agent_timeout = AGENT_FOREVER;
     return s;
 }
 
@@ -136,8 +160,9 @@ void qemu_status_format(const DriverStatus *base, GString *out)
     g_string_append_printf(
         out,
         "    <qemu id='%d' pid='%d' startTime='%" G_GUINT64_FORMAT "' started='%" G_GINT64_FORMAT
-        "' fakeReboot='%s'%s/>\n    <monitor path='%s'/>\n    <libDir path='%s'/>\n",
+        "' fakeReboot='%s' agentTimeout='%d'%s/>\n    <monitor path='%s'/>\n    <libDir path='%s'/>\n",
         s->id, (int)s->pid, s->start_time, s->started, s->fake_reboot ? "yes" : "no",
+        s->agent_timeout,
         !s->starting     ? ""
         : s->makes_nvram ? " starting='yes' makesNvram='yes'"
                          : " starting='yes'",
@@ -176,6 +201,10 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
     s->start_time = attr_u64(qemu, "startTime");
     s->started = (int64_t)attr_u64(qemu, "started");
     s->fake_reboot = g_strcmp0(xml_attr_get(qemu, "fakeReboot"), "yes") == 0;
+    const char *timeout = xml_attr_get(qemu, "agentTimeout");
+    s->agent_timeout = timeout
+                           ? (int)CLAMP(g_ascii_strtoll(timeout, NULL, 10), AGENT_FOREVER, INT_MAX)
+                           : AGENT_FOREVER;
     s->monitor_path = g_strdup(path);
     s->lib_dir = g_strdup(lib);
     const xmlNode *clock = xml_child(modvirt, "clock");

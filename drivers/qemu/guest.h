@@ -9,16 +9,19 @@
 
 #include "drivers/common/turn.h"
 #include "drivers/qemu/figures.h"
+#include "drivers/qemu/agent.h"
 #include "drivers/qemu/qmp.h"
 #include "drivers/qemu/threads.h"
 #include "util/lock.h"
 #include "util/pidref.h"
 
 typedef struct Guest {
-    Domain *domain; /* owner, not a reference */
-    Lock lock;      /* of qmp */
-    Qmp *qmp;       /* NULL: not running */
-    PidRef starting; /* under lock: process of a start in progress, for destroy to end */
+    Domain *domain;           /* owner, not a reference */
+    Lock lock;                /* of qmp, and of making agent */
+    Qmp *qmp;                 /* NULL: not running */
+    Agent *agent;             /* NULL: not spoken to yet */
+    atomic_int agent_timeout; /* of its commands: AGENT_* or seconds */
+    PidRef starting;          /* under lock: process of a start in progress, for destroy to end */
     atomic_bool destroying;
     atomic_int pause_reason; /* why QEMU is about to stop: set by the event before STOP; -1 none */
     atomic_int shutdown;     /* GuestShutdown */
@@ -45,6 +48,7 @@ typedef struct QemuStatus {
     int64_t clock_base; /* seconds that a variable clock was ahead when the guest started */
     bool makes_nvram; /* the file of firmware variables is this start's */
     GuestThreads *threads; /* NULL: not known yet */
+    int agent_timeout;
 } QemuStatus;
 
 static inline const QemuStatus *view_status(const DomainView *v)
@@ -60,7 +64,11 @@ void *guest_attach(Domain *d);
 void guest_detach(void *guest);
 /* A reference to the monitor; NULL and VIR_ERR_OPERATION_INVALID when there is none. */
 Qmp *guest_qmp(Guest *g, GError **err);
-void guest_set_qmp(Guest *g, Qmp *take);
+void guest_set_qmp(Guest *g, Qmp *take); /* NULL ends the agent's connection as well */
+/* Its agent's connection, made when first asked for; lives as long as the guest. */
+Agent *guest_agent(Guest *g);
+/* The channel was closed or the guest is gone: calls under way fail. */
+void guest_close_agent(Guest *g);
 /* DomainDriver.interrupt, .interrupt_failed and .unresponsive_since */
 void guest_interrupt(Domain *d, bool destroy);
 void guest_interrupt_failed(Domain *d);

@@ -6,6 +6,8 @@
 #include "protocols/qemu_handlers.h"
 
 #define HANDLER_V(name) bool qemu_##name(Call *c, const DomainView *v, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
+#define HANDLER_Q(name) bool qemu_##name(Call *c, DomainQuery *q, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
+#define HANDLER_QN(name) bool qemu_##name(Call *c, DomainQuery *q, const remote_##name##_args *a, GError **err)
 #define HANDLER_T(name) bool qemu_##name(Call *c, DomainTurn *t, const remote_##name##_args *a, GError **err)
 #define HANDLER_Q(name) bool qemu_##name(Call *c, DomainQuery *q, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
 #define HANDLER_C(name) bool qemu_##name(Call *c, const remote_##name##_args *a, remote_##name##_ret *r, GError **err)
@@ -17,9 +19,9 @@ bool qemu_domain_create_with_flags(Call *c, DomainTurn *t, const remote_domain_c
 bool qemu_domain_create_xml(Call *c, DomainTurn *t, const remote_domain_create_xml_args *a, remote_domain_create_xml_ret *r, GError **err);
 HANDLER_T(domain_destroy);
 HANDLER_T(domain_destroy_flags);
-HANDLER_T(domain_shutdown);
-HANDLER_T(domain_shutdown_flags);
-HANDLER_T(domain_reboot);
+HANDLER_QN(domain_shutdown);
+HANDLER_QN(domain_shutdown_flags);
+HANDLER_QN(domain_reboot);
 HANDLER_T(domain_reset);
 HANDLER_T(domain_suspend);
 HANDLER_T(domain_resume);
@@ -126,6 +128,28 @@ HANDLER_QN(domain_graphics_reload);
 
 /* handlers_stats.c */
 HANDLER_C(connect_get_all_domain_stats);
+
+/* handlers_agent.c */
+bool qemu_domain_agent_command(Call *c, DomainQuery *q, const qemu_domain_agent_command_args *a, qemu_domain_agent_command_ret *r, GError **err);
+bool qemu_domain_agent_set_response_timeout(Call *c, DomainTurn *t, const remote_domain_agent_set_response_timeout_args *a, remote_domain_agent_set_response_timeout_ret *r, GError **err);
+HANDLER_Q(domain_fsfreeze);
+HANDLER_Q(domain_fsthaw);
+HANDLER_QN(domain_fstrim);
+HANDLER_Q(domain_get_time);
+HANDLER_QN(domain_set_time);
+HANDLER_Q(domain_get_guest_vcpus);
+HANDLER_QN(domain_set_guest_vcpus);
+HANDLER_QN(domain_set_user_password);
+HANDLER_Q(domain_authorized_ssh_keys_get);
+HANDLER_QN(domain_authorized_ssh_keys_set);
+HANDLER_Q(domain_get_hostname);
+HANDLER_QN(domain_pm_suspend_for_duration);
+HANDLER_T(domain_pm_wakeup);
+
+/* handlers_guestinfo.c */
+HANDLER_Q(domain_get_guest_info);
+HANDLER_Q(domain_get_fsinfo);
+HANDLER_Q(domain_interface_addresses);
 
 /* handlers_none.c */
 HANDLER_V(domain_snapshot_num);

@@ -2,6 +2,7 @@
 /* Starting, stopping, pausing: handlers that have the domain's turn. Workers. */
 #include "drivers/common/emit.h"
 #include "drivers/common/registry.h"
+#include "drivers/qemu/agent_ask.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/process.h"
@@ -108,48 +109,88 @@ static bool tell(DomainTurn *t, bool (*command)(Qmp *, GError **), GError **err)
     return q && command(q, err);
 }
 
-/* ACPI is what a guest without an agent understands; the other ways come with the agent. */
-static bool acpi_allowed(unsigned flags, unsigned acpi, unsigned agent, GError **err)
+/* Whether the guest's coming shutdown is half of a reboot is told to the event handler at once, and to the
+ * status when the domain has a turn for it. */
+static void plan_reboot_turn(DomainTurn *t, void *unused)
 {
-    if (!flags || (flags & acpi))
+    (void)unused;
+    if (t && view_active(turn_view(t)))
+        process_plan_reboot(t, atomic_load(&((Guest *)turn_driver_data(t))->fake_reboot));
+}
+
+static bool power_button(DomainQuery *q, bool reboot, GError **err)
+{
+    Guest *g = domain_driver_data(q->domain);
+    g_autoptr(Qmp) qmp = guest_qmp(g, err);
+
+    if (!qmp)
+        return false;
+    if (view_status(q->view)->fake_reboot != reboot || atomic_load(&g->fake_reboot) != reboot) {
+        atomic_store(&g->fake_reboot, reboot);
+        domain_run_turn(q->domain, "plan of a reboot", false, plan_reboot_turn, NULL);
+    }
+    call_set_waiting(q->call, "monitor");
+    return qmp_system_powerdown(qmp, err);
+}
+
+static bool ask_agent_to(DomainQuery *q, const char *mode, GError **err)
+{
+    g_auto(AgentAsk) k = { 0 };
+
+    if (!agent_ask_begin(&k, q->call, q->view, err))
+        return false;
+    atomic_store(&((Guest *)domain_driver_data(q->domain))->fake_reboot, false);
+    k.how.no_answer = true;
+    return agent_ask(&k, "guest-shutdown", json_make(J_STR("mode", mode)), NULL, err);
+}
+
+/* The agent when it is asked for, or when nothing is and it is there; the power button when it is asked
+ * for, or when the agent does not do it and nobody insisted on it. */
+static bool go_down(DomainQuery *q, bool reboot, bool agent, bool acpi, GError **err)
+{
+    const char *mode = reboot ? "reboot" : "powerdown";
+    const ChrDef *chr = agent_channel(q->view->live->def);
+    bool try_agent = agent || (!acpi && chr && chr->state == CHANNEL_CONNECTED);
+
+    if (agent && !acpi)
+        return ask_agent_to(q, mode, err);
+    return (try_agent && ask_agent_to(q, mode, NULL)) || power_button(q, reboot, err);
+}
+
+static bool known_modes(unsigned flags, unsigned known, GError **err)
+{
+    if (!(flags & ~known))
         return true;
     error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED,
-              "%s is not supported; only the ACPI power button is",
-              flags == agent ? "the guest agent" : "this way of asking the guest");
+              "only the ACPI power button and the guest agent are supported");
     return false;
 }
 
-static bool power_button(DomainTurn *t, bool reboot, GError **err)
-{
-    if (!need_running(t, err))
-        return false;
-    process_plan_reboot(t, reboot);
-    return tell(t, qmp_system_powerdown, err);
-}
-
-bool qemu_domain_shutdown(Call *c, DomainTurn *t, const remote_domain_shutdown_args *a,
+bool qemu_domain_shutdown(Call *c, DomainQuery *q, const remote_domain_shutdown_args *a,
                           GError **err)
 {
     (void)c;
     (void)a;
-    return power_button(t, false, err);
+    return go_down(q, false, false, false, err);
 }
 
-bool qemu_domain_shutdown_flags(Call *c, DomainTurn *t, const remote_domain_shutdown_flags_args *a,
+bool qemu_domain_shutdown_flags(Call *c, DomainQuery *q, const remote_domain_shutdown_flags_args *a,
                                 GError **err)
 {
     (void)c;
-    return acpi_allowed(a->flags, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
-                        VIR_DOMAIN_SHUTDOWN_GUEST_AGENT, err) &&
-           power_button(t, false, err);
+    return known_modes(a->flags,
+                       VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN | VIR_DOMAIN_SHUTDOWN_GUEST_AGENT, err) &&
+           go_down(q, false, a->flags & VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
+                   a->flags & VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN, err);
 }
 
-bool qemu_domain_reboot(Call *c, DomainTurn *t, const remote_domain_reboot_args *a, GError **err)
+bool qemu_domain_reboot(Call *c, DomainQuery *q, const remote_domain_reboot_args *a, GError **err)
 {
     (void)c;
-    return acpi_allowed(a->flags, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN, VIR_DOMAIN_REBOOT_GUEST_AGENT,
-                        err) &&
-           power_button(t, true, err);
+    return known_modes(a->flags, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN | VIR_DOMAIN_REBOOT_GUEST_AGENT,
+                       err) &&
+           go_down(q, true, a->flags & VIR_DOMAIN_REBOOT_GUEST_AGENT,
+                   a->flags & VIR_DOMAIN_REBOOT_ACPI_POWER_BTN, err);
 }
 
 bool qemu_domain_reset(Call *c, DomainTurn *t, const remote_domain_reset_args *a, GError **err)

@@ -241,6 +241,7 @@ void process_reattach(DomainTurn *t, void *unused)
     }
     atomic_store(&g->destroying, false);
     atomic_store(&g->fake_reboot, s->fake_reboot);
+    atomic_store(&g->agent_timeout, s->agent_timeout);
     Qmp *q = alive == 1 ? qmp_open(s->monitor_path, -1, QMP_OPEN_LAZY, 0, &guest_qmp_ops,
                                    domain_ref(g->domain), &error)
                         : NULL;

@@ -23,8 +23,39 @@ bool start_monitor(Start *s, GError **err)
     return s->qmp != NULL;
 }
 
-/* Paths that only the emulator knows: ptys. */
-static bool read_ptys(Start *s, GError **err)
+static const QmpChardev *find_chardev(const GArray *found, const ChrDef *chr)
+{
+    g_autofree char *label = g_strconcat("char", chr->dev.info.alias, NULL);
+
+    for (unsigned i = 0; chr->dev.info.alias && i < found->len; i++) {
+        const QmpChardev *c = &g_array_index(found, QmpChardev, i);
+        if (g_strcmp0(c->label, label) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+/* Who listens on virtio channels inside the guest: nobody, unless it ran before. */
+static void note_channels(Start *s, const GArray *found)
+{
+    ChrDef *chr;
+
+    for (guint i = 0; (chr = domain_next(s->def, DEVICE_CHANNEL, &i));) {
+        if (chr->target != CHANNEL_VIRTIO)
+            continue;
+        const QmpChardev *c = find_chardev(found, chr);
+        chr->state = c && c->frontend_open ? CHANNEL_CONNECTED : CHANNEL_DISCONNECTED;
+        if (g_strcmp0(chr->target_name, AGENT_CHANNEL) == 0)
+            emit_agent_lifecycle(s->t,
+                                 chr->state == CHANNEL_CONNECTED
+                                     ? VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED
+                                     : VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED,
+                                 VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_DOMAIN_STARTED);
+    }
+}
+
+/* What only the emulator knows: the paths of ptys, who is connected. */
+static bool read_chardevs(Start *s, GError **err)
 {
     static const DeviceKind kinds[] = { DEVICE_SERIAL, DEVICE_PARALLEL, DEVICE_CONSOLE,
                                         DEVICE_CHANNEL };
@@ -38,13 +69,10 @@ static bool read_ptys(Start *s, GError **err)
         for (guint i = 0; (chr = domain_next(s->def, kinds[k], &i));) {
             if (chr->src.type != CHR_PTY || !chr->dev.info.alias)
                 continue;
-            g_autofree char *label = g_strconcat("char", chr->dev.info.alias, NULL);
-            for (unsigned j = 0; j < found->len; j++) {
-                const QmpChardev *c = &g_array_index(found, QmpChardev, j);
-                if (c->pty && g_strcmp0(c->label, label) == 0) {
-                    g_free(chr->src.path);
-                    chr->src.path = g_strdup(c->pty);
-                }
+            const QmpChardev *c = find_chardev(found, chr);
+            if (c && c->pty) {
+                g_free(chr->src.path);
+                chr->src.path = g_strdup(c->pty);
             }
             if (kinds[k] == DEVICE_SERIAL && !serial0)
                 serial0 = chr->src.path;
@@ -58,6 +86,7 @@ static bool read_ptys(Start *s, GError **err)
             }
         }
     }
+    note_channels(s, found);
     return true;
 }
 
@@ -96,7 +125,7 @@ static bool set_balloon(Start *s, GError **err)
 
 bool start_set_up(Start *s, GError **err)
 {
-    return read_ptys(s, err) && set_passwords(s, err) && qemu_configure_run(s->def, s->qmp, err) && set_balloon(s, err);
+    return read_chardevs(s, err) && set_passwords(s, err) && qemu_configure_run(s->def, s->qmp, err) && set_balloon(s, err);
 }
 
 bool start_state(Start *s, GError **err)
