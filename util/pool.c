@@ -52,11 +52,11 @@ struct Pool {
     Lock lock; /* everything below */
     pthread_cond_t work, prio_work, all_gone, all_idle;
     Queue jobs, prio_jobs;
-    unsigned min, max, prio;        /* limits */
-    unsigned n, n_reserved;         /* workers */
-    unsigned aside;                 /* of n */
+    unsigned min, max, prio; /* limits */
+    unsigned n, n_reserved;  /* workers */
+    unsigned aside;          /* of n */
     unsigned idle, idle_reserved;
-    Worker *left;                   /* ended, to be joined */
+    Worker *left; /* ended, to be joined */
     bool stopping;
 };
 
@@ -327,8 +327,11 @@ void pool_stats(Pool *p, PoolStats *ret)
 {
     LOCK_SCOPE(&p->lock);
 
-    *ret = (PoolStats){ .min = p->min, .max = p->max, .prio = p->prio,
-                        .current = p->n, .idle = p->idle,
+    *ret = (PoolStats){ .min = p->min,
+                        .max = p->max,
+                        .prio = p->prio,
+                        .current = p->n,
+                        .idle = p->idle,
                         .queued = p->jobs.n + p->prio_jobs.n };
 }
 
@@ -341,8 +344,8 @@ bool pool_set_limits(Pool *p, unsigned min, unsigned max, unsigned prio, GError 
         return false;
     }
     if (min > max) {
-        error_set(err, VIR_ERR_INVALID_ARG, "pool %s: minimum of %u workers exceeds the maximum of %u",
-                  p->name, min, max);
+        error_set(err, VIR_ERR_INVALID_ARG,
+                  "pool %s: minimum of %u workers exceeds the maximum of %u", p->name, min, max);
         return false;
     }
 

@@ -122,6 +122,49 @@ static void test_workers_above_a_lowered_limit_leave(void)
     pool_free(p);
 }
 
+static void wait_aside(void *data)
+{
+    Gate *g = data;
+
+    pool_wait_begin();
+    sem_post(&g->started);
+    sem_wait(&g->go);
+    pool_wait_end();
+}
+
+static void test_workers_that_wait_outside_do_not_count(void)
+{
+    Pool *p = pool_new("t", 0, 2, 0);
+    PoolStats s = { 0 };
+    Gate g;
+
+    sem_init(&g.started, 0, 0);
+    sem_init(&g.go, 0, 0);
+    counter = 0;
+    for (int i = 0; i < 6; i++) {
+        pool_push(p, wait_aside, &g, false);
+        pool_push(p, count, NULL, false);
+    }
+    for (int i = 0; i < 6; i++)
+        sem_wait(&g.started);
+    for (int i = 0; i < 2000 && counter < 6; i++)
+        usleep(5000);
+    assert(counter == 6);
+    for (int i = 0; i < 6; i++)
+        sem_post(&g.go);
+    assert(pool_wait_idle(p, 10000000));
+    for (int i = 0; i < 2000; i++) { /* those above the limit leave */
+        pool_stats(p, &s);
+        if (s.current <= 2)
+            break;
+        usleep(5000);
+    }
+    assert(s.current <= 2);
+    pool_wait_begin(); /* no worker: nothing */
+    pool_wait_end();
+    pool_free(p);
+}
+
 static void test_impossible_limits_are_refused(void)
 {
     Pool *p = pool_new("t", 1, 2, 0);
@@ -139,6 +182,7 @@ int main(void)
     test_priority_job_runs_though_all_workers_hang();
     test_waiting_for_the_end_of_all_jobs();
     test_workers_above_a_lowered_limit_leave();
+    test_workers_that_wait_outside_do_not_count();
     test_impossible_limits_are_refused();
     return 0;
 }

@@ -8,11 +8,13 @@
 #define LOG_SOURCE "drivers.turn"
 #include "drivers/common/turn.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "drivers/common/internal.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/loop.h"
 
 #include "protocols/remote_types.h"
 
@@ -63,11 +65,26 @@ static void turn_free(DomainTurn *t)
     g_free(t);
 }
 
-Domain *turn_domain(const DomainTurn *t) { return t->domain; }
-Call *turn_call(const DomainTurn *t) { return t->call; }
-void *turn_driver_data(const DomainTurn *t) { return t->domain->driver; }
-const DomainView *turn_view(const DomainTurn *t) { return t->next; }
-bool turn_is_new(const DomainTurn *t) { return !t->base; }
+Domain *turn_domain(const DomainTurn *t)
+{
+    return t->domain;
+}
+Call *turn_call(const DomainTurn *t)
+{
+    return t->call;
+}
+void *turn_driver_data(const DomainTurn *t)
+{
+    return t->domain->driver;
+}
+const DomainView *turn_view(const DomainTurn *t)
+{
+    return t->next;
+}
+bool turn_is_new(const DomainTurn *t)
+{
+    return !t->base;
+}
 
 DomainDef *turn_edit_config(DomainTurn *t, GError **err)
 {
@@ -225,9 +242,10 @@ static bool write_renamed(DomainTurn *t, GError **err)
         (void)store_remove_config(v->name, NULL);
         return false;
     }
-    if ((v->autostart && !store_set_autostart(old_name, false, &error)) || !store_remove_config(old_name, &error))
-        log_error("cannot remove what was kept of domain '%s' under its old name '%s': %s", v->name, old_name,
-                  error->message);
+    if ((v->autostart && !store_set_autostart(old_name, false, &error)) ||
+        !store_remove_config(old_name, &error))
+        log_error("cannot remove what was kept of domain '%s' under its old name '%s': %s", v->name,
+                  old_name, error->message);
     return true;
 }
 
@@ -267,8 +285,9 @@ static bool write_files(DomainTurn *t, GError **err)
             return false;
         }
         if (!written)
-            log_error("cannot write the status of domain '%s': %s; it will be tried again at its next change",
-                      v->name, error->message);
+            log_error(
+                "cannot write the status of domain '%s': %s; it will be tried again at its next change",
+                v->name, error->message);
     } else if (was_active && !active) {
         if (!store_remove_status(old_name, &error))
             log_error("cannot remove the status of domain '%s': %s", old_name, error->message);
@@ -278,7 +297,8 @@ static bool write_files(DomainTurn *t, GError **err)
 
 static bool turn_commit(DomainTurn *t, GError **err)
 {
-    bool changed = t->config_dirty || t->autostart_dirty || t->status_dirty || t->remove || !t->base;
+    bool changed =
+        t->config_dirty || t->autostart_dirty || t->status_dirty || t->remove || !t->base;
 
     if (changed) {
         /* A transient domain without a running guest has no reason to exist. */
@@ -377,9 +397,61 @@ void domain_run_turn(Domain *d, const char *what, bool first, DomainTurnFn fn, v
     it->domain = domain_ref(d);
     it->fn = fn;
     it->data = data;
-    bool now = first ? turnqueue_enter_first(&d->queue, &it->waiter) : turnqueue_enter(&d->queue, &it->waiter);
+    bool now = first ? turnqueue_enter_first(&d->queue, &it->waiter)
+                     : turnqueue_enter(&d->queue, &it->waiter);
     if (now)
         internal_granted(&it->waiter);
+}
+
+typedef struct Behind {
+    gatomicrefcount refs;
+    Lock lock;
+    pthread_cond_t passed;
+    bool done;
+} Behind;
+
+static void behind_unref(Behind *b)
+{
+    if (!g_atomic_ref_count_dec(&b->refs))
+        return;
+    pthread_cond_destroy(&b->passed);
+    lock_done(&b->lock);
+    g_free(b);
+}
+
+static void behind_turn(DomainTurn *t, void *data)
+{
+    Behind *b = data;
+    (void)t;
+
+    lock_enter(&b->lock);
+    b->done = true;
+    pthread_cond_signal(&b->passed);
+    lock_leave(&b->lock);
+    behind_unref(b);
+}
+
+void domain_wait_turns(Domain *d, uint64_t usec)
+{
+    Behind *b = g_new0(Behind, 1);
+    uint64_t end = now_usec() + usec;
+    struct timespec ts = { .tv_sec = (time_t)(end / G_USEC_PER_SEC),
+                           .tv_nsec = (long)(end % G_USEC_PER_SEC * 1000) };
+    pthread_condattr_t attr;
+
+    g_atomic_ref_count_init(&b->refs);
+    g_atomic_ref_count_inc(&b->refs); /* the turn's */
+    lock_init(&b->lock);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->passed, &attr);
+    pthread_condattr_destroy(&attr);
+    domain_run_turn(d, "end of earlier turns", false, behind_turn, b);
+    lock_enter(&b->lock);
+    while (!b->done && pthread_cond_timedwait(&b->passed, &b->lock.m, &ts) != ETIMEDOUT)
+        ;
+    lock_leave(&b->lock);
+    behind_unref(b);
 }
 
 /* Object class ------------------------------------------------------------------------------- */
@@ -515,7 +587,8 @@ static void class_interrupt_failed(void *object)
 
 static uint64_t class_unresponsive_since(void *object)
 {
-    return registry_driver()->unresponsive_since ? registry_driver()->unresponsive_since(object) : 0;
+    return registry_driver()->unresponsive_since ? registry_driver()->unresponsive_since(object)
+                                                 : 0;
 }
 
 const ObjectClass domain_object_class = {

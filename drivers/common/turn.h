@@ -56,5 +56,9 @@ typedef void (*DomainTurnFn)(DomainTurn *t, void *data);
  * domain has vanished meanwhile, or the daemon is stopping, fn is called with NULL, to free data. */
 void domain_run_turn(Domain *d, const char *what, bool first, DomainTurnFn fn, void *data);
 
+/* Waits, for usec at most, until all turns that were queued before are committed: for a call that holds
+ * none and wants its answer to be true of what clients see. Workers. */
+void domain_wait_turns(Domain *d, uint64_t usec);
+
 /* The object class of domains, for Driver.objects[OBJECT_DOMAIN]. */
 extern const ObjectClass domain_object_class;

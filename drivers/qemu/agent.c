@@ -170,13 +170,15 @@ static bool take(Agent *a, const AgentCall *how, GError **err)
         return false;
     }
     a->in_line++;
-    while (a->busy && a->failures == failures && now_usec() < end && !uncared_for(how, err)) {
+    bool left = false;
+    while (a->busy && a->failures == failures && now_usec() < end && !left) {
         struct timespec ts = when(MIN(end, now_usec() + LOOK_USEC));
         (void)pthread_cond_timedwait(&a->changed, &a->lock.m, &ts);
+        left = uncared_for(how, err);
     }
     a->in_line--;
-    if (uncared_for(how, NULL))
-        return false; /* said above, unless it came to be in between */
+    if (left)
+        return false;
     if (a->failures != failures)
         return unresponsive(err);
     if (a->busy) {

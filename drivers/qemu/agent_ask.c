@@ -46,6 +46,9 @@ bool agent_ask_begin(AgentAsk *k, Call *c, const DomainView *v, GError **err)
                           .timeout = atomic_load(&g->agent_timeout),
                           .cancelled = cancelled,
                           .data = c };
+    /* Who holds an exclusive turn keeps it, and makes nobody wait for a guest's whim. */
+    if (call_proc(c)->job != JOB_QUERY && call_proc(c)->job != JOB_NONE && k->how.timeout < 0)
+        k->how.timeout = AGENT_DEFAULT;
     call_wait_begin(c, "guest agent");
     k->began = true;
     return true;

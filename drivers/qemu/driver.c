@@ -384,7 +384,8 @@ static const RemoteHandlers remote_handlers = {
     .domain_get_os_type = { common_domain_get_os_type },
     .domain_get_max_memory = { common_domain_get_max_memory },
     .domain_get_max_vcpus = { common_domain_get_max_vcpus },
-    .domain_get_vcpus_flags = { common_domain_get_vcpus_flags, COMMON_IMPACT_FLAGS | VIR_DOMAIN_VCPU_MAXIMUM },
+    .domain_get_vcpus_flags = { qemu_domain_get_vcpus_flags, COMMON_IMPACT_FLAGS |
+        VIR_DOMAIN_VCPU_MAXIMUM | VIR_DOMAIN_VCPU_GUEST },
     .domain_get_autostart = { common_domain_get_autostart },
     .domain_set_metadata = { common_domain_set_metadata, COMMON_IMPACT_FLAGS },
     .domain_get_metadata = { common_domain_get_metadata, COMMON_IMPACT_FLAGS },

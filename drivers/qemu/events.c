@@ -223,20 +223,20 @@ static void apply(DomainTurn *t, const MonEvent *e, int pause_reason)
         break;
     case MON_SUSPEND:
         turn_set_state(t, VIR_DOMAIN_PMSUSPENDED, VIR_DOMAIN_PMSUSPENDED_UNKNOWN);
-        emit_lifecycle(t, VIR_DOMAIN_EVENT_PMSUSPENDED, VIR_DOMAIN_EVENT_PMSUSPENDED_MEMORY);
         emit_pm_suspend(t);
+        emit_lifecycle(t, VIR_DOMAIN_EVENT_PMSUSPENDED, VIR_DOMAIN_EVENT_PMSUSPENDED_MEMORY);
         break;
     case MON_SUSPEND_DISK:
         turn_set_state(t, VIR_DOMAIN_PMSUSPENDED, VIR_DOMAIN_PMSUSPENDED_UNKNOWN);
-        emit_lifecycle(t, VIR_DOMAIN_EVENT_PMSUSPENDED, VIR_DOMAIN_EVENT_PMSUSPENDED_DISK);
         emit_pm_suspend_disk(t);
+        emit_lifecycle(t, VIR_DOMAIN_EVENT_PMSUSPENDED, VIR_DOMAIN_EVENT_PMSUSPENDED_DISK);
         break;
     case MON_WAKEUP:
+        emit_pm_wakeup(t);
         if (turn_view(t)->state == VIR_DOMAIN_PMSUSPENDED) {
             turn_set_state(t, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_WAKEUP);
             emit_lifecycle(t, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_WAKEUP);
         }
-        emit_pm_wakeup(t);
         break;
     case MON_RTC_CHANGE:
         on_rtc_change(t, e);

@@ -139,6 +139,7 @@ HANDLER_Q(domain_get_time);
 HANDLER_QN(domain_set_time);
 HANDLER_Q(domain_get_guest_vcpus);
 HANDLER_QN(domain_set_guest_vcpus);
+HANDLER_V(domain_get_vcpus_flags);
 HANDLER_QN(domain_set_user_password);
 HANDLER_Q(domain_authorized_ssh_keys_get);
 HANDLER_QN(domain_authorized_ssh_keys_set);

@@ -14,7 +14,7 @@
 #include "util/bitmap.h"
 #include "util/error.h"
 
-enum { NS_PER_SEC = 1000000000 };
+enum { NS_PER_SEC = 1000000000, SETTLE_USEC = 2000000 };
 
 static bool unsupported(const char *text, GError **err)
 {
@@ -231,11 +231,11 @@ bool qemu_domain_set_guest_vcpus(Call *c, DomainQuery *q,
     for (int i = cpus ? bitmap_next(map, 0) : -1; i >= 0; i = bitmap_next(map, (unsigned)i + 1)) {
         AgentCpu *cpu = find_cpu(cpus, i);
         if (!cpu) {
-            error_set(err, VIR_ERR_INVALID_ARG, "guest is missing vCPU '%d'", i);
+            error_set(err, VIR_ERR_INVALID_ARG, "guest is missing vCPUs '%d'", i);
             return false;
         }
         if (!a->state && !cpu->can_offline) {
-            error_set(err, VIR_ERR_INVALID_ARG, "guest vCPU '%d' can't be offlined", i);
+            error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "vCPU '%d' is not offlinable", i);
             return false;
         }
         if (cpu->online == (a->state == 1))
@@ -244,6 +244,39 @@ bool qemu_domain_set_guest_vcpus(Call *c, DomainQuery *q,
         g_array_append_val(change, *cpu);
     }
     return cpus && agent_ask_set_cpus(&k, change, err);
+}
+
+/* How many there are online, as the guest sees it; else what the definitions say. */
+bool qemu_domain_get_vcpus_flags(Call *c, const DomainView *v,
+                                 const remote_domain_get_vcpus_flags_args *a,
+                                 remote_domain_get_vcpus_flags_ret *r, GError **err)
+{
+    g_auto(AgentAsk) k = { 0 };
+
+    if (!(a->flags & VIR_DOMAIN_VCPU_GUEST))
+        return common_domain_get_vcpus_flags(c, v, a, r, err);
+    if (a->flags & VIR_DOMAIN_AFFECT_CONFIG) {
+        error_set(err, VIR_ERR_INVALID_ARG,
+                  "vCPU count provided by the guest agent can only be "
+                  "requested for live domains");
+        return false;
+    }
+    if (!view_active(v)) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain is not running");
+        return false;
+    }
+    if (!call_may_wait(c)) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "the guest agent must be waited for");
+        return false;
+    }
+    if (!agent_ask_begin(&k, c, v, err))
+        return false;
+    g_autoptr(GArray) cpus = agent_ask_cpus(&k, err);
+    if (!cpus)
+        return false;
+    for (guint i = 0; i < cpus->len; i++)
+        r->num += (a->flags & VIR_DOMAIN_VCPU_MAXIMUM) || g_array_index(cpus, AgentCpu, i).online;
+    return true;
 }
 
 /* Users ---------------------------------------------------------------------------------------- */
@@ -338,8 +371,7 @@ bool qemu_domain_get_hostname(Call *c, DomainQuery *q, const remote_domain_get_h
             error_set(err, VIR_ERR_INVALID_ARG,
                       "the name can come from a lease or from the agent, not both");
         else
-            error_set(err, VIR_ERR_NO_HOSTNAME, "no hostname found in the leases for domain %s",
-                      q->view->name);
+            error_set(err, VIR_ERR_NO_HOSTNAME, "no hostname found for domain %s", q->view->name);
         return false;
     }
     if (!begin(&k, q, err) || !agent_ask_object(&k, "guest-get-host-name", false, &got, err))
@@ -394,7 +426,10 @@ bool qemu_domain_pm_suspend_for_duration(Call *c, DomainQuery *q,
     if (!begin(&k, q, err))
         return false;
     k.how.no_answer = true;
-    return agent_ask(&k, commands[a->target], NULL, NULL, err);
+    if (!agent_ask(&k, commands[a->target], NULL, NULL, err))
+        return false;
+    domain_wait_turns(q->domain, SETTLE_USEC); /* who looks now sees it sleep */
+    return true;
 }
 
 bool qemu_domain_pm_wakeup(Call *c, DomainTurn *t, const remote_domain_pm_wakeup_args *a,

@@ -118,7 +118,7 @@ static bool add_filesystems(const Info *f, GError **err)
 
     if (!agent_ask_list(f->k, cmd, NULL, ELEMENTS_MAX, f->lacks_ok, &list, err))
         return false;
-    if (!list)
+    if (json_len(list) == 0)
         return true;
     params_add_uint(f->l, (unsigned)json_len(list), "fs.count");
     for (unsigned i = 0; i < json_len(list); i++) {
@@ -154,7 +154,7 @@ static bool add_disks(const Info *f, GError **err)
 
     if (!agent_ask_list(f->k, "guest-get-disks", NULL, ELEMENTS_MAX, f->lacks_ok, &list, err))
         return false;
-    if (!list)
+    if (json_len(list) == 0)
         return true;
     params_add_uint(f->l, (unsigned)json_len(list), "disk.count");
     for (unsigned i = 0; i < json_len(list); i++) {

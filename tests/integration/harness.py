@@ -72,12 +72,14 @@ def unique(stem):
 
 
 def domain_xml(name, boots=False, uuid=None, memory_mib=None, extra='', devices='', lifecycle=''):
-    """A guest that boots the tiny image, or an empty machine that costs next to nothing."""
-    memory = memory_mib or (96 if boots else 64)
+    """A guest that boots the tiny image (boots='full': the one with drivers and the guest agent), or an
+    empty machine that costs next to nothing."""
+    memory = memory_mib or (192 if boots == 'full' else 96 if boots else 64)
     uuid = uuid or str(uuid_module.uuid4())
     boot = ''
     if boots:
-        boot = (f"<kernel>{guest_file('vmlinuz')}</kernel><initrd>{guest_file('initrd')}</initrd>"
+        boot = (f"<kernel>{guest_file('vmlinuz')}</kernel>"
+                f"<initrd>{guest_file('initrd-full' if boots == 'full' else 'initrd')}</initrd>"
                 '<cmdline>console=ttyS0 quiet panic=-1</cmdline>')
     console = "<serial type='pty'><target port='0'/></serial><console type='pty'/>" if boots else ''
     return f"""<domain type='qemu'>
