@@ -31,9 +31,11 @@ enum {
     SYNC_SECONDS = 5,
     IN_LINE_SECONDS = 30,
     IN_LINE_MAX = 8,
-    LOOK_USEC = SEC / 2, /* between looks whether the caller still cares */
-    ENDING_SECONDS = 60, /* of a command after which the guest is to go down */
-    LINES_MAX = 1000,    /* lines that are neither answer nor anything else we know */
+    LOOK_USEC = SEC / 2,  /* between looks whether the caller still cares */
+    ENDING_SECONDS = 60,  /* of a command after which the guest is to go down */
+    DOWN_USEC = 10 * SEC, /* from the end of the agent to that of its guest */
+    DOWN_LOOK_USEC = SEC / 20,
+    LINES_MAX = 1000, /* lines that are neither answer nor anything else we know */
     READ_SIZE = 64 * 1024,
 };
 #define FLAG 0xff
@@ -423,6 +425,16 @@ static int command_seconds(const AgentCall *how)
                                            : how->timeout;
 }
 
+/* A guest that goes to sleep closes its channel first. */
+static void wait_down(const Talk *t)
+{
+    uint64_t end = now_usec() + DOWN_USEC;
+
+    while (!atomic_load(&t->a->went_down) && now_usec() < end &&
+           !(t->how->cancelled && t->how->cancelled(t->how->data)))
+        g_usleep(DOWN_LOOK_USEC);
+}
+
 /* *ret stays NULL when there was no answer and none is needed. */
 static bool converse(Talk *t, const char *cmd, JsonObject *command, JsonObject **ret, GError **err)
 {
@@ -440,6 +452,8 @@ static bool converse(Talk *t, const char *cmd, JsonObject *command, JsonObject *
         g_propagate_error(err, why);
         return false;
     }
+    if (t->how->no_answer && o == GONE)
+        wait_down(t);
     if (o == GOT || (t->how->no_answer && (o == GONE || o == WENT_DOWN)))
         return true;
     return failed(t, o, err);

@@ -60,6 +60,7 @@ void guest_set_qmp(Guest *g, Qmp *take)
     lock_enter(&g->lock);
     old = g->qmp;
     g->qmp = take;
+    Agent *agent = g->agent;
     lock_leave(&g->lock);
     if (old != take)
         figures_forget(&g->figures);
@@ -67,8 +68,10 @@ void guest_set_qmp(Guest *g, Qmp *take)
         qmp_close(old);
         qmp_unref(old);
     }
-    if (!take)
-        guest_close_agent(g);
+    if (!take && agent) {
+        agent_guest_went_down(agent);
+        agent_close(agent);
+    }
 }
 
 Agent *guest_agent(Guest *g)

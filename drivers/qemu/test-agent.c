@@ -261,6 +261,13 @@ static void test_close(void)
     end(a, &p);
 }
 
+static void *downer_main(void *data)
+{
+    g_usleep(300000);
+    agent_guest_went_down(data);
+    return NULL;
+}
+
 static bool yes(const void *unused)
 {
     (void)unused;
@@ -274,6 +281,7 @@ static void test_cancel_and_silence(void)
     g_autoptr(GError) err = NULL;
     AgentCall how = { .timeout = -2, .cancelled = yes },
               down = { .timeout = -2, .no_answer = true };
+    pthread_t downer;
     Peer p;
     Agent *a = agent_beside(&p, script);
 
@@ -282,7 +290,9 @@ static void test_cancel_and_silence(void)
     end(a, &p);
 
     a = agent_beside(&p, ends);
+    pthread_create(&downer, NULL, downer_main, a);
     g_assert_true(agent_call(a, &down, "guest-shutdown", NULL, NULL, NULL));
+    pthread_join(downer, NULL);
     end(a, &p);
 }
 
