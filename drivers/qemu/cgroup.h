@@ -40,6 +40,7 @@ bool guest_cgroup_set_quota(const Cgroup *g, const char *child, uint64_t period,
 bool guest_cgroup_get_quota(const Cgroup *g, const char *child, uint64_t *ret_period,
                             int64_t *ret_quota, GError **err);
 void guest_cgroup_shares_range(bool v2, uint64_t *min, uint64_t *max);
+enum { CGROUP_DEFAULT_PERIOD = 100000 };
 /* cpuset.cpus; without that controller nothing is done. */
 bool guest_cgroup_set_cpus(const Cgroup *g, const char *child, const Bitmap *cpus, GError **err);
 bool guest_cgroup_set_mems(const Cgroup *g, const char *child, const Bitmap *nodes, GError **err);

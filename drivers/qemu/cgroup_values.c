@@ -14,7 +14,7 @@
 #include "drivers/qemu/cgroup.h"
 #include "util/error.h"
 
-enum { DEFAULT_PERIOD = 100000, DEFAULT_WEIGHT = 100 };
+enum { DEFAULT_WEIGHT = 100 };
 
 static bool bad_content(const char *file, const char *text, GError **err)
 {
@@ -123,7 +123,7 @@ bool guest_cgroup_get_quota(const Cgroup *g, const char *child, uint64_t *ret_pe
     char word[24];
 
     if (cgroup_is_v2(g, CGROUP_CPU)) {
-        *ret_period = DEFAULT_PERIOD;
+        *ret_period = CGROUP_DEFAULT_PERIOD;
         if (!cgroup_read(g, child, CGROUP_CPU, "cpu.max", &text, err))
             return false;
         if (sscanf(text, "%23s %" SCNu64, word, ret_period) < 1)

@@ -7,6 +7,7 @@
 
 #include "drivers/qemu/cmdline-internal.h"
 #include "drivers/qemu/qmp_cmds.h"
+#include "drivers/qemu/vcpus.h"
 #include "util/loop.h"
 
 enum { CALL_WAIT = 30 * 1000000 };
@@ -58,41 +59,8 @@ static bool set_balloon_period(const DomainDef *d, Qmp *mon, GError **err)
     return qmp_balloon_stats_period(mon, path, b->stats_period, err);
 }
 
-/* CPUs that the document has present and removable are plugged in now: those that the emulator starts
- * with cannot be taken away again. */
-static bool plug_vcpus(const DomainDef *d, Qmp *mon, GError **err)
+bool qemu_configure_run(DomainDef *d, Qmp *mon, GError **err)
 {
-    unsigned fixed = qemu_fixed_vcpus(d), wanted = d->vcpus > fixed ? d->vcpus - fixed : 0;
-    if (wanted == 0)
-        return true;
-    g_autoptr(JsonObject) list = NULL;
-    if (!call(mon, "query-hotpluggable-cpus", NULL, &list, err))
-        return false;
-    /* The emulator lists them from the last to the first. */
-    for (size_t i = json_len(list); i > 0 && wanted > 0; i--) {
-        JsonObject *cpu = json_object_array_get_idx(list, i - 1), *place = json_get(cpu, "props");
-        const char *type = json_get_str(cpu, "type");
-        int64_t count = json_get_i64(cpu, "vcpus-count", 1);
-        if (json_get(cpu, "qom-path") || !place || !type)
-            continue;
-        if (count < 1 || count > wanted)
-            break;
-        g_autofree char *id = g_strdup_printf("vcpu%u", d->vcpus - wanted);
-        JsonObject *args = props_new(P_STR("driver", type), P_STR("id", id));
-        json_object_object_foreach(place, key, value)
-            json_object_object_add(args, key, json_object_get(value));
-        if (!call(mon, "device_add", args, NULL, err))
-            return false;
-        wanted -= (unsigned)count;
-    }
-    if (wanted > 0) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "vcpus: %u more cannot be plugged into this machine", wanted);
-        return false;
-    }
-    return true;
-}
-
-bool qemu_configure_run(const DomainDef *d, Qmp *mon, GError **err)
-{
-    return plug_vcpus(d, mon, err) && set_throttles(d, mon, err) && set_links(d, mon, err) && set_balloon_period(d, mon, err);
+    return vcpus_start(d, mon, err) && set_throttles(d, mon, err) && set_links(d, mon, err) &&
+           set_balloon_period(d, mon, err);
 }

@@ -368,6 +368,13 @@ static const RemoteHandlers remote_handlers = {
     .domain_set_blkio_parameters = { qemu_domain_set_blkio_parameters, COMMON_IMPACT_FLAGS },
     .domain_get_numa_parameters = { qemu_domain_get_numa_parameters, PARAM_FLAGS },
     .domain_set_numa_parameters = { qemu_domain_set_numa_parameters, COMMON_IMPACT_FLAGS },
+    .domain_set_vcpus = { qemu_domain_set_vcpus },
+    .domain_set_vcpus_flags = { qemu_domain_set_vcpus_flags, COMMON_IMPACT_FLAGS | VIR_DOMAIN_VCPU_MAXIMUM |
+        VIR_DOMAIN_VCPU_HOTPLUGGABLE },
+    .domain_set_vcpu = { qemu_domain_set_vcpu, COMMON_IMPACT_FLAGS },
+    .domain_set_memory = { qemu_domain_set_memory },
+    .domain_set_memory_flags = { qemu_domain_set_memory_flags, COMMON_IMPACT_FLAGS | VIR_DOMAIN_MEM_MAXIMUM },
+    .domain_set_max_memory = { qemu_domain_set_max_memory },
     .domain_get_vcpus = { qemu_domain_get_vcpus },
     .domain_get_vcpu_pin_info = { qemu_domain_get_vcpu_pin_info, COMMON_IMPACT_FLAGS },
     .domain_get_emulator_pin_info = { qemu_domain_get_emulator_pin_info, COMMON_IMPACT_FLAGS },

@@ -17,6 +17,7 @@
 #include "drivers/qemu/monitor.h"
 #include "drivers/qemu/process.h"
 #include "drivers/qemu/qmp_cmds.h"
+#include "drivers/qemu/vcpus.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -278,6 +279,9 @@ static void apply(DomainTurn *t, const MonEvent *e, int pause_reason)
     case MON_GUEST_CRASHLOADED:
         emit_lifecycle(t, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED);
         break;
+    case MON_DEVICE_DELETED:
+        (void)vcpus_gone(t, e->device.alias);
+        break;
     case MON_GUEST_PANICKED:
         on_panic(t, e);
         break;
@@ -296,7 +300,7 @@ static bool has_effect(MonEventKind k)
     case MON_SHUTDOWN: case MON_RESET: case MON_STOP: case MON_RESUME: case MON_SUSPEND: case MON_SUSPEND_DISK:
     case MON_WAKEUP: case MON_RTC_CHANGE: case MON_WATCHDOG: case MON_BLOCK_IO_ERROR: case MON_VNC_CONNECTED:
     case MON_SPICE_CONNECTED: case MON_VNC_INITIALIZED: case MON_SPICE_INITIALIZED: case MON_VNC_DISCONNECTED:
-    case MON_SPICE_DISCONNECTED: case MON_BALLOON_CHANGE: case MON_DEVICE_TRAY_MOVED: case MON_GUEST_PANICKED:
+    case MON_SPICE_DISCONNECTED: case MON_BALLOON_CHANGE: case MON_DEVICE_TRAY_MOVED: case MON_DEVICE_DELETED: case MON_GUEST_PANICKED:
     case MON_VSERPORT_CHANGE: case MON_BLOCK_WRITE_THRESHOLD: case MON_MEMORY_FAILURE:
     case MON_MEMORY_DEVICE_SIZE_CHANGE: case MON_GUEST_CRASHLOADED:
         return true;

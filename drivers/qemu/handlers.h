@@ -69,6 +69,8 @@ HANDLER_T(domain_detach_device_alias);
 HANDLER_T(domain_update_device_flags);
 
 /* handlers_tune.c */
+/* An element that says nothing is not written: for definitions that lost the last of it. */
+void tuning_drop_empty(DomainDef *d);
 HANDLER_V(domain_get_scheduler_type);
 HANDLER_Q(domain_get_scheduler_parameters);
 HANDLER_Q(domain_get_scheduler_parameters_flags);
@@ -91,6 +93,14 @@ HANDLER_T(domain_pin_vcpu_flags);
 HANDLER_T(domain_pin_emulator);
 HANDLER_T(domain_pin_iothread);
 HANDLER_T(domain_set_iothread_params);
+
+/* handlers_vcpu.c */
+HANDLER_T(domain_set_vcpus);
+HANDLER_T(domain_set_vcpus_flags);
+HANDLER_T(domain_set_vcpu);
+HANDLER_T(domain_set_memory);
+HANDLER_T(domain_set_memory_flags);
+HANDLER_T(domain_set_max_memory);
 
 /* handlers_iothread.c */
 /* Lists those that are only counted: they have the lowest free numbers. */

@@ -172,6 +172,7 @@ static bool set_blkio(DomainDef *d, const Cgroup *g, const remote_typed_param *p
         params_store(&params[i], row, d->blkiotune);
     }
     drop_empty(d->blkiotune);
+    tuning_drop_empty(d);
     return true;
 }
 

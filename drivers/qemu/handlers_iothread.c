@@ -121,6 +121,7 @@ static bool del(DomainDef *d, unsigned id, GError **err)
     d->iothreads = d->iothread_defs->len;
     if (d->cputune)
         forget_tuning(d->cputune, id);
+    tuning_drop_empty(d);
     return true;
 }
 

@@ -81,8 +81,8 @@ static bool part_of(const Cgroup *g, const QemuStatus *s, Scope scope, uint64_t 
 {
     char buf[32];
 
-    *period = 0;
-    *quota = 0;
+    *period = CGROUP_DEFAULT_PERIOD; /* of none */
+    *quota = -1;
     if (scope == WHOLE)
         return guest_cgroup_get_quota(g, NULL, period, quota, err);
     if (scope == EMULATOR)
@@ -183,6 +183,33 @@ static bool set_part(const Cgroup *g, const QemuStatus *s, const ParamRow *row,
             return false;
     }
     return true;
+}
+
+static void drop_list(GPtrArray **list)
+{
+    if (*list && !(*list)->len)
+        g_ptr_array_unref(g_steal_pointer(list));
+}
+
+void tuning_drop_empty(DomainDef *d)
+{
+    static const CpuTuning no_cpu;
+    static const BlkioTuning no_blkio;
+    CpuTuning *t = d->cputune;
+
+    if (t) {
+        drop_list(&t->vcpu_pins);
+        drop_list(&t->iothread_pins);
+        drop_list(&t->vcpu_scheds);
+        drop_list(&t->iothread_scheds);
+        if (memcmp(t, &no_cpu, sizeof(*t)) == 0)
+            g_clear_pointer(&d->cputune, g_free);
+    }
+    if (d->blkiotune) {
+        drop_list(&d->blkiotune->devices);
+        if (memcmp(d->blkiotune, &no_blkio, sizeof(no_blkio)) == 0)
+            g_clear_pointer(&d->blkiotune, g_free);
+    }
 }
 
 static CpuTuning *tuning_of(DomainDef *d)

@@ -220,6 +220,79 @@ class Memory(Guest):
                          "error: Requested operation is not valid: can't change nodeset for strict mode for running domain")
 
 
+class Vcpus(Guest):
+    """Unplugging needs a guest that lets go, and an emulator that survives it: QEMU 7.2 without hardware
+    acceleration does not."""
+
+    def test_plugged_ones_are_there_at_once(self):
+        virsh('setvcpus', self.name, '3', '--live')
+        self.assertEqual(virsh('vcpucount', self.name, '--live').strip(), '3')
+        self.assertEqual(virsh('vcpucount', self.name, '--config').strip(), '2')
+        self.assertEqual([(v.get('enabled'), v.get('hotpluggable')) for v in
+                          ET.fromstring(virsh('dumpxml', self.name)).findall('vcpus/vcpu')],
+                         [('yes', 'no'), ('yes', 'no'), ('yes', 'yes'), ('no', 'yes')])
+        self.assertIn('VCPU:           2', virsh('vcpuinfo', self.name))
+        virsh('vcpupin', self.name, '2', '0')
+        if groups_work():
+            tid = int(self.group_file('cpu', 'tasks', 'vcpu2'))
+            self.assertEqual(os.sched_getaffinity(tid), {0})
+        self.assertEqual(self.refused('setvcpu', self.name, '2', '--enable', '--live'),
+                         "error: invalid argument: vcpu '2' is already in requested state")
+        self.assertEqual(self.refused('setvcpu', self.name, '1', '--disable', '--live'),
+                         "error: Operation not supported: vcpu '1' can't be unplugged")
+        self.assertEqual(self.refused('setvcpu', self.name, '2,3', '--disable', '--live'),
+                         "error: invalid argument: vcpu '3' is already in requested state")
+        self.assertEqual(self.refused('setvcpus', self.name, '1', '--live'),
+                         'error: unsupported configuration: failed to find appropriate hotpluggable vcpus to reach the '
+                         'desired target vcpu count')
+        self.assertEqual(self.refused('setvcpus', self.name, '9', '--live'),
+                         'error: invalid argument: requested vcpus is greater than max allowable vcpus for the live '
+                         'domain: 9 > 4')
+
+    def test_definition(self):
+        virsh('vcpupin', self.name, '3', '0', '--config')
+        virsh('setvcpus', self.name, '4', '--config')
+        self.assertEqual(self.config('vcpu').get('current'), None)
+        self.assertIsNone(self.config('vcpus'))
+        virsh('setvcpus', self.name, '2', '--config')
+        virsh('setvcpu', self.name, '3', '--enable', '--config')
+        self.assertEqual(self.config("vcpus/vcpu[@id='3']").get('enabled'), 'yes')
+        self.assertEqual(self.config('vcpu').get('current'), '3')
+        self.assertEqual(self.refused('setvcpu', self.name, '0', '--disable', '--config'),
+                         "error: invalid argument: vCPU '0' can't be modified")
+        virsh('setvcpus', self.name, '2', '--maximum', '--config')
+        self.assertEqual((self.config('vcpu').text, self.config('vcpu').get('current')), ('2', None))
+        self.assertIsNone(self.config('cputune'))
+        virsh('setvcpus', self.name, '4', '--maximum', '--config')
+        self.assertEqual((self.config('vcpu').text, self.config('vcpu').get('current')), ('4', '2'))
+
+    def test_present_from_the_start(self):
+        name = self.guest_name()
+        xml = domain_xml(name).replace('<vcpu>1</vcpu>', """<vcpu current='2'>4</vcpu><vcpus>
+            <vcpu id='0' enabled='yes' hotpluggable='no'/><vcpu id='2' enabled='yes' hotpluggable='yes'/></vcpus>""")
+        self.connect().createXML(xml)
+        self.assertEqual(re.findall(r'VCPU: +(\d+)', virsh('vcpuinfo', name)), ['0', '2'])
+
+
+class Balloon(Guest):
+    def test_what_the_guest_gets(self):
+        self.assertEqual(self.refused('setmem', self.name, '900M'),
+                         'error: invalid argument: cannot set memory higher than max memory')
+        virsh('setmem', self.name, '48M', '--live', '--config')   # nobody in the guest listens
+        self.assertEqual(self.config('currentMemory').text, str(48 * 1024))
+        self.assertEqual(self.refused('setmaxmem', self.name, '90M'),
+                         'error: Requested operation is not valid: cannot resize the maximum memory on an active domain')
+        virsh('setmaxmem', self.name, '40M', '--config')
+        self.assertEqual((self.config('memory').text, self.config('currentMemory').text), ('40960', '40960'))
+
+    def test_none(self):
+        name = self.guest_name()
+        self.connect().createXML(domain_xml(name))
+        self.assertEqual(self.refused('setmem', name, '48M'),
+                         'error: Requested operation is not valid: Unable to change memory of active domain without the '
+                         'balloon device and guest OS balloon driver')
+
+
 class Start(TestCase):
     """What the definition says holds from the first instruction on."""
 

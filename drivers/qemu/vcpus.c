@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vCPUs in definitions and in the emulator (vcpus.h). After each change the emulator is asked again what
+ * it has: the live definition follows that, never what we meant to do.
+ */
+#define LOG_SOURCE "qemu.vcpus"
+#include "drivers/qemu/vcpus.h"
+
+#include <string.h>
+
+#include "drivers/qemu/guest.h"
+#include "drivers/qemu/handlers.h"
+#include "drivers/qemu/qmp_cmds.h"
+#include "util/error.h"
+#include "util/log.h"
+#include "util/loop.h"
+
+enum { CALL_WAIT = 30 * 1000000, UNPLUG_WAIT = 5 * 1000000 };
+
+/* Definitions ---------------------------------------------------------------------------------- */
+
+VcpuDef *vcpus_find(const DomainDef *d, unsigned id)
+{
+    for (LIST_EACH(VcpuDef, v, d->vcpu_defs))
+        if (v->id == id)
+            return v;
+    return NULL;
+}
+
+void vcpus_list_all(DomainDef *d)
+{
+    bool listed = list_len(d->vcpu_defs);
+
+    if (!d->vcpu_defs)
+        d->vcpu_defs = g_ptr_array_new();
+    for (unsigned id = 0; id < d->vcpus_max; id++) {
+        bool on = !listed && id < d->vcpus;
+        if (vcpus_find(d, id))
+            continue;
+        VcpuDef *v = g_new0(VcpuDef, 1);
+        *v = (VcpuDef){ .id = id,
+                        .enabled = on ? TRI_YES : TRI_NO,
+                        .hotpluggable = on ? TRI_NO : TRI_YES };
+        g_ptr_array_insert(d->vcpu_defs, (int)id, v);
+    }
+}
+
+static bool too_many(unsigned n, const DomainDef *d, const char *which, GError **err)
+{
+    if (n <= d->vcpus_max)
+        return false;
+    error_set(err, VIR_ERR_INVALID_ARG,
+              "requested vcpus is greater than max allowable vcpus for the %s domain: %u > %u",
+              which, n, d->vcpus_max);
+    return true;
+}
+
+bool vcpus_set_count(DomainDef *d, unsigned n, bool hotpluggable, GError **err)
+{
+    if (too_many(n, d, "persistent", err))
+        return false;
+    if (!list_len(d->vcpu_defs) && !hotpluggable) {
+        d->vcpus = n;
+        return true;
+    }
+    vcpus_list_all(d);
+    for (LIST_EACH(VcpuDef, v, d->vcpu_defs))
+        v->order = 0; /* it would tell of others than these */
+    for (unsigned i = 0; i < d->vcpu_defs->len && d->vcpus < n; i++) {
+        VcpuDef *v = list_at(d->vcpu_defs, i);
+        if (v->enabled == TRI_YES)
+            continue;
+        v->enabled = TRI_YES;
+        v->hotpluggable = hotpluggable ? TRI_YES : TRI_NO;
+        d->vcpus++;
+    }
+    for (unsigned i = d->vcpu_defs->len; i > 0 && d->vcpus > n; i--) {
+        VcpuDef *v = list_at(d->vcpu_defs, i - 1);
+        if (v->enabled != TRI_YES)
+            continue;
+        v->enabled = TRI_NO;
+        v->hotpluggable = TRI_YES;
+        d->vcpus--;
+    }
+    return true;
+}
+
+static bool fits_topology(const CpuDef *cpu, unsigned n, GError **err)
+{
+    unsigned in_cells = 0;
+
+    if (!cpu)
+        return true;
+    const CpuTopology *t = cpu->topology;
+    if (t && (uint64_t)t->sockets * MAX(t->dies, 1) * t->cores * t->threads != n) {
+        error_set(err, VIR_ERR_INVALID_ARG, "CPU topology doesn't match the desired vcpu count");
+        return false;
+    }
+    for (LIST_EACH(const NumaCell, c, cpu->cells))
+        in_cells += c->cpus ? bitmap_count(c->cpus) : 0;
+    if (in_cells > n) {
+        error_set(err, VIR_ERR_INVALID_ARG,
+                  "Number of CPUs in <numa> exceeds the desired maximum vcpu count");
+        return false;
+    }
+    return true;
+}
+
+/* What was said of those that are no more. */
+static void forget_above(DomainDef *d, unsigned n)
+{
+    CpuTuning *t = d->cputune;
+
+    for (unsigned i = list_len(d->vcpu_defs); i > 0; i--) {
+        VcpuDef *v = list_at(d->vcpu_defs, i - 1);
+        if (v->id >= n)
+            g_free(g_ptr_array_steal_index(d->vcpu_defs, i - 1));
+    }
+    for (unsigned i = t ? list_len(t->vcpu_pins) : 0; i > 0; i--) {
+        Pin *p = list_at(t->vcpu_pins, i - 1);
+        if (p->id < n)
+            continue;
+        bitmap_free(p->cpuset);
+        g_free(g_ptr_array_steal_index(t->vcpu_pins, i - 1));
+    }
+    for (unsigned i = t ? list_len(t->vcpu_scheds) : 0; i > 0; i--) {
+        SchedDef *s = list_at(t->vcpu_scheds, i - 1);
+        for (int id = bitmap_next(s->ids, n); id >= 0; id = bitmap_next(s->ids, (unsigned)id + 1))
+            bitmap_clear(s->ids, (unsigned)id);
+        if (!bitmap_is_empty(s->ids))
+            continue;
+        bitmap_free(s->ids);
+        g_free(g_ptr_array_steal_index(t->vcpu_scheds, i - 1));
+    }
+    tuning_drop_empty(d);
+}
+
+bool vcpus_set_max(DomainDef *d, unsigned n, GError **err)
+{
+    bool listed = list_len(d->vcpu_defs);
+
+    if (!fits_topology(d->cpu, n, err))
+        return false;
+    if (d->vcpus > n && listed && !vcpus_set_count(d, n, false, err))
+        return false;
+    d->vcpus = MIN(d->vcpus, n);
+    d->vcpus_max = n;
+    forget_above(d, n);
+    if (listed)
+        vcpus_list_all(d);
+    return true;
+}
+
+/* Slots ---------------------------------------------------------------------------------------- */
+
+typedef struct Slot {
+    unsigned first, count;
+    const char *type, *path; /* borrowed of the answer; path NULL: empty */
+    const char *alias;       /* in path; NULL: it was there from the start */
+    JsonObject *place;
+} Slot;
+
+/* The emulator lists them from the last to the first. *answer keeps what slots point to. */
+static GArray *read_slots(Qmp *mon, JsonObject **answer, GError **err)
+{
+    static const char plugged[] = "/machine/peripheral/";
+    unsigned next = 0;
+
+    if (!qmp_call(mon, "query-hotpluggable-cpus", NULL, answer, now_usec() + CALL_WAIT, err))
+        return NULL;
+    GArray *slots = g_array_new(false, true, sizeof(Slot));
+    for (size_t i = json_len(*answer); i > 0; i--) {
+        JsonObject *o = json_object_array_get_idx(*answer, i - 1);
+        int64_t count = json_get_i64(o, "vcpus-count", 1);
+        Slot s = { .first = next,
+                   .count = (unsigned)CLAMP(count, 1, BITMAP_MAX),
+                   .type = json_get_str(o, "type"),
+                   .path = json_get_str(o, "qom-path"),
+                   .place = json_get(o, "props") };
+        if (s.path && g_str_has_prefix(s.path, plugged))
+            s.alias = s.path + strlen(plugged);
+        next += s.count;
+        g_array_append_val(slots, s);
+    }
+    return slots;
+}
+
+static const Slot *slot_of(const GArray *slots, unsigned id)
+{
+    for (unsigned i = 0; i < slots->len; i++) {
+        const Slot *s = &g_array_index(slots, Slot, i);
+        if (id >= s->first && id < s->first + s->count)
+            return s;
+    }
+    return NULL;
+}
+
+/* The definition as the emulator is. Machines that can plug nothing list nothing. */
+static bool follow(DomainDef *d, Qmp *mon, GError **err)
+{
+    g_autoptr(JsonObject) answer = NULL;
+    g_autoptr(GArray) slots = read_slots(mon, &answer, NULL);
+    unsigned on = 0, last = 0;
+    (void)err;
+
+    if (!slots)
+        return true;
+    vcpus_list_all(d);
+    for (LIST_EACH(const VcpuDef, old, d->vcpu_defs))
+        last = MAX(last, old->order);
+    for (LIST_EACH(VcpuDef, v, d->vcpu_defs)) {
+        const Slot *s = slot_of(slots, v->id);
+        if (!s)
+            continue;
+        v->enabled = s->path ? TRI_YES : TRI_NO;
+        v->hotpluggable = s->path && !s->alias ? TRI_NO : TRI_YES;
+        v->order = !s->path ? 0 : v->order ? v->order : ++last;
+        on += s->path != NULL;
+    }
+    if (on)
+        d->vcpus = on;
+    return true;
+}
+
+static bool plug(Qmp *mon, const Slot *s, GError **err)
+{
+    g_autofree char *id = g_strdup_printf("vcpu%u", s->first);
+
+    if (!s->type || !s->place) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "the emulator does not say how vCPU %u is plugged",
+                  s->first);
+        return false;
+    }
+    JsonObject *args = json_make(J_STR("driver", s->type), J_STR("id", id));
+    json_object_object_foreach(s->place, key, value)
+        json_object_object_add(args, key, json_object_get(value));
+    return qmp_device_add(mon, args, err);
+}
+
+/* The guest has to let go of it. */
+static bool unplug(Qmp *mon, const Slot *s, GError **err)
+{
+    g_autoptr(QmpExpect) gone = qmp_expect(mon, "DEVICE_DELETED", "device", s->alias);
+    g_autoptr(GError) error = NULL;
+
+    if (!qmp_device_del(mon, s->alias, err))
+        return false;
+    QmpEvent *event = NULL;
+    if (qmp_expect_wait(gone, now_usec() + UNPLUG_WAIT, &event, &error)) {
+        qmp_event_unref(event);
+        return true;
+    }
+    if (!error_is(error, VIR_ERR_OPERATION_TIMEOUT))
+        g_propagate_error(err, g_steal_pointer(&error));
+    else
+        error_set(
+            err, VIR_ERR_OPERATION_TIMEOUT,
+            "vcpu unplug request timed out. Unplug result must be manually inspected in the domain");
+    return false;
+}
+
+/* Start ---------------------------------------------------------------------------------------- */
+
+static gint by_order(gconstpointer a, gconstpointer b)
+{
+    const VcpuDef *x = *(const VcpuDef *const *)a, *y = *(const VcpuDef *const *)b;
+    return x->order != y->order ? (x->order > y->order ? 1 : -1)
+                                : (x->id > y->id) - (x->id < y->id);
+}
+
+bool vcpus_start(DomainDef *d, Qmp *mon, GError **err)
+{
+    g_autoptr(GPtrArray) later = g_ptr_array_new();
+    g_autoptr(JsonObject) answer = NULL;
+    const Slot *last = NULL;
+
+    for (LIST_EACH(VcpuDef, v, d->vcpu_defs))
+        if (v->enabled == TRI_YES && v->hotpluggable == TRI_YES)
+            g_ptr_array_add(later, v);
+    g_ptr_array_sort(later, by_order);
+    g_autoptr(GArray) slots = later->len ? read_slots(mon, &answer, err) : NULL;
+    if (later->len && !slots)
+        return false;
+    for (unsigned i = 0; i < later->len; i++) {
+        unsigned id = ((const VcpuDef *)later->pdata[i])->id;
+        const Slot *s = slot_of(slots, id);
+        if (s && (s->path || s == last))
+            continue; /* another one of its slot came first */
+        if (!s) {
+            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                      "vcpus: %u cannot be plugged into this machine", id);
+            return false;
+        }
+        if (!plug(mon, s, err))
+            return false;
+        last = s;
+    }
+    return !list_len(d->vcpu_defs) || follow(d, mon, err);
+}
+
+/* Running guests ------------------------------------------------------------------------------- */
+
+/* Definition and threads after a change, of which ok says whether it worked. */
+static bool settle(DomainTurn *t, Qmp *mon, bool ok, GError **err)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* Some may have come or gone before the one that failed. */
+    if (follow(turn_edit_live(t), mon, &error) && threads_refresh(t, mon, &error) &&
+        (ok || turn_checkpoint(t, &error)))
+        return ok;
+    if (ok)
+        g_propagate_error(err, g_steal_pointer(&error));
+    else
+        log_warn("'%s': %s", turn_view(t)->name, error->message);
+    return false;
+}
+
+static bool no_slots(GError **err)
+{
+    error_set(
+        err, VIR_ERR_CONFIG_UNSUPPORTED,
+        "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count");
+    return false;
+}
+
+bool vcpus_change_count(DomainTurn *t, unsigned n, GError **err)
+{
+    const DomainDef *live = turn_view(t)->live->def;
+    g_autoptr(Qmp) mon = guest_qmp(turn_driver_data(t), err);
+    g_autoptr(JsonObject) answer = NULL;
+    unsigned now = live->vcpus;
+    bool ok = true;
+
+    if (!mon || too_many(n, live, "live", err))
+        return false;
+    g_autoptr(GArray) slots = read_slots(mon, &answer, err);
+    if (!slots)
+        return false;
+    g_autoptr(GPtrArray) chosen = g_ptr_array_new();
+    for (unsigned i = 0; i < slots->len && now < n; i++) {
+        Slot *s = &g_array_index(slots, Slot, i);
+        if (s->path || now + s->count > n)
+            continue;
+        g_ptr_array_add(chosen, s);
+        now += s->count;
+    }
+    for (unsigned i = slots->len; i > 0 && now > n; i--) {
+        Slot *s = &g_array_index(slots, Slot, i - 1);
+        if (!s->alias || now - s->count < n)
+            continue;
+        g_ptr_array_add(chosen, s);
+        now -= s->count;
+    }
+    if (now != n)
+        return no_slots(err);
+    for (unsigned i = 0; ok && i < chosen->len; i++) {
+        const Slot *s = chosen->pdata[i];
+        ok = s->path ? unplug(mon, s, err) : plug(mon, s, err);
+    }
+    return settle(t, mon, ok, err);
+}
+
+bool vcpus_change(DomainTurn *t, const Bitmap *ids, bool on, GError **err)
+{
+    const DomainDef *live = turn_view(t)->live->def;
+    g_autoptr(Qmp) mon = guest_qmp(turn_driver_data(t), err);
+    g_autoptr(JsonObject) answer = NULL;
+    const Slot *slot = NULL;
+
+    g_autoptr(GArray) slots = mon ? read_slots(mon, &answer, err) : NULL;
+    if (!slots)
+        return false;
+    for (int i = bitmap_next(ids, 0); i >= 0; i = bitmap_next(ids, (unsigned)i + 1)) {
+        const Slot *s = slot_of(slots, (unsigned)i);
+        if ((unsigned)i >= live->vcpus_max || !s) {
+            error_set(err, VIR_ERR_INVALID_ARG, "vcpu %d is not present in live config", i);
+            return false;
+        }
+        if ((s->path != NULL) == on) {
+            error_set(err, VIR_ERR_INVALID_ARG, "vcpu '%d' is already in requested state", i);
+            return false;
+        }
+        if (!on && !s->alias) {
+            error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "vcpu '%d' can't be unplugged", i);
+            return false;
+        }
+        if (slot && s != slot) {
+            error_set(err, VIR_ERR_OPERATION_UNSUPPORTED,
+                      "only one hotpluggable entity can be selected");
+            return false;
+        }
+        slot = s;
+    }
+    return slot && settle(t, mon, on ? plug(mon, slot, err) : unplug(mon, slot, err), err);
+}
+
+bool vcpus_gone(DomainTurn *t, const char *alias)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!alias || !g_str_has_prefix(alias, "vcpu"))
+        return false;
+    g_autoptr(Qmp) mon = guest_qmp(turn_driver_data(t), &error);
+    if (mon && (!follow(turn_edit_live(t), mon, &error) || !threads_refresh(t, mon, &error)))
+        log_warn("'%s' after the end of %s: %s", turn_view(t)->name, alias, error->message);
+    return true;
+}
