@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemons/metrics.h"
+#include "daemons/net.h"
 #include "protocols/permissions.h"
 #include "rpc/access.h"
 #include "util/error.h"
@@ -146,6 +147,14 @@ static bool about(Call *c, modvirt_about_ret *r, GError **err)
     add_fact(r, "max_clients", g_strdup_printf("%u", server_limits(the->main)->max_clients));
     add_fact(r, "access", g_strdup(drivers ? drivers : "none"));
     add_fact(r, "auth_unix_rw", g_strdup(the->conf->auth_unix_rw ? the->conf->auth_unix_rw : "none"));
+    NetTlsState tls;
+    net_tls_state(the->net, &tls);
+    if (the->spec->proxy)
+        add_fact(r, "tls", g_strdup(tls.serving ? "served" : tls.wanted ? "off" : "not configured"));
+    if (tls.serving)
+        add_fact(r, "tls_expires", g_strdup_printf("%lld", (long long)tls.expires));
+    if (tls.trouble)
+        add_fact(r, "tls_trouble", g_strndup(tls.trouble, MODVIRT_STRING_MAX));
     return true;
 }
 

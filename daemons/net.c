@@ -27,6 +27,7 @@ struct Net {
     bool tcp_passed, tls_passed;
     const NetModule *module; /* NULL: not needed until now */
     TlsContext *tls;
+    char *tls_trouble; /* why the files could not be read the last time; NULL: they could */
     Sasl *sasl;
 };
 
@@ -127,10 +128,15 @@ static bool load_tls(Net *n, GError **err)
                       .priority = c->tls_priority,
                       .no_verify = c->tls_no_verify_certificate,
                       .no_sanity = c->tls_no_sanity_certificate };
-    TlsContext *fresh = net_module_get(n, err) ? n->module->tls_context_new(&cfg, err) : NULL;
+    GError *error = NULL;
+    TlsContext *fresh = net_module_get(n, &error) ? n->module->tls_context_new(&cfg, &error) : NULL;
 
-    if (!fresh)
+    g_free(n->tls_trouble);
+    n->tls_trouble = error ? g_strdup(error->message) : NULL;
+    if (!fresh) {
+        g_propagate_error(err, error);
         return false;
+    }
     if (n->tls)
         n->module->tls_context_unref(n->tls); /* connections have references of their own */
     n->tls = fresh;
@@ -195,6 +201,15 @@ Net *net_start(Daemon *d)
     return n;
 }
 
+void net_tls_state(const Net *n, NetTlsState *ret)
+{
+    *ret = (NetTlsState){ .wanted = wants(n, LISTEN_TLS), .serving = n->tls && server_is_listening(n->d->main, LISTEN_TLS) };
+    if (ret->wanted)
+        ret->trouble = n->tls_trouble;
+    if (ret->serving)
+        ret->expires = n->module->tls_context_expires(n->tls);
+}
+
 void net_reload(Net *n)
 {
     apply_auth(n);
@@ -222,6 +237,7 @@ Net *net_free(Net *n)
         n->module->sasl_free(n->sasl);
     if (n->tls)
         n->module->tls_context_unref(n->tls);
+    g_free(n->tls_trouble);
     g_free(n);
     return NULL;
 }

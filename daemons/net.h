@@ -16,5 +16,11 @@ Net *net_start(Daemon *d);
 void net_reload(Net *n);
 /* Reads certificates again; with *err those in force stay. */
 bool net_update_tls(Net *n, GError **err);
+typedef struct NetTlsState {
+    bool wanted, serving;
+    const char *trouble; /* with the files as they were read last; borrowed, NULL: none */
+    int64_t expires;     /* when serving: the first of our certificates, in seconds since 1970 */
+} NetTlsState;
+void net_tls_state(const Net *n, NetTlsState *ret);
 /* After the servers. */
 Net *net_free(Net *n);

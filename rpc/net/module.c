@@ -5,6 +5,7 @@
 const NetModule net_module = {
     .tls_context_new = tls_context_new,
     .tls_context_unref = tls_context_unref,
+    .tls_context_expires = tls_context_expires,
     .tls_transport_new = tls_transport_new,
     .sasl_new = sasl_new,
     .sasl_configure = sasl_configure,

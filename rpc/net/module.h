@@ -11,6 +11,7 @@
 typedef struct NetModule {
     TlsContext *(*tls_context_new)(const TlsConfig *cfg, GError **err);
     TlsContext *(*tls_context_unref)(TlsContext *c);
+    int64_t (*tls_context_expires)(const TlsContext *c);
     ConnTransport *(*tls_transport_new)(TlsContext *c, GError **err);
     Sasl *(*sasl_new)(Loop *loop, const SaslConfig *cfg, GError **err);
     void (*sasl_configure)(Sasl *s, const SaslConfig *cfg);

@@ -27,6 +27,8 @@ typedef struct TlsConfig {
 /* Reads and checks all files. The error names the file, and the date or name in it that is wrong. */
 TlsContext *tls_context_new(const TlsConfig *cfg, GError **err);
 TlsContext *tls_context_unref(TlsContext *c);
+/* When the first of our own certificates ends, in seconds since 1970. */
+int64_t tls_context_expires(const TlsContext *c);
 /* For a connection that a client has just made. The context may go away before it. A client that is to
  * be refused gets a connection all the same, so that it can be told why: see ConnTransport.denied. */
 ConnTransport *tls_transport_new(TlsContext *c, GError **err);

@@ -31,6 +31,7 @@ struct TlsContext {
     char **allowed_dn_list;
     bool no_verify;
     char *ca_names; /* for messages */
+    time_t expires; /* the first of our own to end; 0: none has been read */
 };
 
 static void context_free(TlsContext *c)
@@ -55,6 +56,11 @@ TlsContext *tls_context_unref(TlsContext *c)
     if (c && g_atomic_ref_count_dec(&c->refs))
         context_free(c);
     return NULL;
+}
+
+int64_t tls_context_expires(const TlsContext *c)
+{
+    return (int64_t)c->expires;
 }
 
 int tls_context_apply(TlsContext *c, gnutls_session_t s)
@@ -258,6 +264,11 @@ static bool load_pair(TlsContext *c, const CrtList *ca, const char *cert, const 
         (!no_sanity && !check_server(&chain, ca, cert, err)) || !read_file("certificate", cert, &text, &len, err))
         return false;
 
+    for (size_t i = 0; i < chain.n; i++) {
+        time_t t = gnutls_x509_crt_get_expiration_time(chain.crt[i]);
+        if (!c->expires || t < c->expires)
+            c->expires = t;
+    }
     gnutls_datum_t cert_data = { (unsigned char *)text, (unsigned)len },
                    key_data = { (unsigned char *)key_text, (unsigned)key_len };
     int r = gnutls_certificate_set_x509_key_mem(c->cred, &cert_data, &key_data, GNUTLS_X509_FMT_PEM);

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """TLS: certificates of both sides, good and bad; every refusal names its cause."""
 import atexit
+import json
 import os
 import shutil
 import tempfile
 import unittest
 
 import pki
+from harness import run
 from network import PROXY, NetworkTest
 
 _pki = None
@@ -173,6 +175,22 @@ class Tls(NetworkTest):
         self.server('old-server')
         self.begin_bad()
         self.assertOff('servercert.pem', 'expired on 2021-02-03', 'CN=localhost')
+
+    def doctor(self):
+        tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
+        _, out, _ = run([tool, 'doctor', '--json'], check=False, env={'MODVIRT_ROOT': self.sandbox.dir})
+        return [(x['verdict'], x['text']) for x in json.loads(out) if x['topic'] == 'certificates']
+
+    def test_doctor(self):
+        self.begin()
+        (verdict, text), = self.doctor()
+        self.assertNotEqual(verdict, 'bad')        # that of the test ends soon
+        self.assertIn('good until', text)
+        self.server('old-server')
+        self.assertNotEqual(self.virt_admin('server-update-tls', PROXY).returncode, 0)
+        self.assertEqual([verdict == 'bad' for verdict, _ in self.doctor()], [True, False])
+        self.assertIn('expired on 2021-02-03', self.doctor()[0][1])
+        self.assertIn('goes on with older files', self.doctor()[0][1])
 
     def test_our_certificate_is_not_valid_yet(self):
         self.server('early-server')

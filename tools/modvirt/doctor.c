@@ -38,6 +38,43 @@ static void report(const char *topic, Verdict v, char *text, const char *advice)
     g_array_append_val(lines, l);
 }
 
+/* The text of a fact; NULL: it was not told. */
+static const char *fact(const modvirt_about_ret *r, const char *name)
+{
+    for (u_int i = 0; i < r->facts.facts_len; i++)
+        if (strcmp(r->facts.facts_val[i].name, name) == 0)
+            return r->facts.facts_val[i].value;
+    return NULL;
+}
+
+enum { SOON_DAYS = 30 };
+
+/* The proxy has read the files with its own configuration and rights: what it found is what counts. */
+static void check_tls(const modvirt_about_ret *r)
+{
+    const char *state = fact(r, "tls"), *trouble = fact(r, "tls_trouble"), *expires = fact(r, "tls_expires");
+
+    if (!state)
+        return;
+    if (trouble)
+        report("certificates", BAD, g_strdup_printf("TLS %s: %s", strcmp(state, "served") == 0 ? "goes on with older files" : "is off", trouble),
+               "put the file right, then: virt-admin server-update-tls virtproxyd");
+    if (!expires) {
+        if (!trouble)
+            report("certificates", NOTE, g_strdup_printf("TLS is %s", state),
+                   "only needed for qemu+tls://: listen_tls in virtproxyd.conf, and --listen or virtproxyd-tls.socket");
+        return;
+    }
+
+    gint64 at = g_ascii_strtoll(expires, NULL, 10), days = (at - g_get_real_time() / G_USEC_PER_SEC) / (24 * 3600);
+    g_autoptr(GDateTime) when = g_date_time_new_from_unix_utc(at);
+    g_autofree char *date = when ? g_date_time_format(when, "%Y-%m-%d") : g_strdup("?");
+
+    report("certificates", days < 0 ? BAD : days < SOON_DAYS ? NOTE : GOOD,
+           g_strdup_printf("TLS is served; the server's certificate is good until %s", date),
+           days < SOON_DAYS ? "have a new one issued, then: virt-admin server-update-tls virtproxyd" : NULL);
+}
+
 static void check_daemon(const DaemonName *d)
 {
     g_autofree char *path = NULL;
@@ -69,20 +106,14 @@ static void check_daemon(const DaemonName *d)
                "another implementation has its sockets; stop it when ours is to serve");
         return;
     }
-    const char *version = "?", *access_drivers = "?", *auth = "?";
-    for (u_int i = 0; i < r.facts.facts_len; i++) {
-        const modvirt_fact *f = &r.facts.facts_val[i];
+    const char *version = fact(&r, "version"), *access_drivers = fact(&r, "access"), *auth = fact(&r, "auth_unix_rw");
+    bool same = g_strcmp0(version, MODVIRT_VERSION) == 0;
 
-        if (strcmp(f->name, "version") == 0)
-            version = f->value;
-        else if (strcmp(f->name, "access") == 0)
-            access_drivers = f->value;
-        else if (strcmp(f->name, "auth_unix_rw") == 0)
-            auth = f->value;
-    }
-    report("daemons", strcmp(version, MODVIRT_VERSION) == 0 ? GOOD : NOTE,
-           g_strdup_printf("%s %s answers; access control: %s, authentication: %s", d->name, version, access_drivers, auth),
-           strcmp(version, MODVIRT_VERSION) == 0 ? NULL : "versions differ: restart the daemons after an upgrade");
+    check_tls(&r);
+    report("daemons", same ? GOOD : NOTE,
+           g_strdup_printf("%s %s answers; access control: %s, authentication: %s", d->name, version ? version : "?",
+                           access_drivers ? access_drivers : "?", auth ? auth : "?"),
+           same ? NULL : "versions differ: restart the daemons after an upgrade");
     proc_free((xdrproc_t)xdr_modvirt_about_ret, &r);
 }
 
@@ -147,27 +178,6 @@ static void check_programs(void)
     }
 }
 
-static void check_certificates(void)
-{
-    static const char *const files[] = { "/etc/pki/CA/cacert.pem", "/etc/pki/libvirt/servercert.pem",
-                                         "/etc/pki/libvirt/private/serverkey.pem" };
-    unsigned there = 0;
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(files); i++)
-        there += access(files[i], F_OK) == 0;
-    if (there == 0) {
-        report("certificates", NOTE, g_strdup("none; TLS connections are not served"), "only needed for qemu+tls://");
-        return;
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(files); i++) {
-        if (access(files[i], R_OK) < 0)
-            report("certificates", BAD, g_strdup_printf("'%s': %s", files[i], g_strerror(errno)),
-                   "all three files are needed and must be readable for the daemon");
-        else
-            report("certificates", GOOD, g_strdup_printf("'%s' can be read", files[i]), NULL);
-    }
-}
-
 static const char *const verdict_names[] = { "ok", "note", "bad" };
 
 static void print_json(void)
@@ -205,7 +215,6 @@ int cmd_doctor(int argc, char **argv)
     check_kvm();
     check_cgroups();
     check_programs();
-    check_certificates();
     if (json)
         print_json();
     for (unsigned i = 0; i < lines->len; i++) {
