@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Malformed frames on every socket of every daemon: an error reply or a closed connection, nothing else.
+"""Malformed frames on every socket of every daemon, TCP and TLS: an error reply or a closed connection, nothing else.
 
 MODVIRT_TEST_FRAMES frames per socket (10 000 when not set). MODVIRT_TEST_SEED repeats a run.
 """
@@ -9,12 +9,17 @@ import os
 import random
 import resource
 import socket
+import ssl
 import struct
 import time
 import unittest
 
+import pki
 from harness import SLOW, OwnSandbox, wait_for
+from network import PROXY, NetworkTest
+from test_tls import shared_pki
 
+FULL = bool(os.environ.get('MODVIRT_TEST_FULL'))
 FRAMES = int(os.environ.get('MODVIRT_TEST_FRAMES') or 10000)
 REMOTE, QEMU, LXC, ADMIN, KEEPALIVE = 0x20008086, 0x20008087, 0x20008088, 0x06900690, 0x6b656570
 LOCK = 0x20007014
@@ -124,19 +129,11 @@ def rss_mib(pid):
         return int(f.read().split()[1]) * resource.getpagesize() >> 20
 
 
-class Hostile(OwnSandbox):
+class Sender:
     def setUp(self):
         super().setUp()
         self.seed = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
         print(f'(seed {self.seed})', end=' ', flush=True)
-        self.sandbox.start()
-
-    def sockets(self):
-        for daemon in self.sandbox.daemons:
-            for kind, program in (('', REMOTE), ('ro', REMOTE), ('admin', ADMIN)):
-                path = self.sandbox.socket(daemon, kind)
-                if os.path.exists(path):
-                    yield daemon, path, program
 
     def alive(self, daemon, pid):
         import sandbox_lib
@@ -145,13 +142,17 @@ class Hostile(OwnSandbox):
         self.assertEqual(child.pid, pid)
         wait_for(f'{daemon} to answer', lambda: sandbox_lib.answers(self.sandbox.socket(daemon)))
 
-    def connect_raw(self, path, opened):
+    def connect_bare(self, path):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         s.settimeout(5 * SLOW)
         s.connect(path)
+        return s
+
+    def connect_raw(self, path, opened):
+        s = self.connect_bare(path)
         if opened:
             # Authentication list and open, so that what follows is looked at in earnest.
-            program = ADMIN if 'admin' in path else REMOTE
+            program = ADMIN if 'admin' in str(path) else REMOTE
             calls = [(1, bytes(4))] if program == ADMIN else [(66, b''), (1, struct.pack('>I', 1) +
                                                                           xdr_string(b'qemu:///system') + bytes(4))]
             for proc, payload in calls:
@@ -184,12 +185,12 @@ class Hostile(OwnSandbox):
         except OSError:
             return True
 
-    def bombard(self, path, program):
+    def bombard(self, path, program, count):
         frames = Frames(self.seed, program)
         self.answered = 0
         rng = random.Random(self.seed + 1)
         sent, s = 0, None
-        while sent < FRAMES:
+        while sent < count:
             if s is None:
                 s = self.connect_raw(path, rng.random() < 0.7)
                 s.setblocking(False)
@@ -200,7 +201,7 @@ class Hostile(OwnSandbox):
                 n = s.send(data)
                 if n < len(data):
                     end = True
-                if rng.random() < 0.02:
+                if rng.random() < 0.02 and s.family == socket.AF_UNIX:
                     s.sendmsg([b'\0'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0] * rng.randrange(1, 5)))])
             except (BlockingIOError, ConnectionError):
                 end = True
@@ -219,19 +220,35 @@ class Hostile(OwnSandbox):
         if s:
             s.close()
 
+    def bombarded(self, daemon, name, path, program, count=FRAMES):
+        pid = self.sandbox.daemons[daemon].pid
+        self.alive(daemon, pid)
+        fds = fd_count(pid)
+        started = time.monotonic()
+        self.bombard(path, program, count)
+        self.alive(daemon, pid)
+        wait_for(f'{daemon} to close its connections', lambda: fd_count(pid) <= fds + 4, 30)
+        print(f'{name}: {count / (time.monotonic() - started):.0f} frames/s, {self.answered} bytes answered, '
+              f'{rss_mib(pid)} MiB;', end=' ', flush=True)
+        self.assertGreater(self.answered, count / 100 * 28)
+
+
+class Hostile(Sender, OwnSandbox):
+    def setUp(self):
+        super().setUp()
+        self.sandbox.start()
+
+    def sockets(self):
+        for daemon in self.sandbox.daemons:
+            for kind, program in (('', REMOTE), ('ro', REMOTE), ('admin', ADMIN)):
+                path = self.sandbox.socket(daemon, kind)
+                if os.path.exists(path):
+                    yield daemon, path, program
+
     def test_malformed_frames(self):
         for daemon, path, program in list(self.sockets()):
             with self.subTest(socket=os.path.basename(path)):
-                pid = self.sandbox.daemons[daemon].pid
-                self.alive(daemon, pid)
-                fds = fd_count(pid)
-                started = time.monotonic()
-                self.bombard(path, program)
-                self.alive(daemon, pid)
-                wait_for(f'{daemon} to close its connections', lambda: fd_count(pid) <= fds + 4, 30)
-                print(f'{os.path.basename(path)}: {FRAMES / (time.monotonic() - started):.0f} frames/s, '
-                      f'{self.answered} bytes answered, {rss_mib(pid)} MiB;', end=' ', flush=True)
-                self.assertGreater(self.answered, 100 * 28)
+                self.bombarded(daemon, os.path.basename(path), path, program)
 
     def test_announced_but_never_sent(self):
         """Large frames that are announced and not sent cost no memory, and nobody else waits for them."""
@@ -270,6 +287,62 @@ class Hostile(OwnSandbox):
                         self.assertEqual((kind, serial, status), (REPLY, 5, 1))
                         # Code 39: a fault of the call itself (RPC).
                         self.assertEqual(struct.unpack_from('>i', payload)[0], 39)
+
+
+class TlsSocket(ssl.SSLSocket):
+    """With the exceptions of other sockets."""
+    def plainly(self, fn, *args):
+        try:
+            return fn(*args)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as e:
+            raise BlockingIOError from e
+        except (ssl.SSLError, OSError) as e:
+            raise e if isinstance(e, TimeoutError) else ConnectionResetError from e
+
+    def recv(self, *args):
+        return self.plainly(super().recv, *args)
+
+    def send(self, *args):
+        return self.plainly(super().send, *args)
+
+    def shutdown(self, how):
+        return self.plainly(super().shutdown, how)
+
+
+class HostileNetwork(Sender, NetworkTest):
+    """The same from the network: by TCP, and by TLS with a certificate that is let in."""
+    def connect_bare(self, path):
+        port = path
+        s = socket.create_connection(('127.0.0.1', port), 5 * SLOW)
+        if port == self.tcp:
+            return s
+        if self.noise.random() < 0.1:          # no TLS at all, or what looks like it for a moment
+            with contextlib.suppress(OSError):
+                s.sendall(self.noise.choice([b'', b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc']) + self.noise.randbytes(200))
+            s.close()
+            s = socket.create_connection(('127.0.0.1', port), 5 * SLOW)
+        s = self.context.wrap_socket(s, server_hostname='localhost')
+        if self.exactly(s, 1) != b'\1':
+            raise AssertionError('the certificate is not let in')
+        return s
+
+    def test_malformed_frames(self):
+        if not pki.available():
+            self.skipTest('certtool is not installed')
+        p = shared_pki()
+        self.install(p.path('ca.pem'), 'pki', 'CA', 'cacert.pem')
+        self.install(p.path('server.pem'), 'pki', 'libvirt', 'servercert.pem')
+        self.install(p.path('server.key'), 'pki', 'libvirt', 'private', 'serverkey.pem')
+        self.context = ssl.create_default_context(cafile=p.path('ca.pem'))
+        self.context.load_cert_chain(p.path('client.pem'), p.path('client.key'))
+        self.context.sslsocket_class = TlsSocket
+        self.noise = random.Random(self.seed + 2)
+        self.configure(listen_tcp=True, auth_tcp='none', listen_tls=True)
+        self.start()
+        # A handshake costs a hundred frames: a tenth of them in the gate.
+        for name, port, count in (('tcp', self.tcp, FRAMES), ('tls', self.tls, FRAMES if FULL else FRAMES // 10)):
+            with self.subTest(socket=name):
+                self.bombarded(PROXY, name, port, REMOTE, count)
 
 
 if __name__ == '__main__':
