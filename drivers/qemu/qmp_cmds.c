@@ -605,6 +605,11 @@ bool qmp_calc_dirty_rate(Qmp *q, unsigned seconds, const char *mode, GError **er
 
 /* Commands with several arguments. */
 
+bool qmp_block_resize(Qmp *q, const char *node, uint64_t bytes, GError **err)
+{
+    return qmp_call(q, "block_resize", json_make(J_STR("node-name", node), J_UINT("size", bytes)), NULL, 0, err);
+}
+
 bool qmp_block_set_write_threshold(Qmp *q, const char *node, uint64_t threshold, GError **err)
 {
     return qmp_call(q, "block-set-write-threshold",

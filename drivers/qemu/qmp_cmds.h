@@ -151,6 +151,7 @@ bool qmp_read_dirty_rate(JsonObject *ret, QmpDirtyRate *out, GError **err);
 void qmp_dirty_rate_clear(QmpDirtyRate *d);
 bool qmp_calc_dirty_rate(Qmp *q, unsigned seconds, const char *mode, GError **err);
 /* 0: no threshold. */
+bool qmp_block_resize(Qmp *q, const char *node, uint64_t bytes, GError **err);
 bool qmp_block_set_write_threshold(Qmp *q, const char *node, uint64_t threshold, GError **err);
 /* Copies guest memory to a file that exists. */
 bool qmp_memsave(Qmp *q, bool physical, uint64_t offset, uint64_t size, const char *file,

@@ -8,7 +8,7 @@ import unittest
 import xml.etree.ElementTree as ET
 
 from harness import (GREETING, ON_PEER, SLOW, TestCase, domain_xml, emulators, guest_file, names, rows,
-                     run_dir, through_proxy, unique, uri, virsh, wait_for)
+                     run_dir, scratch, through_proxy, unique, uri, virsh, wait_for)
 
 
 class Host(TestCase):
@@ -288,6 +288,19 @@ class Life(TestCase):
         self.assertEqual(self.state(name), 'paused')
         virsh('resume', name)
         self.assertEqual(self.state(name), 'running')
+
+    def test_disk_of_a_running_guest_grows(self):
+        name, image = self.guest_name(), os.path.join(scratch(), self.guest_name() + '.img')
+        subprocess.run(['truncate', '-s', '4M', image], check=True)
+        disk = f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{image}'/><target dev='vda'/></disk>"
+        virsh('define', self.xml_file(domain_xml(name, devices=disk)))
+        self.assertIn('not running', virsh('blockresize', name, 'vda', '8M', check=False)[2])
+        virsh('start', name)
+        virsh('blockresize', name, 'vda', '8M')
+        self.assertEqual(os.path.getsize(image), 8 << 20)
+        virsh('blockresize', name, image, '9000b')
+        self.assertEqual(os.path.getsize(image), 9216)
+        self.assertIn('not found', virsh('blockresize', name, 'vdz', '8M', check=False)[2])
 
     def test_limits_of_migration(self):
         name = self.guest_name()
