@@ -40,6 +40,8 @@ struct Conn {
     bool wide; /* the socket's buffer is that of a stream: conn_widen() */
     LoopIo io;
     sd_event_source *flush_timer;
+    sd_event_source *gone_timer; /* the peer is gone, but we do not read it: somebody holds up the input */
+    uint64_t gone_mark;
     User *user;
     const ConnOps *ops; /* NULL once nothing may be called any more */
     void *data;
@@ -74,6 +76,7 @@ void conn_flush(Conn *c);
 void conn_check_marks(Conn *c);
 void conn_output_clear(Conn *c);
 /* conn_input.c */
+extern _Atomic uint64_t conn_gone_usec; /* how long nothing may go on of what a peer has sent that is gone */
 bool conn_input_full(const Conn *c);
 void conn_on_io(LoopIo *io, uint32_t revents);
 void conn_on_share(void *conn);

@@ -32,7 +32,8 @@ void conn_arm(Conn *c)
     bool in = !c->eof && !c->flushing && !conn_input_full(c) && !c->share_link.queued;
 
     c->in_blocked = !in;
-    loop_io_set(&c->io, (in ? EPOLLIN : 0) | (c->out.blocked ? EPOLLOUT : 0));
+    /* Waiting for neither we still want to hear, once, that the peer is gone. */
+    loop_io_set(&c->io, in || c->out.blocked ? (in ? EPOLLIN : 0) | (c->out.blocked ? EPOLLOUT : 0) : EPOLLET);
 }
 
 /* Everything that the connection holds of the outside world. */
@@ -42,6 +43,7 @@ static void conn_release(Conn *c)
     if (c->share)
         share_leave(c->share, &c->share_link);
     c->flush_timer = sd_event_source_disable_unref(c->flush_timer);
+    c->gone_timer = sd_event_source_disable_unref(c->gone_timer);
     keepalive_done(&c->keepalive);
     c->rx = conn_transport_free(c->rx);
     c->tx = NULL;

@@ -11,6 +11,9 @@
  * for us gets its pongs for as long as less than that stands in front of its pings; a peer that
  * has sent more is itself blocked by us, and then our own keepalive does not count its silence.
  *
+ * Who hangs up while it is paused is heard to the end as long as that goes on. When nothing of it has been
+ * taken for conn_gone_usec (a stream's sink is stuck), it is over: nobody is left who could finish it.
+ *
  * Loop thread.
  */
 #include <errno.h>
@@ -30,6 +33,8 @@ enum {
     COST_BYTES = 512, /* that cost as much as a small message */
     BACKLOG_MAX = 256 << 10,
 };
+
+_Atomic uint64_t conn_gone_usec = 10 * G_USEC_PER_SEC;
 
 static void conn_input(Conn *c);
 
@@ -293,6 +298,31 @@ static void conn_handshake(Conn *c)
         conn_input(c); /* what came with the end of the handshake is in the transport already */
 }
 
+static int on_gone(sd_event_source *s, uint64_t usec, void *data);
+
+static void conn_gone(Conn *c)
+{
+    c->gone_mark = c->bytes_in - c->backlog_bytes;
+    loop_timer_set(c->loop, &c->gone_timer, conn_gone_usec, on_gone, c);
+}
+
+static int on_gone(sd_event_source *s, uint64_t usec, void *data)
+{
+    Conn *c = data;
+    GError *why = NULL;
+
+    c->gone_timer = sd_event_source_disable_unref(c->gone_timer);
+    if (!c->in_blocked)
+        return 0; /* it is read again, and its end will be found */
+    if (c->gone_mark != c->bytes_in - c->backlog_bytes) {
+        conn_gone(c);
+        return 0;
+    }
+    error_set(&why, VIR_ERR_RPC, "it is gone, and nothing takes what it has sent");
+    conn_lost(c, why);
+    return 0;
+}
+
 void conn_on_io(LoopIo *io, uint32_t revents)
 {
     g_autoptr(Conn) c = conn_ref((Conn *)((char *)io - offsetof(Conn, io)));
@@ -312,6 +342,8 @@ void conn_on_io(LoopIo *io, uint32_t revents)
             conn_lost(c, NULL);
         else if (!c->flushing)
             conn_input(c);
+        if (!c->closed && !c->flushing && c->in_blocked && revents & (EPOLLHUP | EPOLLERR) && !c->gone_timer)
+            conn_gone(c);
     }
     conn_batch_end();
 }

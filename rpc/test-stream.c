@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <termios.h>
 
+#include "rpc/conn-internal.h"
 #include "rpc/test-daemon.h"
 
 /* What the next open_console call does. */
@@ -443,6 +444,32 @@ static void test_pressure_in(void)
     expect_stream(fd, MSG_OK, "");
 }
 
+/* The sink takes nothing, and the client dies before it has finished: nobody keeps the stream. */
+static void test_stuck_and_alone(void)
+{
+    g_autofree char *block = g_strnfill(65536, 'x');
+    MsgHeader h = { (uint32_t)P, 1, PROC, MSG_STREAM, 0, MSG_CONTINUE };
+    auto_fd fd = dial(td.path, true);
+    auto_fd peer = open_stream(fd, STREAM_IN);
+
+    conn_gone_usec = 500 * 1000;
+    h.serial = serial;
+    g_autoptr(Message) m = message_new_bytes(&h, block, 65536);
+    for (;;) {
+        struct pollfd w = { .fd = fd, .events = POLLOUT };
+        if (poll(&w, 1, 300) == 0 || send(fd, m->data, m->len, MSG_DONTWAIT) < (ssize_t)m->len)
+            break;
+    }
+    fd_close(&fd);
+
+    struct pollfd w = { .fd = peer };
+    assert(poll(&w, 1, 100) == 0); /* it is not cut off at once: maybe the sink goes on */
+    assert(poll(&w, 1, 10000) == 1 && w.revents & POLLHUP);
+    auto_fd other = dial(td.path, true);
+    assert_quiet(other);
+    conn_gone_usec = 10 * G_USEC_PER_SEC;
+}
+
 static void test_terminal(void)
 {
     auto_fd fd = dial(td.path, true);
@@ -526,6 +553,7 @@ int main(void)
     test_number_of_streams();
     test_pressure_out();
     test_pressure_in();
+    test_stuck_and_alone();
     test_terminal();
     test_leaving();
 
