@@ -102,9 +102,15 @@ bool hook_run(const Hook *h, char **output, GError **err)
     g_autoptr(GPtrArray) list = programs(h->name);
     g_autofree char *last = NULL;
 
-    for (unsigned i = 0; i < list->len; i++)
-        if (!run_one(h, list->pdata[i], &last, err))
+    for (unsigned i = 0; i < list->len; i++) {
+        g_autofree char *before = g_strdup(last);
+        Hook one = *h;
+
+        if (output && before) /* who may change a document changes what the one before made of it */
+            one.input = before;
+        if (!run_one(&one, list->pdata[i], &last, err))
             return false;
+    }
     if (output)
         *output = g_steal_pointer(&last);
     return true;

@@ -289,6 +289,9 @@ void process_reconnect(DomainTurn *t, void *unused)
     start_again(&run);
     if (!v->autodestroy) {
         process_reattach(t, unused);
+        v = turn_view(t);
+        if (view_active(v) && !qemu_hook(v->name, "reconnect", "begin", v->live->def, v->id, &error))
+            log_error("'%s' goes on all the same: %s", v->name, error->message);
         return;
     }
     /* Its client's connection died with us. */

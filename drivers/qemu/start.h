@@ -82,6 +82,17 @@ bool start_note(Start *s, GError **err);
 void start_undo_all(const Run *r);
 void start_again(const Run *r);
 
+/* start_hooks.c */
+bool start_hook_prepare(Start *s, GError **err);
+bool start_hook_start(Start *s, GError **err);
+bool start_hook_started(Start *s, GError **err);
+void start_undo_hook_start(const Run *r);
+void start_undo_hook_prepare(const Run *r);
+/* op of the hook "qemu" with the document on its input; true without hooks. */
+bool qemu_hook(const char *name, const char *op, const char *sub_op, const DomainDef *def, int id, GError **err);
+/* The document of a guest that comes back from a file, which the hook may change. */
+bool qemu_hook_restore(const char *name, char **xml, GError **err);
+
 /* start_steps.c */
 bool start_definition(Start *s, GError **err);
 bool start_directories(Start *s, GError **err);

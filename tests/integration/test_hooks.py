@@ -1,59 +1,95 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Programs of the administrator that are told what happens."""
+"""What an administrator's hooks hear of a guest's life, and what they may refuse."""
 import os
 import signal
 import unittest
 
-from harness import OwnSandbox, wait_for
+import libvirt
+
+from harness import OwnSandbox, domain_xml, emulators, unique
+
+SCRIPT = """#!/bin/sh
+echo "%s $*" >>{log}
+cat >{log}.$2.xml
+if [ -e {log}.fail-$2 ]; then echo words of the hook >&2; exit 3; fi
+"""
 
 
 class Hooks(OwnSandbox):
     def setUp(self):
         super().setUp()
         self.log = os.path.join(self.directory, 'hook.log')
+        self.hooks = os.path.join(self.directory, 'etc', 'libvirt', 'hooks')
+        self.install('qemu', 'main')
+        self.sandbox.start()
+        self.use(self.sandbox)
+        self.conn = self.connect()
+        self.name = unique('hook')
 
-    def hook(self, name, body='exit 0'):
-        """A program that notes how it was called, then does what body says."""
-        path = os.path.join(self.directory, 'etc', 'libvirt', 'hooks', name)
+    def install(self, path, word):
+        path = os.path.join(self.hooks, path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, 'w', encoding='utf-8') as f:
-            f.write(f'#!/bin/sh\necho "{name} $*" >>{self.log}\n{body}\n')
+        with open(path, 'w') as f:
+            f.write(SCRIPT.format(log=self.log) % word)
         os.chmod(path, 0o755)
 
-    def told(self):
-        try:
-            with open(self.log, encoding='utf-8') as f:
-                return f.read().splitlines()
-        except FileNotFoundError:
+    def heard(self):
+        """The operations since the last call."""
+        if not os.path.exists(self.log):
             return []
+        with open(self.log) as f:
+            lines = f.read().splitlines()
+        os.unlink(self.log)
+        return lines
 
-    def expect(self, *lines):
-        wait_for(f'{lines} of hooks, not {self.told()}', lambda: self.told() == list(lines))
-        if os.path.exists(self.log):
-            os.unlink(self.log)
+    def expect(self, *operations):
+        self.assertEqual(self.heard(), [f'main {self.name} {op} -' for op in operations])
 
+    def test_a_guests_life(self):
+        d = self.conn.defineXML(domain_xml(self.name))
+        self.expect()
+        d.create()
+        self.expect('prepare begin', 'start begin', 'started begin')
+        with open(self.log + '.started.xml') as f:
+            xml = f.read()
+        self.assertIn(f'<name>{self.name}</name>', xml)
+        self.assertRegex(xml, r"<domain type='qemu' id='\d+'")
 
-class Daemon(Hooks):
-    def test_daemon_tells_of_its_life(self):
-        self.sandbox.start()
-        self.sandbox.stop_daemon('virtqemud')
-        self.hook('daemon')
-        self.hook('daemon.d/50-more')
+        # A hook that comes later works at once; those in the directory run after the main one.
+        self.install('qemu.d/20-second', 'second')
+        self.install('qemu.d/10-first', 'first')
+        self.install('qemu.d/30-not', 'not')
+        os.chmod(os.path.join(self.hooks, 'qemu.d', '30-not'), 0o644)
+        self.sandbox.stop_daemon('virtqemud', signal.SIGKILL)
         self.sandbox.start_daemon('virtqemud')
-        self.expect('daemon - start - start', 'daemon.d/50-more - start - start')
-        self.sandbox.daemons['virtqemud'].send_signal(signal.SIGHUP)
-        self.expect('daemon - reload begin SIGHUP', 'daemon.d/50-more - reload begin SIGHUP')
-        self.sandbox.stop_daemon('virtqemud')
-        self.expect('daemon - shutdown - shutdown', 'daemon.d/50-more - shutdown - shutdown')
+        self.conn = self.connect()
+        d = self.conn.lookupByName(self.name)
+        self.assertTrue(d.isActive())
+        d.suspend()                            # waits its turn behind the reconnection
+        self.assertEqual(self.heard(), [f'{w} {self.name} reconnect begin -' for w in ('main', 'first', 'second')])
+        d.destroy()
+        self.assertEqual([l.split()[0::2] for l in self.heard()],
+                         [[w, op] for op in ('stopped', 'release') for w in ('main', 'first', 'second')])
 
-    def test_hook_that_fails_or_sleeps_keeps_nobody_waiting(self):
-        self.sandbox.start()
-        self.sandbox.stop_daemon('virtqemud')
-        self.hook('daemon', 'sleep 3; exit 1')
-        self.sandbox.start_daemon('virtqemud')
-        self.use(self.sandbox, 'virtqemud')
-        self.assertEqual(self.connect().listAllDomains(), [])
-        self.expect('daemon - start - start')
+    def test_refusal(self):
+        d = self.conn.defineXML(domain_xml(self.name))
+        heard = {'prepare': ['prepare begin'], 'start': ['prepare begin', 'start begin'],
+                 'started': ['prepare begin', 'start begin', 'started begin']}
+        for op, before in heard.items():
+            with self.subTest(op):
+                open(f'{self.log}.fail-{op}', 'w').close()
+                e = self.assertLibvirtError(libvirt.VIR_ERR_HOOK_SCRIPT_FAILED, d.create)
+                self.assertIn('words of the hook', str(e))
+                os.unlink(f'{self.log}.fail-{op}')
+                self.assertFalse(d.isActive())
+                self.assertEqual(emulators(self.name), [])
+                self.expect(*before, 'stopped end', 'release end')
+        # An end cannot be refused.
+        d.create()
+        for op in ('stopped', 'release'):
+            open(f'{self.log}.fail-{op}', 'w').close()
+        d.destroy()
+        self.assertFalse(d.isActive())
 
 
 if __name__ == '__main__':
