@@ -18,6 +18,10 @@ typedef struct ConvertRequest {
 typedef struct DriverConverter {
     /* The result, the caller's. VIR_ERR_NO_SUPPORT for formats that the driver does not know. Any thread. */
     char *(*convert)(const ConvertRequest *r, GError **err);
+    /* What a start of the document's guest would do on this host, without doing it: JSON text, the
+     * caller's, {"name", "steps": [{"name", "does": [text…], "refused": text}]}; "refused" where it would
+     * fail. NULL: the driver has no plans. NULL with *err: the document is no definition. */
+    char *(*plan)(const ConvertRequest *r, GError **err);
 } DriverConverter;
 
 #define CONVERTER_SYMBOL "converter"

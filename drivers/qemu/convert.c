@@ -9,8 +9,10 @@
 #include "conf/convert.h"
 #include "conf/domain.h"
 #include "drivers/qemu/caps_probe.h"
+#include "drivers/qemu/cgroup.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/native.h"
+#include "drivers/qemu/plan.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/paths.h"
@@ -50,13 +52,32 @@ static char *convert_argv(const ConvertRequest *r, const QemuPolicyData *policy,
     return qemu_native_argv(r->text, r->len, policy, &run, &ctx, lib, err);
 }
 
+static char *plan_domain(const ConvertRequest *r, QemuPolicyData *policy, QemuConfig *config, QemuCaps *described,
+                         GError **err)
+{
+    DomainDef *d = domain_parse(r->text, r->len, DOMAIN_PARSE_INACTIVE, &qemu_policy, policy, err);
+
+    if (!d)
+        return NULL;
+    qemu.config = config;
+    qemu.policy = *policy;
+    qemu.lib = g_build_filename(paths()->lib, "qemu", NULL);
+    qemu.run = g_build_filename(paths()->run, "qemu", NULL);
+    guest_cgroups_init(config);
+    char *out = qemu_plan(d, described);
+    guest_cgroups_done();
+    g_clear_pointer(&qemu.lib, g_free);
+    g_clear_pointer(&qemu.run, g_free);
+    return out;
+}
+
 static char *convert(const ConvertRequest *r, GError **err)
 {
     g_autoptr(GError) ignored = NULL;
     g_autoptr(QemuCaps) described = NULL;
-    bool argv = strcmp(r->to, "qemu-argv") == 0;
+    bool argv = strcmp(r->to, "qemu-argv") == 0, plan = strcmp(r->to, "plan") == 0;
 
-    if (!argv && strcmp(r->to, "domain") != 0) {
+    if (!argv && !plan && strcmp(r->to, "domain") != 0) {
         error_set(err, VIR_ERR_NO_SUPPORT, "the QEMU driver does not convert to '%s'", r->to);
         return NULL;
     }
@@ -74,10 +95,19 @@ static char *convert(const ConvertRequest *r, GError **err)
         policy.emulator = described_emulator;
         policy.opaque = described;
     }
-    char *out = argv ? convert_argv(r, &policy, config, err) : convert_domain(r, &policy, err);
+    char *out = plan   ? plan_domain(r, &policy, config, described, err)
+                : argv ? convert_argv(r, &policy, config, err) : convert_domain(r, &policy, err);
     qemu_policy_data_clear(&policy);
     qemu_config_free(config);
     return out;
 }
 
-const DriverConverter converter = { .convert = convert };
+static char *plan(const ConvertRequest *r, GError **err)
+{
+    ConvertRequest how = *r;
+
+    how.to = "plan";
+    return convert(&how, err);
+}
+
+const DriverConverter converter = { .convert = convert, .plan = plan };

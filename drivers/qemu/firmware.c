@@ -187,14 +187,19 @@ bool qemu_firmware_needs_nvram(const DomainDef *d)
     return l && l->type == LOADER_PFLASH && n && n->path && access(n->path, F_OK) < 0;
 }
 
+char *qemu_firmware_template(const DomainDef *d)
+{
+    const char *named = d->os.nvram->templ;
+    return named ? g_strdup(named) : usual_template(d->os.loader->path);
+}
+
 bool qemu_firmware_make_nvram(const DomainDef *d, GError **err)
 {
     const OsNvram *n = d->os.nvram;
     const OsLoader *l = d->os.loader;
     if (!qemu_firmware_needs_nvram(d))
         return true;
-    g_autofree char *usual = n->templ ? NULL : usual_template(l->path);
-    const char *templ = n->templ ? n->templ : usual;
+    g_autofree char *templ = qemu_firmware_template(d);
     if (!templ) {
         error_set(err, VIR_ERR_OPERATION_FAILED, "os/nvram: '%s' does not exist, and there is no template for firmware '%s'", n->path, l->path);
         return false;

@@ -13,5 +13,7 @@
 bool qemu_firmware_select(DomainDef *d, const char *const *dirs, const char *nvram_dir, GError **err);
 /* Whether the guest has a file of variables that does not exist yet. */
 bool qemu_firmware_needs_nvram(const DomainDef *d);
+/* What it is made from; NULL: there is nothing. For a guest that needs it. */
+char *qemu_firmware_template(const DomainDef *d);
 /* Makes the file of variables from its template when it does not exist. Blocks. */
 bool qemu_firmware_make_nvram(const DomainDef *d, GError **err);

@@ -158,6 +158,33 @@ static bool has_memory(const char *path)
     return getxattr(path, ATTR_OWNER, &byte, 0) >= 0 || !cannot_remember(errno);
 }
 
+static bool may_change(const char *path, const Memory *m, const char *who, bool mine, GError **err)
+{
+    bool others = m->count > (find(m->borrowers, who) >= 0 ? 1u : 0u);
+
+    if (!others || mine)
+        return true;
+    error_set(err, VIR_ERR_OPERATION_INVALID,
+              "Setting different DAC user or group on %s which is already in use", path);
+    return false;
+}
+
+bool owner_is_free(const char *path, const Uuid borrower, uid_t uid, gid_t gid, GError **err)
+{
+    char who[37];
+    struct stat st;
+    Memory m;
+
+    uuid_format(borrower, who);
+    LOCK_SCOPE(&lock);
+    if (stat(path, &st) < 0)
+        return true; /* it is not there to be borrowed */
+    memory_read(path, &m);
+    bool ok = may_change(path, &m, who, st.st_uid == uid && st.st_gid == gid, err);
+    g_ptr_array_unref(m.borrowers);
+    return ok;
+}
+
 bool owner_lend(const char *path, const Uuid borrower, uid_t uid, gid_t gid, bool remember,
                 GError **err)
 {
@@ -173,10 +200,7 @@ bool owner_lend(const char *path, const Uuid borrower, uid_t uid, gid_t gid, boo
     }
     bool mine = st.st_uid == uid && st.st_gid == gid, ok = true;
     memory_read(path, &m);
-    bool others = m.count > (find(m.borrowers, who) >= 0 ? 1u : 0u);
-    if (others && !mine) {
-        error_set(err, VIR_ERR_OPERATION_INVALID,
-                  "Setting different DAC user or group on %s which is already in use", path);
+    if (!may_change(path, &m, who, mine, err)) {
         ok = false;
     } else if (remember && !remember_owner(path, &m, who, &st) && !cannot_remember(errno)) {
         error_set_errno(err, errno, "cannot remember the owner of '%s'", path);

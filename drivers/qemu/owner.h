@@ -22,5 +22,7 @@
  * (VIR_ERR_OPERATION_INVALID). A file system that knows no owners is fine. */
 bool owner_lend(const char *path, const Uuid borrower, uid_t uid, gid_t gid, bool remember,
                 GError **err);
+/* Would owner_lend() be refused because others borrow it? */
+bool owner_is_free(const char *path, const Uuid borrower, uid_t uid, gid_t gid, GError **err);
 /* Gives it back; failures are logged. Without memory it becomes root's, if it is still uid's. */
 void owner_return(const char *path, const Uuid borrower, uid_t uid, bool remember);

@@ -148,12 +148,26 @@ static int open_tap(NetDef *net, unsigned queue, GError **err)
     return fd_take(&fd);
 }
 
+bool resources_can(QemuFdRole role)
+{
+    static const bool can[_QEMU_FD_ROLE_N] = {
+        [QEMU_FD_MONITOR] = true, [QEMU_FD_CHR_FILE] = true, [QEMU_FD_CHR_LOG] = true,
+        [QEMU_FD_CHR_LISTEN] = true, [QEMU_FD_TAP] = true, [QEMU_FD_VHOST_NET] = true,
+    };
+    return role < _QEMU_FD_ROLE_N && can[role];
+}
+
 int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err)
 {
     Resources *r = opaque;
     const ChrSource *src = dev ? qemu_chr_source(dev) : NULL;
     int fd = -1;
 
+    if (!resources_can(role)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "a <%s> of this kind cannot be started yet",
+                  dev ? device_kind_element(dev->kind) : "device");
+        return -1;
+    }
     if (r->fds->len >= CHILD_FDS_MAX) {
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "the guest needs more than %d descriptors",
                   CHILD_FDS_MAX);
@@ -184,18 +198,8 @@ int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned inde
         if (fd < 0)
             error_set_errno(err, errno, "cannot open '/dev/vhost-net'");
         break;
-    case QEMU_FD_VHOST_VSOCK:
-    case QEMU_FD_VHOST_SCSI:
-    case QEMU_FD_VDPA:
-    case QEMU_FD_TPM:
-    case QEMU_FD_TPM_CANCEL:
-    case QEMU_FD_SLIRP:
-    case QEMU_FD_VIRTIOFS:
-    case QEMU_FD_GPU:
-    case _QEMU_FD_ROLE_N:
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "a <%s> of this kind cannot be started yet",
-                  dev ? device_kind_element(dev->kind) : "device");
-        break;
+    default:
+        break; /* refused above */
     }
     return fd < 0 ? -1 : give(r, fd);
 }
@@ -229,6 +233,15 @@ static bool port_bindable(uint32_t port)
         return false;
     (void)setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     return bind(s, (struct sockaddr *)&a, sizeof(a)) == 0;
+}
+
+bool resources_port_free(uint32_t port, int id)
+{
+    if (port == 0 || port >= 65536 || !port_take(port, id))
+        return false;
+    bool ok = port_bindable(port);
+    port_free(port, id);
+    return ok;
 }
 
 static bool reserve_port(int id, uint32_t *ret, GError **err)

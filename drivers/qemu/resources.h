@@ -18,6 +18,8 @@ typedef struct Resources {
 void resources_init(Resources *r);
 /* QemuCmdlineContext.fd; opaque is the Resources. */
 int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err);
+/* Whether it can, in this version. */
+bool resources_can(QemuFdRole role);
 /* The child has its copies: ours must not keep its sockets alive. */
 void resources_close_fds(Resources *r);
 void resources_release(Resources *r);
@@ -27,5 +29,7 @@ bool resources_assign_ports(DomainDef *def, int id, GError **err);
 void resources_free_ports(const DomainDef *def, int id);
 /* After a restart of ours: they are in use. */
 void resources_note_ports(const DomainDef *def, int id);
+/* Is the port that the document names taken, by a guest or by anybody else? */
+bool resources_port_free(uint32_t port, int id);
 /* Removes a listening socket of a run, and the run's directory of channels with the last of them. */
 void resources_remove_socket(const char *path);

@@ -7,7 +7,9 @@
 #define LOG_SOURCE "qemu.security"
 #include "drivers/qemu/security.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "drivers/qemu/driver.h"
@@ -107,10 +109,12 @@ void security_creds(const DomainDef *live, Creds *ret)
 
 /* Files ------------------------------------------------------------------------------------------- */
 
-typedef bool (*PathFn)(const DomainDef *d, const char *path, const GPtrArray *labels, GError **err);
+typedef bool (*PathFn)(const DomainDef *d, const char *path, const GPtrArray *labels, void *data,
+                       GError **err);
 
 /* Calls fn until it fails. */
-static bool each_of_chr(const DomainDef *d, const ChrSource *src, PathFn fn, GError **err)
+static bool each_of_chr(const DomainDef *d, const ChrSource *src, PathFn fn, void *data,
+                        GError **err)
 {
     bool client = src->type == CHR_UNIX && !src->listen;
 
@@ -120,43 +124,44 @@ static bool each_of_chr(const DomainDef *d, const ChrSource *src, PathFn fn, GEr
     g_autofree char *in = g_strconcat(src->path, ".in", NULL),
                     *out = g_strconcat(src->path, ".out", NULL);
     if (src->type == CHR_PIPE && access(in, F_OK) == 0 && access(out, F_OK) == 0)
-        return fn(d, in, src->seclabels, err) && fn(d, out, src->seclabels, err);
-    return fn(d, src->path, src->seclabels, err);
+        return fn(d, in, src->seclabels, data, err) && fn(d, out, src->seclabels, data, err);
+    return fn(d, src->path, src->seclabels, data, err);
 }
 
-static bool each_of_device(const DomainDef *d, const Device *dev, PathFn fn, GError **err)
+static bool each_of_device(const DomainDef *d, const Device *dev, PathFn fn, void *data,
+                           GError **err)
 {
     const ChrSource *chr = qemu_chr_source(dev);
 
     if (chr)
-        return each_of_chr(d, chr, fn, err);
+        return each_of_chr(d, chr, fn, data, err);
     if (dev->kind == DEVICE_DISK) {
         for (const StorageSource *s = &((const DiskDef *)dev)->src; s; s = s->backing) {
             bool local =
                 s->type == STORAGE_FILE || s->type == STORAGE_BLOCK || s->type == STORAGE_DIR;
-            if (local && s->path && !fn(d, s->path, s->seclabels, err))
+            if (local && s->path && !fn(d, s->path, s->seclabels, data, err))
                 return false;
         }
     } else if (dev->kind == DEVICE_INPUT) {
         const char *path = ((const InputDef *)dev)->source;
-        return !path || fn(d, path, NULL, err);
+        return !path || fn(d, path, NULL, data, err);
     } else if (dev->kind == DEVICE_MEMORY) {
         const char *path = ((const MemoryDef *)dev)->path;
-        return !path || fn(d, path, NULL, err);
+        return !path || fn(d, path, NULL, data, err);
     }
     return true;
 }
 
-static bool each_path(const DomainDef *d, PathFn fn, GError **err)
+static bool each_path(const DomainDef *d, PathFn fn, void *data, GError **err)
 {
     const char *const own[] = { d->os.kernel, d->os.initrd, d->os.dtb,
                                 d->os.nvram ? d->os.nvram->path : NULL };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(own); i++)
-        if (own[i] && !fn(d, own[i], NULL, err))
+        if (own[i] && !fn(d, own[i], NULL, data, err))
             return false;
     for (unsigned i = 0; i < list_len(d->devices); i++)
-        if (!each_of_device(d, list_at(d->devices, i), fn, err))
+        if (!each_of_device(d, list_at(d->devices, i), fn, data, err))
             return false;
     return true;
 }
@@ -191,12 +196,19 @@ bool security_lend(const DomainDef *live, const char *path, const GPtrArray *lab
            owner_lend(path, live->uuid.v, uid, gid, qemu.config->remember_owner, err);
 }
 
+static bool lend_path(const DomainDef *live, const char *path, const GPtrArray *labels,
+                      void *unused, GError **err)
+{
+    (void)unused;
+    return security_lend(live, path, labels, err);
+}
+
 static bool return_path(const DomainDef *live, const char *path, const GPtrArray *labels,
-                        GError **err)
+                        void *unused, GError **err)
 {
     uid_t uid;
     gid_t gid;
-    (void)err;
+    (void)unused, (void)err;
 
     if (wanted_owner(live, labels, &uid, &gid))
         owner_return(path, live->uuid.v, uid, qemu.config->remember_owner);
@@ -205,12 +217,12 @@ static bool return_path(const DomainDef *live, const char *path, const GPtrArray
 
 void security_return(const DomainDef *live, const char *path)
 {
-    (void)return_path(live, path, NULL, NULL);
+    (void)return_path(live, path, NULL, NULL, NULL);
 }
 
 bool security_lend_device(const DomainDef *live, const Device *dev, GError **err)
 {
-    if (each_of_device(live, dev, security_lend, err))
+    if (each_of_device(live, dev, lend_path, NULL, err))
         return true;
     security_return_device(live, dev);
     return false;
@@ -218,7 +230,7 @@ bool security_lend_device(const DomainDef *live, const Device *dev, GError **err
 
 void security_return_device(const DomainDef *live, const Device *dev)
 {
-    (void)each_of_device(live, dev, return_path, NULL);
+    (void)each_of_device(live, dev, return_path, NULL, NULL);
 }
 
 /* The step ---------------------------------------------------------------------------------------- */
@@ -241,11 +253,56 @@ bool start_labels(Start *s, GError **err)
 
     security_creds(s->def, &creds);
     return hand_over(s->status->lib_dir, &creds, err) && hand_over(key, &creds, err) &&
-           hand_over(memory, &creds, err) &&
-           each_path(s->def, security_lend, err) && images_usable(s->def, &creds, err);
+           hand_over(memory, &creds, err) && each_path(s->def, lend_path, NULL, err) &&
+           images_usable(s->def, &creds, err);
 }
 
 void start_undo_labels(const Run *r)
 {
-    (void)each_path(r->def, return_path, NULL);
+    (void)each_path(r->def, return_path, NULL, NULL);
+}
+
+/* What a plan says of it -------------------------------------------------------------------------- */
+
+static bool tell_path(const DomainDef *d, const char *path, const GPtrArray *labels, void *lines,
+                      GError **err)
+{
+    uid_t uid;
+    gid_t gid;
+    struct stat st;
+    (void)err;
+
+    if (wanted_owner(d, labels, &uid, &gid) && stat(path, &st) == 0 &&
+        (st.st_uid != uid || st.st_gid != gid))
+        g_ptr_array_add(lines,
+                        g_strdup_printf("lend '%s' of %u:%u to %u:%u", path, (unsigned)st.st_uid,
+                                        (unsigned)st.st_gid, (unsigned)uid, (unsigned)gid));
+    return true;
+}
+
+static bool check_path(const DomainDef *d, const char *path, const GPtrArray *labels, void *unused,
+                       GError **err)
+{
+    uid_t uid;
+    gid_t gid;
+    (void)unused;
+
+    return !wanted_owner(d, labels, &uid, &gid) || owner_is_free(path, d->uuid.v, uid, gid, err);
+}
+
+void start_tell_labels(const Start *s, GPtrArray *lines)
+{
+    (void)each_path(s->def, tell_path, lines, NULL);
+}
+
+/* Files that are lent can be used; others must be usable as they are. */
+bool start_check_labels(const Start *s, GError **err)
+{
+    uid_t uid;
+    gid_t gid;
+    Creds creds;
+
+    security_creds(s->def, &creds);
+    return each_path(s->def, check_path, NULL, err) &&
+           (wanted_owner(s->def, NULL, &uid, &gid) || images_usable(s->def, &creds, err));
 }

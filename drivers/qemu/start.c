@@ -16,34 +16,42 @@
 #include "util/error.h"
 #include "util/log.h"
 
-static bool start_record(Start *s, GError **err)
+void start_name_files(Start *s)
 {
     g_autofree char *short_name = qemu_short_name(s->status->id, s->def->name);
     g_autofree char *leaf = g_strdup_printf("domain-%s", short_name);
 
+    s->status->lib_dir = g_build_filename(qemu.lib, leaf, NULL);
+    s->status->monitor_path = g_build_filename(s->status->lib_dir, "monitor.sock", NULL);
+}
+
+static bool start_record(Start *s, GError **err)
+{
     s->launch = qemu_launch_new(s->def->name, s->def->uuid.v, err);
     if (!s->launch)
         return false;
-    s->status->lib_dir = g_build_filename(qemu.lib, leaf, NULL);
-    s->status->monitor_path = g_build_filename(s->status->lib_dir, "monitor.sock", NULL);
+    start_name_files(s);
     return start_note(s, err);
 }
 
 /* clang-format off */
 const StartStep start_steps[] = {
-    { "definition", start_definition },
-    { "images", start_images },
-    { "devices", start_devices },
-    { "record", start_record }, /* ended by start_guest(): last of all */
+    { "definition", start_definition, .tell = start_tell_definition, .looks = true },
+    { "images", start_images, .tell = start_tell_images, .looks = true },
+    { "devices", start_devices, .looks = true },
+    /* Ended by start_guest(), last of all. */
+    { "record", start_record, .tell = start_tell_record, .check = start_check_record },
     { "hook prepare", start_hook_prepare, start_undo_hook_prepare },
-    { "directories", start_directories, start_undo_directories },
-    { "firmware variables", start_nvram, start_undo_nvram },
-    { "display ports", start_ports, start_undo_ports, start_ports_again },
-    { "command line", start_command_line, start_undo_command_line },
-    { "labels", start_labels, start_undo_labels },
+    { "directories", start_directories, start_undo_directories, .tell = start_tell_directories,
+        .check = start_check_directories },
+    { "firmware variables", start_nvram, start_undo_nvram, .tell = start_tell_nvram, .check = start_check_nvram },
+    { "display ports", start_ports, start_undo_ports, start_ports_again, start_tell_ports, start_check_ports },
+    { "command line", start_command_line, start_undo_command_line, .tell = start_tell_command_line,
+        .check = start_check_command_line },
+    { "labels", start_labels, start_undo_labels, .tell = start_tell_labels, .check = start_check_labels },
     { "control group", start_cgroup, start_undo_cgroup, .check = start_check_cgroup },
     { "hook start", start_hook_start, start_undo_hook_start },
-    { "launch", start_launch, start_undo_launch },
+    { "launch", start_launch, start_undo_launch, .tell = start_tell_launch, .check = start_check_launch },
     { "placement", start_placement },
     { "monitor", start_monitor },
     { "set-up", start_set_up },

@@ -68,6 +68,7 @@ typedef struct StartStep {
      * lines (owned strings). check: what on this host would make it fail. */
     void (*tell)(const Start *s, GPtrArray *lines);
     bool (*check)(const Start *s, GError **err);
+    bool looks; /* run() changes nothing on the host: a plan runs it */
 } StartStep;
 
 /* In the order of a start; ends with a row without name. */
@@ -76,6 +77,8 @@ extern const StartStep start_steps[];
 /* Starts the emulator for def (taken) and commits the turn once the guest is on record. After a
  * failure nothing is left behind and the turn is as it was; the error names the step. */
 bool start_guest(DomainTurn *t, DomainDef *def, const StartHow *how, GError **err);
+/* Names of paths and files, from status->id and the definition's name. */
+void start_name_files(Start *s);
 /* Writes what undo would need to know from here on. Before the step 'resume'. */
 bool start_note(Start *s, GError **err);
 /* All undos, in reverse; the emulator has ended. */
@@ -93,6 +96,21 @@ bool qemu_hook(const char *name, const char *op, const char *sub_op, const Domai
 /* The document of a guest that comes back from a file, which the hook may change. */
 bool qemu_hook_restore(const char *name, char **xml, GError **err);
 
+/* start_tell.c */
+void start_tell_definition(const Start *s, GPtrArray *lines);
+void start_tell_images(const Start *s, GPtrArray *lines);
+void start_tell_record(const Start *s, GPtrArray *lines);
+bool start_check_record(const Start *s, GError **err);
+void start_tell_directories(const Start *s, GPtrArray *lines);
+bool start_check_directories(const Start *s, GError **err);
+void start_tell_nvram(const Start *s, GPtrArray *lines);
+bool start_check_nvram(const Start *s, GError **err);
+void start_tell_ports(const Start *s, GPtrArray *lines);
+bool start_check_ports(const Start *s, GError **err);
+void start_tell_command_line(const Start *s, GPtrArray *lines);
+bool start_check_command_line(const Start *s, GError **err);
+void start_tell_launch(const Start *s, GPtrArray *lines);
+bool start_check_launch(const Start *s, GError **err);
 /* start_steps.c */
 bool start_definition(Start *s, GError **err);
 bool start_directories(Start *s, GError **err);
@@ -112,6 +130,8 @@ void start_undo_launch(const Run *r);
 /* security.c */
 bool start_labels(Start *s, GError **err);
 void start_undo_labels(const Run *r);
+void start_tell_labels(const Start *s, GPtrArray *lines);
+bool start_check_labels(const Start *s, GError **err);
 /* start_monitor.c */
 bool start_monitor(Start *s, GError **err);
 bool start_set_up(Start *s, GError **err);

@@ -32,7 +32,8 @@ bool start_definition(Start *s, GError **err)
                   s->def->os.arch ? s->def->os.arch : "unknown");
         return false;
     }
-    s->caps = qemu_caps_get(s->def->emulator, err);
+    if (!s->caps) /* a plan may have them from a file */
+        s->caps = qemu_caps_get(s->def->emulator, err);
     if (!s->caps)
         return false;
     s->status->id = registry_next_id();

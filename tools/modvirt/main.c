@@ -17,6 +17,7 @@
 const Command commands[] = {
     { "validate",  cmd_validate,  "[--json] [--kind KIND] FILE...", "check documents of any kind, strictly; FILE may be - (standard input); 0: all valid, 1: not, 2: trouble" },
     { "convert",   cmd_convert,   "[--from KIND] [--to KIND|qemu-argv] [--driver NAME [--capabilities FILE]] [--live|--inactive|--migratable] [--secure] FILE", "show a document as it is understood" },
+    { "plan",      cmd_plan,      "[--json] [--driver NAME] [--capabilities FILE] FILE", "what a start would do and what would be refused; what a redefinition changes; 0: it can be started, 1: not, 2: trouble" },
     { "schema",    cmd_schema,    "[KIND]", "RELAX NG schema of a kind; without: list the kinds" },
     { "reference", cmd_reference, "DIR", "write a reference page per kind of document" },
     { "calls",     cmd_calls,     "[DAEMON]", "calls in flight: who, what, how long, waiting for what" },

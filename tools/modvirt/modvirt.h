@@ -28,6 +28,7 @@ char *read_document(const char *path, gsize max, gsize *ret_len, GError **err);
 
 int cmd_validate(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_reference(int argc, char **argv);
 int cmd_calls(int argc, char **argv);
