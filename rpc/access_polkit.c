@@ -106,8 +106,9 @@ typedef struct Pending {
     AccessQuestion *q;
 } Pending;
 
-static void answered(bool allowed, const char *why, void *data)
+static void answered(PolkitOutcome outcome, const char *why, void *data)
 {
+    bool allowed = outcome == POLKIT_ALLOWED;
     Pending *p = data;
     Built b;
     g_autofree char *text = NULL;

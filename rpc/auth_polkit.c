@@ -59,7 +59,15 @@ static const char *action_of(const Client *c)
     return c->readonly ? "org.libvirt.unix.monitor" : "org.libvirt.unix.manage";
 }
 
-static void answered(bool allowed, const char *why, void *data)
+/* Clients look at source and code: with no agent they start one and come again, when a password was wrong
+ * they ask once more. */
+static int code_of(PolkitOutcome outcome)
+{
+    return outcome == POLKIT_NO_AGENT ? VIR_ERR_AUTH_UNAVAILABLE : outcome == POLKIT_DISMISSED ? VIR_ERR_AUTH_CANCELLED
+                                                                                                : VIR_ERR_AUTH_FAILED;
+}
+
+static void answered(PolkitOutcome outcome, const char *why, void *data)
 {
     g_autofree Asked *asked = data;
     AuthCall *call = asked->call;
@@ -67,16 +75,17 @@ static void answered(bool allowed, const char *why, void *data)
     remote_auth_polkit_ret r = { .complete = 1 };
     GError *error = NULL;
 
-    if (allowed) {
+    if (outcome == POLKIT_ALLOWED) {
         auth_call_passed(call, (xdrproc_t)xdr_remote_auth_polkit_ret, &r, NULL, NULL);
         return;
     }
     g_autofree char *group = asked->ap->group_name
                                  ? g_strdup_printf(", and members of group '%s' need not ask", asked->ap->group_name)
                                  : g_strdup("");
-    error_set(&error, VIR_ERR_AUTH_FAILED,
+    error_set(&error, code_of(outcome),
               "polkit action %s for uid %u (process %d): %s; the host's administrator can grant it by a polkit rule%s",
               asked->action, (unsigned)who->uid, (int)who->pid, why, group);
+    error_set_source(error, VIR_FROM_POLKIT);
     auth_call_failed(call, error);
 }
 

@@ -52,7 +52,7 @@ typedef struct Asked {
     sd_bus_slot *slot;
     PolkitFn fn;
     void *data;
-    bool allowed;
+    PolkitOutcome outcome;
     char *why;
 } Asked;
 
@@ -115,7 +115,7 @@ static void cache_store(Asked *a)
         return;
     if (g_hash_table_size(p->cache) >= CACHE_MAX) /* rare; all of it is cheap to ask again */
         g_hash_table_remove_all(p->cache);
-    g_hash_table_replace(p->cache, g_strdup(a->key), GINT_TO_POINTER(a->allowed ? POLKIT_YES : POLKIT_NO));
+    g_hash_table_replace(p->cache, g_strdup(a->key), GINT_TO_POINTER(a->outcome == POLKIT_ALLOWED ? POLKIT_YES : POLKIT_NO));
 }
 
 static void cache_flush(Polkit *p)
@@ -137,7 +137,7 @@ static void answered(void *data)
 {
     Asked *a = data;
 
-    a->fn(a->allowed, a->allowed ? NULL : a->why, a->data);
+    a->fn(a->outcome, a->outcome == POLKIT_ALLOWED ? NULL : a->why, a->data);
     polkit_unref(a->p);
     identity_unref(a->who);
     g_strfreev(a->details);
@@ -148,12 +148,12 @@ static void answered(void *data)
     g_free(a);
 }
 
-static void finish(Asked *a, bool allowed, char *why)
+static void finish(Asked *a, PolkitOutcome outcome, char *why)
 {
     sd_bus_slot_unref(a->slot);
     a->slot = NULL;
     g_queue_unlink(&a->p->open, &a->link);
-    a->allowed = allowed;
+    a->outcome = outcome;
     a->why = why;
     loop_post(a->p->loop, answered, a); /* never inside polkit_ask() */
 }
@@ -166,7 +166,7 @@ static void close_bus(Polkit *p, const char *why)
 
     cache_flush(p);
     while (p->open.head)
-        finish(p->open.head->data, false, g_strdup(why));
+        finish(p->open.head->data, POLKIT_REFUSED, g_strdup(why));
     (void)sd_bus_detach_event(bus);
     sd_bus_close_unref(bus);
 }
@@ -241,6 +241,19 @@ static char *failure_text(Asked *a, const sd_bus_error *e)
     return g_strdup_printf("polkit: %s", e->message ? e->message : e->name);
 }
 
+/* The details of an answer; what is not understood says nothing. */
+static bool was_dismissed(sd_bus_message *m)
+{
+    const char *key, *value;
+    bool found = false;
+
+    if (sd_bus_message_enter_container(m, 'a', "{ss}") < 0)
+        return false;
+    while (sd_bus_message_read(m, "{ss}", &key, &value) > 0)
+        found = found || (strcmp(key, "polkit.dismissed") == 0 && *value);
+    return found;
+}
+
 static int on_answer(sd_bus_message *m, void *data, sd_bus_error *unused)
 {
     Asked *a = data;
@@ -251,31 +264,38 @@ static int on_answer(sd_bus_message *m, void *data, sd_bus_error *unused)
     if (e) {
         if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) || sd_bus_error_has_name(e, SD_BUS_ERROR_TIMEOUT))
             cancel_at_authority(a);
-        finish(a, false, failure_text(a, e));
+        finish(a, POLKIT_REFUSED, failure_text(a, e));
         return 0;
     }
     int r = sd_bus_message_enter_container(m, 'r', "bba{ss}");
     if (r >= 0)
         r = sd_bus_message_read(m, "bb", &authorized, &challenge);
+    bool dismissed = r >= 0 && was_dismissed(m);
     if (r < 0) {
-        finish(a, false, g_strdup("polkit's answer is not understood"));
+        finish(a, POLKIT_REFUSED, g_strdup("polkit's answer is not understood"));
         return 0;
     }
     if (!authorized && challenge && a->interactive && !a->second) {
         a->second = true;
         a->slot = sd_bus_slot_unref(a->slot);
         if (!send_question(a))
-            finish(a, false, g_strdup("polkit cannot be asked for a password"));
+            finish(a, POLKIT_REFUSED, g_strdup("polkit cannot be asked for a password"));
         return 0;
     }
-    a->allowed = authorized;
+    a->outcome = authorized ? POLKIT_ALLOWED : POLKIT_REFUSED;
     if (!a->second && !challenge)
         cache_store(a);
-    finish(a, authorized,
-           authorized          ? NULL
-           : !challenge        ? g_strdup("polkit does not allow it")
-           : a->interactive    ? g_strdup("no polkit agent is there to ask for a password")
-                               : g_strdup("polkit would ask for a password, which is not possible here"));
+    if (authorized)
+        finish(a, POLKIT_ALLOWED, NULL);
+    else if (dismissed)
+        finish(a, POLKIT_DISMISSED, g_strdup("the one who was asked for a password did not give it"));
+    else if (challenge && a->interactive)
+        finish(a, POLKIT_NO_AGENT, g_strdup("no polkit agent is there to ask for a password"));
+    else
+        finish(a, POLKIT_REFUSED,
+               g_strdup(challenge   ? "polkit would ask for a password, which is not possible here"
+                        : a->second ? "the password was not right"
+                                    : "polkit does not allow it"));
     return 0;
 }
 
@@ -329,18 +349,18 @@ void polkit_ask(Polkit *p, const PolkitQuestion *q, PolkitFn fn, void *data)
 
     PolkitAnswer known = polkit_cached(p, q);
     if (known != POLKIT_NOT_KNOWN)
-        finish(a, known == POLKIT_YES,
+        finish(a, known == POLKIT_YES ? POLKIT_ALLOWED : POLKIT_REFUSED,
                g_strdup(q->who->has_unix && q->who->pid ? "polkit does not allow it" : "its process is not known"));
     else if (p->stopped)
-        finish(a, false, g_strdup("the daemon is stopping"));
+        finish(a, POLKIT_REFUSED, g_strdup("the daemon is stopping"));
     else if (!a->start_time)
-        finish(a, false, g_strdup_printf("process %d is gone", (int)a->who->pid));
+        finish(a, POLKIT_REFUSED, g_strdup_printf("process %d is gone", (int)a->who->pid));
     else if (p->open.length > OPEN_QUESTIONS_MAX)
-        finish(a, false, g_strdup_printf("%d questions to polkit are open already", OPEN_QUESTIONS_MAX));
+        finish(a, POLKIT_REFUSED, g_strdup_printf("%d questions to polkit are open already", OPEN_QUESTIONS_MAX));
     else if (!open_bus(p, &why))
-        finish(a, false, why);
+        finish(a, POLKIT_REFUSED, why);
     else if (!send_question(a))
-        finish(a, false, g_strdup("polkit cannot be asked"));
+        finish(a, POLKIT_REFUSED, g_strdup("polkit cannot be asked"));
 }
 
 /* Life ------------------------------------------------------------------------------------------ */
@@ -361,7 +381,7 @@ void polkit_stop(Polkit *p)
 {
     p->stopped = true;
     while (p->open.head)
-        finish(p->open.head->data, false, g_strdup("the daemon is stopping"));
+        finish(p->open.head->data, POLKIT_REFUSED, g_strdup("the daemon is stopping"));
     close_bus(p, "the daemon is stopping");
 }
 

@@ -19,9 +19,16 @@ typedef struct PolkitQuestion {
 
 typedef enum PolkitAnswer { POLKIT_NO, POLKIT_YES, POLKIT_NOT_KNOWN } PolkitAnswer;
 
+typedef enum PolkitOutcome {
+    POLKIT_REFUSED,
+    POLKIT_ALLOWED,
+    POLKIT_NO_AGENT,  /* a person could say yes, but none is there to be asked */
+    POLKIT_DISMISSED, /* the one that was asked does not want to */
+} PolkitOutcome;
+
 /* why: what stands in the way, for a message; NULL when allowed. Called once, never inside
  * polkit_ask(). */
-typedef void (*PolkitFn)(bool allowed, const char *why, void *data);
+typedef void (*PolkitFn)(PolkitOutcome outcome, const char *why, void *data);
 
 /* Connects at the first question, to bus_address or, NULL, the system bus. */
 Polkit *polkit_new(Loop *loop, const char *bus_address);

@@ -4,7 +4,9 @@
 Users are taken on by root with setpriv; elsewhere these tests are skipped. polkitd runs in a mount
 namespace of its own, where its rules are the test's.
 """
+import contextlib
 import os
+import pty
 import re
 import shutil
 import signal
@@ -217,6 +219,74 @@ class Polkit(Access):
         self.assertEqual(self.names_for(BOB), ['db', 'web-1'])
         status, text = self.virsh_as(3, 'list')
         self.assertRegex(text, r'polkit action org\.libvirt\.unix\.manage for uid 3 \(process \d+\): no polkit agent')
+
+    # What virsh starts on a terminal when it hears that an agent is missing. Ours tells us whose agent it is to
+    # be, and says that it is there once one is registered.
+    PKTTYAGENT = """#!/bin/sh
+while [ $# -gt 0 ]; do case $1 in --process) pid=${2%%,*};; --notify-fd) fd=$2;; esac; shift; done
+echo $pid >DIR/agent-for
+read line <DIR/agent-ready
+eval "exec $fd>&-"
+sleep 60
+"""
+
+    def virsh_on_terminal(self, uid, what):
+        """(status, what it printed, what the agent was asked)"""
+        for name in ('agent-for', 'agent-ready'):
+            path = os.path.join(self.sandbox.dir, name)
+            if not os.path.exists(path):
+                os.mkfifo(path)
+                os.chmod(path, 0o666)
+        fake = os.path.join(self.sandbox.dir, 'pkttyagent')
+        with open(fake, 'w', encoding='ascii') as f:
+            f.write(self.PKTTYAGENT.replace('DIR', self.sandbox.dir))
+        os.chmod(fake, 0o755)
+        argv = ['unshare', '-m', 'sh', '-c', f'mount --bind {fake} /usr/bin/pkttyagent && exec "$@"', 'sh', 'setpriv',
+                f'--reuid={uid}', f'--regid={uid}', '--clear-groups', 'env', 'HOME=/nonexistent', 'virsh', '-q', '-c',
+                self.sandbox.uri('virtproxyd'), 'list', '--all', '--name']
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execvp(argv[0], argv)
+        with open(os.path.join(self.sandbox.dir, 'agent-for'), encoding='ascii') as f:
+            client = f.read().strip()
+        agent = subprocess.Popen([os.path.join(os.path.dirname(__file__), 'polkit_agent.py'), client, what],
+                                 env={**os.environ, 'DBUS_SYSTEM_BUS_ADDRESS': self.address}, stdout=subprocess.PIPE, text=True)
+        self.assertEqual(agent.stdout.readline(), 'ready\n')
+        with open(os.path.join(self.sandbox.dir, 'agent-ready'), 'w', encoding='ascii') as f:
+            f.write('ready\n')
+        text = b''
+        with contextlib.suppress(OSError):     # the other side has gone
+            while data := os.read(terminal, 4096):
+                text += data
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(terminal)
+        agent.kill()
+        asked = agent.communicate()[0]
+        return status, text.decode(), asked.splitlines()
+
+    @unittest.skipUnless(os.path.exists('/usr/bin/pkttyagent'), 'needs pkttyagent')
+    def test_a_person_is_asked(self):
+        try:
+            import dbus
+            import gi
+            del dbus, gi
+        except ImportError:
+            self.skipTest('needs python3-dbus and python3-gi')
+        self.write('virtproxyd.conf', 'auth_unix_rw = "polkit"\n')
+        self.grant('if (action.id == "org.libvirt.unix.manage") return polkit.Result.AUTH_SELF;')
+        self.start_polkitd()
+        self.start()
+        status, text, asked = self.virsh_on_terminal(ALICE, 'yes')
+        self.assertEqual((status, sorted(text.split())), (0, ['db', 'web-1']))
+        self.assertEqual(asked, ['asked org.libvirt.unix.manage'])
+        status, text, asked = self.virsh_on_terminal(ALICE, 'dismiss')
+        self.assertTrue(status and asked, text)
+        self.assertIn('authentication cancelled: ', text)
+        self.assertIn('did not give it', text)
+        status, text, asked = self.virsh_on_terminal(ALICE, 'wrong')
+        self.assertTrue(status, text)
+        self.assertGreater(len(asked), 1, 'virsh asks again')
+        self.assertIn('authentication failed: ', text)
 
     def test_access(self):
         self.open_to_all()
