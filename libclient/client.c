@@ -6,10 +6,7 @@
  */
 #include "libclient/client.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "libclient/client-internal.h"
@@ -55,6 +52,8 @@ static void on_message(Conn *conn, Message *m, void *data)
     case MSG_REPLY_FDS:
         if (c->waiting && m->h.serial == c->waiting && !c->reply)
             c->reply = message_ref(m);
+        else
+            (void)client_async_reply(c, m);
         break;
     case MSG_EVENT:
         c->n_events++;
@@ -84,6 +83,18 @@ static void on_closed(Conn *conn, const GError *why, void *data)
     c->closed = true;
     if (why)
         c->why = g_error_copy(why);
+    client_async_end(c);
+}
+
+bool client_usable(RpcClient *c, const char *what, GError **err)
+{
+    if (!c->closed)
+        return true;
+    if (c->reconnect_usec && !c->reconnecting)
+        return rpc_client_reconnect(c, err);
+    error_set(err, VIR_ERR_RPC, "the daemon closed the connection during %s%s%s", what, c->why ? ": " : "",
+              c->why ? c->why->message : "");
+    return false;
 }
 
 static const ConnOps conn_ops = { .message = on_message, .congested = on_congested, .closed = on_closed };
@@ -129,9 +140,11 @@ static const ProgramInfo *program_of(uint32_t prog)
 static Message *client_call_message(RpcClient *c, uint32_t prog, uint32_t vers, int32_t proc, const char *name,
                                     xdrproc_t xdr, const void *args, const int *fds, unsigned n_fds, GError **err)
 {
+    bool ok = client_usable(c, name, err);
     const MsgHeader h = { prog, vers, proc, MSG_CALL, ++c->serial, MSG_OK };
-    g_autoptr(Message) m = message_new(&h, xdr, args, err);
-    bool ok = m != NULL;
+    g_autoptr(Message) m = ok ? message_new(&h, xdr, args, err) : NULL;
+
+    ok = m != NULL;
 
     for (unsigned i = 0; i < n_fds; i++) {
         if (ok)
@@ -173,34 +186,47 @@ static bool client_call(void *self, const ProgramInfo *program, const ProcInfo *
     return proc_decode(proc->name, proc->ret_xdr, proc->ret_size, message_body(reply), message_body_len(reply), ret, err);
 }
 
+bool client_attach(RpcClient *c, int fd, GError **err)
+{
+    c->conn = conn_new(c->loop, fd, NULL, &conn_ops, c, err);
+    c->closed = c->congested = false;
+    if (c->conn && c->keepalive_interval)
+        conn_set_keepalive(c->conn, c->keepalive_interval, c->keepalive_count);
+    return c->conn != NULL;
+}
+
+void client_detach(RpcClient *c)
+{
+    c->closed = true;
+    client_streams_end(c);
+    client_async_end(c);
+    g_queue_clear_full(&c->early, (GDestroyNotify)message_unref);
+    if (c->conn)
+        conn_abandon(c->conn);
+    c->conn = conn_unref(c->conn);
+    g_clear_error(&c->why);
+}
+
 RpcClient *rpc_client_new(int fd, GError **err)
 {
-    auto_fd own = fd;
     RpcClient *c = g_new0(RpcClient, 1);
 
     c->timeout_usec = (uint64_t)DEFAULT_TIMEOUT_SEC * G_USEC_PER_SEC;
     c->calls = (ClientCall){ .call = client_call, .self = c };
     c->loop = loop_new(err);
-    if (c->loop)
-        c->conn = conn_new(c->loop, fd_take(&own), NULL, &conn_ops, c, err);
-    return c->conn ? c : rpc_client_free(c);
+    if (!c->loop)
+        fd_close(&fd);
+    return c->loop && client_attach(c, fd, err) ? c : rpc_client_free(c);
 }
 
 RpcClient *rpc_client_connect(const char *socket_path, GError **err)
 {
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    auto_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = client_dial(socket_path, err);
+    RpcClient *c = fd >= 0 ? rpc_client_new(fd, err) : NULL;
 
-    if (strlen(socket_path) >= sizeof(addr.sun_path)) {
-        error_set(err, VIR_ERR_INVALID_ARG, "socket path '%s' is too long", socket_path);
-        return NULL;
-    }
-    memcpy(addr.sun_path, socket_path, strlen(socket_path));
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        error_set_errno(err, errno, "cannot connect to '%s'", socket_path);
-        return NULL;
-    }
-    return rpc_client_new(fd_take(&fd), err);
+    if (c)
+        c->path = g_strdup(socket_path);
+    return c;
 }
 
 RpcClient *rpc_client_free(RpcClient *c)
@@ -208,13 +234,11 @@ RpcClient *rpc_client_free(RpcClient *c)
     if (!c)
         return NULL;
     g_assert(!c->streams);
-    g_queue_clear_full(&c->early, (GDestroyNotify)message_unref);
-    if (c->conn)
-        conn_abandon(c->conn);
-    conn_unref(c->conn);
+    client_detach(c);
     message_unref(c->reply);
     loop_free(c->loop);
-    g_clear_error(&c->why);
+    g_free(c->path);
+    g_free(c->uri);
     g_free(c);
     return NULL;
 }
@@ -232,7 +256,10 @@ void rpc_client_set_timeout(RpcClient *c, unsigned sec)
 
 void rpc_client_set_keepalive(RpcClient *c, unsigned interval_sec, unsigned count)
 {
-    conn_set_keepalive(c->conn, interval_sec, count);
+    c->keepalive_interval = interval_sec;
+    c->keepalive_count = count;
+    if (c->conn)
+        conn_set_keepalive(c->conn, interval_sec, count);
 }
 
 ClientCall *rpc_client_calls(RpcClient *c)
@@ -255,7 +282,15 @@ bool rpc_client_open(RpcClient *c, const char *uri, unsigned flags, GError **err
         error_set(err, VIR_ERR_AUTH_FAILED, "the daemon asks for an authentication that this client cannot give");
         return false;
     }
-    return remote_client_connect_open(&c->calls, &a, err);
+    if (!remote_client_connect_open(&c->calls, &a, err))
+        return false;
+    if (!c->reconnecting) {
+        g_free(c->uri);
+        c->uri = g_strdup(uri);
+        c->open_flags = flags;
+        c->is_open = true;
+    }
+    return true;
 }
 
 bool rpc_client_is_closed(const RpcClient *c)

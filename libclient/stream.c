@@ -48,6 +48,20 @@ void client_stream_message(RpcClient *c, Message *m)
     }
 }
 
+void client_streams_end(RpcClient *c)
+{
+    for (GList *l = c->streams; l; l = l->next) {
+        RpcStream *s = l->data;
+
+        s->paused = false;
+        if (s->finished)
+            continue;
+        s->finished = true;
+        if (!s->error)
+            error_set(&s->error, VIR_ERR_RPC, "the daemon closed the connection during a stream");
+    }
+}
+
 RpcStream *rpc_stream_new(RpcClient *c, const Message *reply)
 {
     RpcStream *s = g_new0(RpcStream, 1);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "libclient/client.h"
@@ -183,6 +184,94 @@ static void test_timeout_and_end(void)
     assert(!rpc_client_connect("/does/not/exist", NULL));
 }
 
+static void count_reply(const Message *m, void *data)
+{
+    int *n = data;
+
+    n[!m ? 2 : m->h.status == MSG_OK ? 0 : 1]++;
+}
+
+static void test_calls_that_are_not_waited_for(void)
+{
+    g_autoptr(RpcClient) c = dial();
+    g_autoptr(GError) error = NULL;
+    remote_domain_suspend_args s = { .dom = { .name = (char *)"x" } };
+    remote_domain_resume_args r = { .dom = { .name = (char *)"x" } };
+    remote_domain_destroy_args d = { .dom = { .name = (char *)"x" } };
+    int n[3] = { 0, 0, 0 };
+
+    for (int i = 0; i < 50; i++) {
+        assert(rpc_client_start(c, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_GET_HOSTNAME, NULL, NULL, count_reply, n, &error));
+        assert(rpc_client_start(c, REMOTE_PROGRAM, REMOTE_PROC_DOMAIN_SUSPEND, (xdrproc_t)xdr_remote_domain_suspend_args, &s,
+                                count_reply, n, &error));
+    }
+    assert(n[0] == 0 && rpc_client_n_started(c) == 100);
+    while (rpc_client_n_started(c))
+        assert(rpc_client_wait(c, 10 * G_USEC_PER_SEC));
+    assert(n[0] == 50 && n[1] == 50 && n[2] == 0);
+    /* One that is never answered, when the connection ends. */
+    assert(rpc_client_start(c, REMOTE_PROGRAM, REMOTE_PROC_DOMAIN_RESUME, (xdrproc_t)xdr_remote_domain_resume_args, &r,
+                            count_reply, n, &error));
+    assert(!remote_client_domain_destroy(rpc_client_calls(c), &d, &error));
+    assert(n[2] == 1 && rpc_client_n_started(c) == 0);
+    g_clear_error(&error);
+    assert(!rpc_client_start(c, REMOTE_PROGRAM, REMOTE_PROC_CONNECT_GET_HOSTNAME, NULL, NULL, count_reply, n, &error) && error);
+}
+
+static bool count_again(RpcClient *c, void *data, GError **err)
+{
+    remote_connect_get_hostname_ret r;
+
+    if (!remote_client_connect_get_hostname(rpc_client_calls(c), &r, err))
+        return false;
+    proc_free((xdrproc_t)xdr_remote_connect_get_hostname_ret, &r);
+    ++*(int *)data;
+    return true;
+}
+
+static void test_reconnect(void)
+{
+    RpcClient *c = dial();
+    g_autoptr(GError) error = NULL;
+    remote_domain_destroy_args d = { .dom = { .name = (char *)"x" } };
+    remote_connect_get_hostname_ret r;
+    int again = 0;
+
+    rpc_client_set_reconnect(c, 5, count_again, &again);
+    g_autoptr(Message) down = rpc_client_call_raw(c, REMOTE_PROGRAM, REMOTE_PROC_STORAGE_VOL_DOWNLOAD, NULL, NULL, NULL, 0, NULL);
+    RpcStream *s = rpc_stream_new(c, down);
+    for (int i = 1; i <= 3; i++) {
+        /* The call that the end came upon is not repeated; the next one is served. */
+        assert(!remote_client_domain_destroy(rpc_client_calls(c), &d, &error) && error_is(error, VIR_ERR_RPC));
+        g_clear_error(&error);
+        assert(remote_client_connect_get_hostname(rpc_client_calls(c), &r, &error) && again == i);
+        proc_free((xdrproc_t)xdr_remote_connect_get_hostname_ret, &r);
+    }
+    assert(!rpc_stream_finish(s, &error) && error_is(error, VIR_ERR_RPC)); /* of a connection that is gone */
+    g_clear_error(&error);
+    rpc_stream_free(s);
+
+    /* Nobody there. */
+    g_autofree char *away = g_strconcat(path, "-away", NULL);
+    rpc_client_set_reconnect(c, 1, NULL, NULL);
+    assert(!remote_client_domain_destroy(rpc_client_calls(c), &d, NULL));
+    assert(rename(path, away) == 0);
+    assert(!remote_client_connect_get_hostname(rpc_client_calls(c), &r, &error));
+    assert(strstr(error->message, "has not come back") && rpc_client_is_closed(c));
+    g_clear_error(&error);
+    assert(rename(away, path) == 0);
+    assert(remote_client_connect_get_hostname(rpc_client_calls(c), &r, &error));
+    proc_free((xdrproc_t)xdr_remote_connect_get_hostname_ret, &r);
+    rpc_client_free(c);
+
+    int sv[2];
+    assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) == 0);
+    c = rpc_client_new(sv[0], &error);
+    assert(c && !rpc_client_reconnect(c, &error) && error_is(error, VIR_ERR_OPERATION_INVALID));
+    rpc_client_free(c);
+    close(sv[1]);
+}
+
 static void test_fds(void)
 {
     g_autoptr(RpcClient) c = dial();
@@ -241,6 +330,8 @@ int main(void)
     pthread_barrier_wait(&barrier);
     test_calls_and_events();
     test_timeout_and_end();
+    test_calls_that_are_not_waited_for();
+    test_reconnect();
     test_fds();
     test_streams();
     loop_post(loop, stop, NULL);
