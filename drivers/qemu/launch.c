@@ -286,6 +286,7 @@ static bool pid_file_write(QemuLaunch *l, GError **err)
     auto_fd fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0 || fd_write_all(fd, text, strlen(text)) < 0 || rename(temp, l->pid_path) < 0) {
         error_set_errno(err, errno, "cannot write '%s'", l->pid_path);
+        (void)unlink(temp);
         return false;
     }
     return true;
@@ -380,9 +381,10 @@ void qemu_launch_undo(QemuLaunch *l)
 
 void qemu_launch_cleanup(const char *name, const char *monitor_path)
 {
-    g_autofree char *pid = qemu_pid_path(name);
+    g_autofree char *pid = qemu_pid_path(name), *half = g_strconcat(pid, ".new", NULL);
 
     (void)unlink(pid);
+    (void)unlink(half);
     if (monitor_path)
         (void)unlink(monitor_path);
 }

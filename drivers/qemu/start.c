@@ -103,7 +103,7 @@ static void tell_failure(const Start *s, const StartStep *step, GError **error)
                   "the domain was destroyed while it was starting");
         return;
     }
-    if (s->qmp)
+    if (s->launch)
         qemu_launch_explain(s->launch, error);
     g_autofree char *text =
         g_strdup_printf("%s (step '%s' of the start)", (*error)->message, step->name);
