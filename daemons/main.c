@@ -37,6 +37,7 @@
 #include "protocols/modvirt_procs.h"
 #include "protocols/qemu_procs.h"
 #include "protocols/remote_procs.h"
+#include "rpc/journal.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/module.h"
@@ -282,6 +283,29 @@ static void open_admin_server(Daemon *d)
     modvirt_init(d);
 }
 
+/* Without a journal nothing else is missing. */
+static void open_journal(const Daemon *d)
+{
+    g_autofree char *dir = g_build_filename(paths()->lib, "events", NULL);
+    g_autofree char *path = g_strdup_printf("%s/%s", dir, d->spec->name);
+    g_autoptr(GError) error = NULL;
+
+    if (!d->driver)
+        return;
+    if (path_make_dir(dir, 0700, &error))
+        event_set_journal(journal_open(path, JOURNAL_FILE_MAX, &error));
+    if (!event_journal())
+        log_warn("%s: events are not kept: %s", d->spec->name, error->message);
+}
+
+static void close_journal(void)
+{
+    Journal *j = event_journal();
+
+    event_set_journal(NULL);
+    (void)journal_close(j, true);
+}
+
 /* Listening comes last: by then everything that a client can ask for is there. */
 static bool start(Daemon *d, GError **err)
 {
@@ -310,6 +334,7 @@ static bool start(Daemon *d, GError **err)
     server_set_owner_only(d->main, d->spec->proxy && config_wants_access_control(c));
     if (!access_open(d, err))
         return false;
+    open_journal(d);
     if (d->driver && !d->driver->init(&context, err))
         return false;
     d->driver_ready = d->driver != NULL;
@@ -406,6 +431,7 @@ static void tear_down(Daemon *d)
     d->pool = pool_free(d->pool);
     if (d->driver_ready && d->driver->done)
         d->driver->done();
+    close_journal();
     access_close(d);
     if (d->loop)
         loop_drain(d->loop);

@@ -14,6 +14,7 @@
 #include "daemons/net.h"
 #include "protocols/permissions.h"
 #include "rpc/access.h"
+#include "rpc/journal.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/paths.h"
@@ -196,6 +197,41 @@ static bool connect_to(Call *c, const modvirt_connect_args *a, GError **err)
     return call_hand_over(c, path, err);
 }
 
+/* Reads files, so not on the loop thread. */
+static bool events(Call *c, const modvirt_events_args *a, modvirt_events_ret *r, GError **err)
+{
+    Journal *j = event_journal();
+    JournalPage page = { 0 };
+
+    if (!j) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "%s keeps no journal of events", the->spec->name);
+        return false;
+    }
+    if (!call_may_wait(c)) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "the journal is read by workers");
+        return false;
+    }
+    if (!journal_read(j, a->since, MIN(a->max, MODVIRT_EVENTS_MAX), &page, err))
+        return false;
+    r->events.events_val = g_new0(modvirt_event, page.records->len);
+    r->events.events_len = page.records->len;
+    for (unsigned i = 0; i < page.records->len; i++) {
+        const JournalRecord *rec = &g_array_index(page.records, JournalRecord, i);
+        gsize n;
+        const void *body = g_bytes_get_data(rec->body, &n);
+        r->events.events_val[i] = (modvirt_event){
+            .seq = rec->seq, .usec = rec->usec, .kind = (int)rec->kind, .proc = rec->proc,
+            .body = { .body_len = (u_int)n, .body_val = g_memdup2(body, n) },
+        };
+    }
+    r->cursor = g_steal_pointer(&page.cursor);
+    r->missing = page.missing;
+    r->unknown = page.unknown;
+    r->more = page.more;
+    journal_page_clear(&page);
+    return true;
+}
+
 /* clang-format off */
 const ModvirtHandlers modvirt_handlers = {
     .calls = { calls },
@@ -204,5 +240,6 @@ const ModvirtHandlers modvirt_handlers = {
     .can_i = { can_i },
     .about = { about },
     .connect = { connect_to },
+    .events = { events },
 };
 /* clang-format on */

@@ -19,6 +19,7 @@
 #include "protocols/remote_procs.h"
 #include "protocols/xdr_buf.h"
 #include "rpc/dispatch-internal.h"
+#include "rpc/journal.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -65,6 +66,7 @@ static struct {
     _Atomic(Loop *) loop; /* NULL: nobody is served */
     GQueue by_event[EVENTS_MAX]; /* index of EventInfo → Subscription */
     GQueue qemu;
+    Journal *journal; /* NULL: none */
     atomic_uint wanted[EVENTS_MAX], wanted_qemu; /* subscriptions; any thread reads them */
 } hub;
 
@@ -290,10 +292,22 @@ static void deliver(void *data)
     }
 }
 
+void event_set_journal(Journal *j)
+{
+    hub.journal = j;
+}
+
+Journal *event_journal(void)
+{
+    return hub.journal;
+}
+
 void event_publish(Event *e)
 {
     if (!e)
         return;
+    if (e->info && hub.journal)
+        journal_append(hub.journal, e->proc, g_bytes_get_data(e->body, NULL), g_bytes_get_size(e->body));
     Loop *loop = atomic_load(&hub.loop);
     atomic_uint *wanted = e->info ? &hub.wanted[index_of(e->info)] : &hub.wanted_qemu;
 

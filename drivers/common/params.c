@@ -28,7 +28,11 @@ static remote_typed_param_value *add(ParamList *l, int type, const char *name, v
         l->val = g_renew(remote_typed_param, l->val, l->room);
     }
     remote_typed_param *p = &l->val[l->len++];
-    *p = (remote_typed_param){ .field = g_strdup_vprintf(name, ap), .value = { .type = type } };
+    /* Clients take names of less than 80 characters; and this is faster than g_strdup_vprintf(), which matters
+     * where there are thousands. */
+    char field[80];
+    (void)g_vsnprintf(field, sizeof(field), name, ap);
+    *p = (remote_typed_param){ .field = g_strdup(field), .value = { .type = type } };
     return &p->value;
 }
 

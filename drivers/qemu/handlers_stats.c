@@ -220,13 +220,13 @@ static void write_blocks(Writer *w)
     g_autoptr(Figure) stats = is_active(w) ? figures_get(w->figures, FIGURE_BLOCK_STATS) : NULL;
     g_autoptr(Figure) nodes = is_active(w) ? figures_get(w->figures, FIGURE_NODES) : NULL;
     const DiskDef *d;
-    unsigned n = 0, at = 0;
+    unsigned n = 0, count_at = w->out->len;
 
+    /* One walk: with a thousand guests that are not in the processor's caches it is what takes the time. */
+    params_add_uint(w->out, 0, "block.count");
     for (guint i = 0; (d = domain_next(w->def, DEVICE_DISK, &i));)
-        n += layers_of(w, d);
-    params_add_uint(w->out, n, "block.count");
-    for (guint i = 0; (d = domain_next(w->def, DEVICE_DISK, &i));)
-        write_disk(w, stats, nodes, d, &at);
+        write_disk(w, stats, nodes, d, &n);
+    w->out->val[count_at].value.u.ui = n;
 }
 
 static void write_perf(Writer *w)

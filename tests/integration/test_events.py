@@ -2,6 +2,7 @@
 """What happens in a guest reaches those who watch, and its state says why.
 
 No guest system is needed: the monitor writes to the ports that one would write to."""
+import json
 import os
 import signal
 import subprocess
@@ -130,7 +131,8 @@ class Events(OwnSandbox):
 
     def tray(self):
         # Paused: the firmware resets the drive, which closes its tray without a word.
-        d = self.start('tray', paused=True, devices=f"<disk type='file' device='cdrom'><source file='{self.disk('cd.iso')}'/>"
+        d = self.start('tray', paused=True,
+                       devices=f"<disk type='file' device='cdrom'><source file='{self.disk('cd.iso')}'/>"
                        "<target dev='hdc' bus='ide'/><readonly/></disk>")
         alias = 'ide0-1-0'
         virsh('qemu-monitor-command', d.name(), f'{{"execute":"blockdev-open-tray","arguments":{{"id":"{alias}"}}}}')
@@ -198,6 +200,61 @@ class Events(OwnSandbox):
         self.assertEqual(virsh('domstate', off.name()).strip(), 'shut off')
         for name in (d.name(), p.name()):
             virsh('destroy', name)
+
+
+class Journal(OwnSandbox):
+    """What happened while nobody listened can be read afterwards."""
+
+    def modvirt(self, *args, status=0):
+        tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
+        done = subprocess.run([tool, *args], env={**os.environ, 'MODVIRT_ROOT': self.sandbox.dir}, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def test_since(self):
+        self.sandbox.start()
+        self.use(self.sandbox)
+        c = self.connect()
+        name = unique('kept')
+        d = c.defineXML(domain_xml(name))
+        d.create()
+        d.suspend()
+        lines = self.modvirt('events').splitlines()
+        self.assertIn('the daemon started', lines[0])
+        told = [line.split(' ', 2)[2] for line in lines[1:]]
+        self.assertEqual(told, [f'{name} lifecycle event=defined detail=added',
+                                f'{name} lifecycle event=resumed detail=unpaused',
+                                f'{name} lifecycle event=started detail=booted',
+                                f'{name} lifecycle event=suspended detail=paused'])
+        place = lines[-1].split()[0]
+        self.assertEqual(self.modvirt('events', '--since', place), '')
+
+        follower = subprocess.Popen([os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt'), 'events',
+                                     '--json', '--follow', '--since', place],
+                                    env={**os.environ, 'MODVIRT_ROOT': self.sandbox.dir}, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(follower.stdout.close)
+        self.addCleanup(follower.wait)
+        self.addCleanup(follower.kill)
+        d.resume()
+        seen = json.loads(follower.stdout.readline())
+        self.assertEqual((seen['domain'], seen['uuid'], seen['detail']), (name, d.UUIDString(), 'unpaused'))
+
+        # Killed, and back: said once, and what happened since is there.
+        self.sandbox.stop_daemon('virtqemud', signal.SIGKILL)
+        self.sandbox.start_daemon('virtqemud')
+        self.use(self.sandbox, 'virtqemud')
+        virsh('destroy', name)
+        text = self.modvirt('events', '--since', place)
+        self.assertEqual(text.count('had been killed'), 1)
+        while 'destroyed' not in (line := follower.stdout.readline()):
+            self.assertNotEqual(line, '')
+        self.assertRegex(text, f'(?s)event=resumed.*had been killed.*{name} lifecycle event=stopped detail=destroyed')
+
+        # A place in a journal that is not there any more.
+        other = place.rsplit(':', 2)
+        self.assertIn('another one', self.modvirt('events', '--since', f'{other[0]}:0123456789abcdef:3'))
+        self.assertIn('no place', self.modvirt('events', '--since', 'virtqemud:x', status=2))
 
 
 if __name__ == '__main__':

@@ -25,6 +25,7 @@ const Command commands[] = {
     { "can-i",     cmd_can_i,     "[--user USER] [--pid PID] [--daemon DAEMON] OBJECT:PERMISSION [NAME]", "would it be granted?" },
     { "doctor",    cmd_doctor,    "[--json]", "look for what is wrong on this host" },
     { "metrics",   cmd_metrics,   "[DAEMON]", "figures of a daemon in OpenMetrics text" },
+    { "events",    cmd_events,    "[--since PLACE] [--follow] [--json] [DAEMON]", "what happened, from the journal; PLACE: as a line began" },
     { NULL, NULL, NULL, NULL },
 };
 /* clang-format on */

@@ -36,6 +36,7 @@ int cmd_cancel(int argc, char **argv);
 int cmd_can_i(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
+int cmd_events(int argc, char **argv);
 
 /* Daemons are asked by way of the proxy whose admin socket this is. */
 void daemons_by_proxy(const char *admin_socket);
