@@ -7,16 +7,12 @@
  *
  * Writing needs no tree: XmlWriter keeps the stack of open names only.
  *
- * Threads: any; libxml2's own global state is initialised once. Each thread keeps one parser with the
+ * Threads: any. Each thread keeps one parser with the
  * names that it has met, which is most of what a parser costs; with a document it shares its names, so a
  * document stays with the thread that read it. A parser that has met very many names is not kept.
  */
 #include "util/xml.h"
 
-#include <libxml/SAX2.h>
-#include <libxml/parser.h>
-#include <libxml/parserInternals.h>
-#include <libxml/xmlerror.h>
 #include <string.h>
 
 #include "util/error.h"
@@ -75,16 +71,6 @@ static void quiet_structured(void *data, xmlErrorPtr e)
 {
 }
 
-static void init_parser(void)
-{
-    static gsize once;
-
-    if (g_once_init_enter(&once)) {
-        xmlInitParser();
-        g_once_init_leave(&once, 1);
-    }
-}
-
 enum { NAMES_KEPT_MAX = 4096 };
 
 static void parser_free(void *c)
@@ -94,15 +80,17 @@ static void parser_free(void *c)
 
 static GPrivate kept_parser = G_PRIVATE_INIT(parser_free);
 
-/* NULL: there is no memory. */
-static xmlParserCtxt *parser_take(void)
+static xmlParserCtxt *parser_take(GError **err)
 {
     xmlParserCtxt *c = g_private_get(&kept_parser);
 
-    init_parser();
     if (c)
         g_private_set(&kept_parser, NULL);
-    return c ? c : xmlNewParserCtxt();
+    else if (!xml_late_load(err))
+        return NULL;
+    else if (!(c = xmlNewParserCtxt()))
+        error_set(err, VIR_ERR_NO_MEMORY, "an XML parser");
+    return c;
 }
 
 /* Nothing of the document stays in it. */
@@ -148,11 +136,9 @@ XmlDoc *xml_parse_bounded(const char *text, gsize len, unsigned max_nodes, GErro
                   len, XML_SIZE_MAX);
         return NULL;
     }
-    xmlParserCtxt *c = parser_take();
-    if (!c) {
-        error_set(err, VIR_ERR_XML_ERROR, "cannot create an XML parser");
+    xmlParserCtxt *c = parser_take(err);
+    if (!c)
         return NULL;
-    }
     xmlSAXHandler sax = { 0 };
     (void)xmlSAXVersion(&sax, 2);
     sax.startElementNs = on_start;
@@ -272,11 +258,9 @@ bool xml_peek(const char *text, gsize len, const char *root, const char *const *
                   len ? "too large" : "empty");
         return false;
     }
-    xmlParserCtxt *c = parser_take();
-    if (!c) {
-        error_set(err, VIR_ERR_XML_ERROR, "cannot create an XML parser");
+    xmlParserCtxt *c = parser_take(err);
+    if (!c)
         return false;
-    }
     c->_private = &p;
     parser_run(c, text, len, &sax, 0);
 

@@ -7,8 +7,9 @@
 #pragma once
 
 #include <glib.h>
-#include <libxml/tree.h>
 #include <stdbool.h>
+
+#include "util/xml_late.h"
 
 enum {
     XML_SIZE_MAX = 16 << 20, /* bytes of a document */
