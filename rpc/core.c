@@ -38,6 +38,9 @@ static bool scheme_served(const Driver *d, const char *uri)
     return false;
 }
 
+/* Sent along by clients that may start a session's daemon; no part of the interface. */
+enum { CLIENT_STARTED_US = 1 << 2 };
+
 static bool core_connect_open(Call *c, const remote_connect_open_args *a, GError **err)
 {
     ClientState *cs = c->cs;
@@ -269,7 +272,7 @@ static bool core_admin_get_lib_version(Call *c, admin_connect_get_lib_version_re
 
 /* clang-format off */
 const RemoteHandlers core_remote_handlers = {
-    .connect_open = { core_connect_open, VIR_CONNECT_RO | VIR_CONNECT_NO_ALIASES },
+    .connect_open = { core_connect_open, VIR_CONNECT_RO | VIR_CONNECT_NO_ALIASES | CLIENT_STARTED_US },
     .connect_close = { core_connect_close },
     .connect_get_type = { core_connect_get_type },
     .connect_get_uri = { core_connect_get_uri },

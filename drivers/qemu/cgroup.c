@@ -192,7 +192,7 @@ bool start_cgroup(Start *s, GError **err)
 {
     DomainDef *d = s->def;
 
-    if (!d->partition)
+    if (!d->partition && !paths()->session) /* a user has no place among the machines */
         d->partition = g_strdup("/machine");
     g_autofree char *path = group_path(d, s->status->id);
     g_autoptr(Cgroup) g = cgroup_make(host, path, err);

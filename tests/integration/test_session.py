@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""qemu:///session: an ordinary user's daemon, started by the client that needs it."""
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from harness import EMULATOR, ON_PEER, emulators, unique, wait_for
+
+USER = 20001
+GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices><emulator>{emulator}</emulator>
+<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>
+<interface type='user'/><serial type='pty'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+</devices></domain>"""
+
+
+@unittest.skipIf(ON_PEER or os.geteuid() != 0, 'needs to become somebody else')
+class Session(unittest.TestCase):
+    def setUp(self):
+        self.home = tempfile.mkdtemp(prefix='mv-', dir='/tmp')
+        self.addCleanup(shutil.rmtree, self.home, True)
+        self.addCleanup(self.end)
+        self.runtime = os.path.join(self.home, 'run')
+        binaries = os.path.join(self.home, 'sbin')
+        for path in (self.runtime, binaries):
+            os.mkdir(path, 0o700)
+        build = os.path.abspath(os.environ.get('MODVIRT_BUILD', 'build'))
+        # The client starts it with an environment of its own.
+        starter = os.path.join(binaries, 'virtqemud')
+        with open(starter, 'w', encoding='ascii') as f:
+            f.write(f'#!/bin/sh\nMODVIRT_MODULE_DIR={build}/drivers/qemu exec {build}/daemons/virtqemud "$@"\n')
+        os.chmod(starter, 0o755)
+        self.disk = os.path.join(self.home, 'disk')
+        with open(self.disk, 'wb') as f:
+            f.truncate(1 << 20)
+        for path in (self.home, self.runtime, binaries, self.disk):
+            os.chown(path, USER, USER)
+
+    def daemon(self):
+        with open(os.path.join(self.runtime, 'libvirt', 'virtqemud.pid'), encoding='ascii') as f:
+            return int(f.read())
+
+    def end(self):
+        try:
+            os.kill(self.daemon(), signal.SIGTERM)
+        except (OSError, ValueError):
+            pass
+        for environ in glob.glob('/proc/[0-9]*/environ'):
+            try:
+                with open(environ, 'rb') as f:
+                    if self.home.encode() in f.read():
+                        os.kill(int(environ.split('/')[2]), signal.SIGKILL)
+            except (OSError, ValueError):
+                pass
+
+    def virsh(self, *args, check=True):
+        env = {'HOME': self.home, 'XDG_RUNTIME_DIR': self.runtime, 'LIBVIRTD_PATH': os.path.join(self.home, 'sbin'),
+               'PATH': os.environ['PATH'], 'LC_ALL': 'C'}
+        done = subprocess.run(['setpriv', f'--reuid={USER}', f'--regid={USER}', '--clear-groups', 'virsh', '-q', '-c',
+                               'qemu:///session?mode=direct', *args], env=env, cwd='/', capture_output=True, text=True, timeout=120,
+                              stdin=subprocess.DEVNULL, check=False)
+        if check:
+            self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout if check else done
+
+    def test_a_day(self):
+        self.assertFalse(os.path.exists(os.path.join(self.runtime, 'libvirt', 'virtqemud-sock')))
+        self.assertIn('qemu:///session', self.virsh('uri'))
+        name = unique('session')
+        path = os.path.join(self.home, 'guest.xml')
+        with open(path, 'w', encoding='ascii') as f:
+            f.write(GUEST.format(name=name, emulator=EMULATOR, disk=self.disk))
+        self.virsh('define', path)
+        self.virsh('start', name)
+        self.assertIn('running', self.virsh('domstate', name))
+        pid, = emulators(name)
+        self.assertEqual(os.stat(f'/proc/{pid}').st_uid, USER)
+        xml = self.virsh('dumpxml', name)
+        for absent in ("model='dac'", '<resource>'):
+            self.assertNotIn(absent, xml)
+        self.assertNotIn('<model>dac</model>', self.virsh('capabilities'))
+        self.assertIn(f'{self.home}/.local/share/libvirt/qemu/channel', xml)
+        self.assertTrue(os.path.exists(os.path.join(self.home, '.config', 'libvirt', 'qemu', name + '.xml')))
+        self.assertEqual((os.stat(self.disk).st_uid, os.listxattr(self.disk)), (USER, []))
+        for top in ('.config', '.cache', '.local', 'run'):
+            for folder, _, files in os.walk(os.path.join(self.home, top)):
+                self.assertEqual({os.lstat(os.path.join(folder, file)).st_uid for file in files} - {USER}, set(), folder)
+        # Another client finds the same daemon; one that was killed is started again, and the guest is still there.
+        first = self.daemon()
+        self.virsh('list')
+        self.assertEqual(self.daemon(), first)
+        os.kill(first, signal.SIGKILL)
+        wait_for('the daemon to end', lambda: not os.path.exists(f'/proc/{first}/exe'))
+        self.assertEqual(self.virsh('list', '--name').split(), [name])
+        self.assertNotEqual(self.daemon(), first)
+        self.virsh('destroy', name)
+        wait_for('the emulator to end', lambda: not emulators(name))
+        self.virsh('undefine', name)
+        self.assertEqual(self.virsh('list', '--all', '--name').split(), [])
+
+    def test_what_only_root_has(self):
+        self.virsh('uri')
+        path = os.path.join(self.home, 'guest.xml')
+        with open(path, 'w', encoding='ascii') as f:
+            f.write(GUEST.format(name='s', emulator=EMULATOR, disk=self.disk).replace(
+                '</devices>', "</devices><seclabel type='dynamic' model='dac'/>"))
+        done = self.virsh('create', path, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Security driver model 'dac' is not available", done.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main()
