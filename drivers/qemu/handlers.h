@@ -94,6 +94,16 @@ HANDLER_T(domain_pin_emulator);
 HANDLER_T(domain_pin_iothread);
 HANDLER_T(domain_set_iothread_params);
 
+/* handlers_iotune.c */
+HANDLER_Q(domain_get_block_io_tune);
+HANDLER_T(domain_set_block_io_tune);
+/* handlers_usage.c */
+HANDLER_V(domain_get_cpu_stats);
+/* handlers_node.c */
+HANDLER_C(node_get_memory_parameters);
+bool qemu_node_set_memory_parameters(Call *c, const remote_node_set_memory_parameters_args *a, GError **err);
+HANDLER_C(node_alloc_pages);
+bool qemu_node_suspend_for_duration(Call *c, const remote_node_suspend_for_duration_args *a, GError **err);
 /* handlers_vcpu.c */
 HANDLER_T(domain_set_vcpus);
 HANDLER_T(domain_set_vcpus_flags);
