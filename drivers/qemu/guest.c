@@ -38,6 +38,7 @@ void guest_detach(void *guest)
     agent_free(g->agent);
     pidref_done(&g->starting);
     figures_done(&g->figures);
+    perf_disable_all(g);
     lock_done(&g->lock);
     g_free(g);
 }

@@ -10,6 +10,7 @@
 #include "drivers/common/turn.h"
 #include "drivers/qemu/figures.h"
 #include "drivers/qemu/agent.h"
+#include "drivers/qemu/perf.h"
 #include "drivers/qemu/qmp.h"
 #include "drivers/qemu/threads.h"
 #include "util/lock.h"
@@ -28,6 +29,7 @@ typedef struct Guest {
     atomic_uint pending;     /* monitor events that wait for a turn */
     atomic_uint_least64_t migrate_speed; /* MiB/s that migrations may take, plus 1; 0: no limit */
     Figures figures;
+    PerfFds perf;             /* under lock */
     atomic_bool stopped_told; /* the hook heard of the end of this run */
     atomic_bool fake_reboot; /* the next SHUTDOWN is the first half of a reboot that we asked for */
 } Guest;

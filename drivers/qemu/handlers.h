@@ -104,6 +104,12 @@ HANDLER_C(node_get_memory_parameters);
 bool qemu_node_set_memory_parameters(Call *c, const remote_node_set_memory_parameters_args *a, GError **err);
 HANDLER_C(node_alloc_pages);
 bool qemu_node_suspend_for_duration(Call *c, const remote_node_suspend_for_duration_args *a, GError **err);
+/* bandwidth.c */
+HANDLER_Q(domain_get_interface_parameters);
+HANDLER_T(domain_set_interface_parameters);
+/* perf.c */
+HANDLER_Q(domain_get_perf_events);
+HANDLER_T(domain_set_perf_events);
 /* handlers_vcpu.c */
 HANDLER_T(domain_set_vcpus);
 HANDLER_T(domain_set_vcpus_flags);

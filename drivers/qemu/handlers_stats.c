@@ -231,7 +231,12 @@ static void write_blocks(Writer *w)
 
 static void write_perf(Writer *w)
 {
-    (void)w; /* no event of a guest can be enabled */
+    Guest *g = is_active(w) ? domain_driver_data(w->view->domain) : NULL;
+    uint64_t value;
+
+    for (unsigned i = 0; g && i < PERF_EVENTS; i++)
+        if (perf_value(g, i, &value))
+            params_add_ullong(w->out, value, "perf.%s", perf_name(i));
 }
 
 static void write_iothreads(Writer *w)

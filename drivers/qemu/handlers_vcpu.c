@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "drivers/qemu/agent_ask.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/qmp_cmds.h"
@@ -19,12 +20,31 @@ static bool refuse(GError **err, int code, const char *text)
     return false;
 }
 
+/* Those that the guest's own system uses. */
+static bool set_guest_vcpus(DomainTurn *t, unsigned n, unsigned flags, GError **err)
+{
+    g_auto(AgentAsk) k = { 0 };
+
+    if (flags & (VIR_DOMAIN_AFFECT_CONFIG | VIR_DOMAIN_VCPU_MAXIMUM | VIR_DOMAIN_VCPU_HOTPLUGGABLE))
+        return refuse(err, VIR_ERR_INVALID_ARG, "setting vcpus via guest agent is supported only for running guests, alone");
+    if (!view_active(turn_view(t)))
+        return refuse(err, VIR_ERR_OPERATION_INVALID, "domain is not running");
+    if (n > turn_view(t)->live->def->vcpus) {
+        error_set(err, VIR_ERR_INVALID_ARG, "requested vcpu count is greater than the count of enabled vcpus in the domain: %u > %u",
+                  n, turn_view(t)->live->def->vcpus);
+        return false;
+    }
+    return agent_ask_begin(&k, turn_call(t), turn_view(t), err) && agent_ask_set_cpu_count(&k, n, err);
+}
+
 static bool set_vcpus(DomainTurn *t, unsigned n, unsigned flags, GError **err)
 {
     DomainDef *live, *config;
 
     if (n == 0)
         return refuse(err, VIR_ERR_INVALID_ARG, "nvcpus must be greater than 0");
+    if (flags & VIR_DOMAIN_VCPU_GUEST)
+        return set_guest_vcpus(t, n, flags, err);
     if (!common_edit(t, flags, &live, &config, err))
         return false;
     if ((flags & VIR_DOMAIN_VCPU_MAXIMUM) && live)

@@ -207,7 +207,7 @@ int host_cells_free(int first, unsigned max, uint64_t *ret, GError **err)
         return -1;
     const HostCell *last = t->cells->pdata[t->cells->len - 1];
     if (first < 0 || (unsigned)first > last->id) {
-        error_set(err, VIR_ERR_INVALID_ARG, "start cell %d out of range (0-%u)", first, last->id);
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "start cell %d out of range (0-%u)", first, last->id);
         return -1;
     }
     for (unsigned id = (unsigned)first; id <= last->id && n < max; id++) {
@@ -235,7 +235,7 @@ bool host_free_pages(int cell, unsigned size_kib, uint64_t *ret, GError **err)
                  : g_strdup_printf("/sys/devices/system/node/node%d/hugepages/hugepages-%ukB/free_hugepages", cell, size_kib);
     g_autofree char *text = slurp(path, NULL);
     if (!text) {
-        error_set(err, VIR_ERR_OPERATION_FAILED, "page size %u KiB is not available on NUMA cell %d", size_kib, cell);
+        error_set(err, VIR_ERR_OPERATION_FAILED, "page size %u is not available on node %d", size_kib, cell);
         return false;
     }
     *ret = g_ascii_strtoull(text, NULL, 10);

@@ -10,8 +10,10 @@
 
 #include <string.h>
 
+#include "drivers/qemu/bandwidth.h"
 #include "drivers/qemu/cgroup.h"
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/perf.h"
 #include "drivers/qemu/prepare.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -48,11 +50,13 @@ const StartStep start_steps[] = {
     { "display ports", start_ports, start_undo_ports, start_ports_again, start_tell_ports, start_check_ports },
     { "command line", start_command_line, start_undo_command_line, .tell = start_tell_command_line,
         .check = start_check_command_line },
+    { "bandwidth", start_bandwidth, start_undo_bandwidth },
     { "labels", start_labels, start_undo_labels, .tell = start_tell_labels, .check = start_check_labels },
     { "control group", start_cgroup, start_undo_cgroup, .check = start_check_cgroup },
     { "hook start", start_hook_start, start_undo_hook_start },
     { "launch", start_launch, start_undo_launch, .tell = start_tell_launch, .check = start_check_launch },
     { "placement", start_placement },
+    { "performance counters", start_perf, start_undo_perf, start_perf_again },
     { "monitor", start_monitor },
     { "set-up", start_set_up },
     { "threads", start_threads },

@@ -14,7 +14,8 @@ import xml.etree.ElementTree as ET
 
 import libvirt
 
-from harness import (ON_PEER, TestCase, domain_xml, emulators, rows, start_event_loop, virsh, wait_for)
+from harness import (ON_PEER, TestCase, domain_xml, emulators, rows, run, scratch, start_event_loop, unique, virsh,
+                     wait_for)
 
 HOST_CPUS = len(os.sched_getaffinity(0))
 
@@ -291,6 +292,153 @@ class Balloon(Guest):
         self.assertEqual(self.refused('setmem', name, '48M'),
                          'error: Requested operation is not valid: Unable to change memory of active domain without the '
                          'balloon device and guest OS balloon driver')
+
+
+class Disks(Guest):
+    """Limits of disks, of which two can share a group."""
+    extra = ''
+
+    @classmethod
+    def setUpClass(cls):
+        cls.images = [os.path.join(scratch(), unique('disk')) for _ in range(2)]
+        for image in cls.images:
+            with open(image, 'wb') as f:
+                f.truncate(1 << 20)
+        cls.devices = ''.join(f"""<disk type='file' device='disk'><driver name='qemu' type='raw'/>
+            <source file='{image}'/><target dev='vd{letter}' bus='virtio'/></disk>"""
+                              for image, letter in zip(cls.images, 'ab'))
+        super().setUpClass()
+
+    def limits(self, disk, *flags):
+        return settings(virsh('blkdeviotune', self.name, disk, *flags))
+
+    def in_emulator(self, disk):
+        """What the emulator says of the disk's limits."""
+        told = json.loads(virsh('qemu-monitor-command', self.name, '{"execute":"query-block"}'))['return']
+        alias = {'vda': 'virtio-disk0', 'vdb': 'virtio-disk1'}[disk]
+        return next(b['inserted'] for b in told if alias in b['qdev'])
+
+    def test_limits(self):
+        virsh('blkdeviotune', self.name, 'vda', '--live', '--total-bytes-sec', '1000000', '--read-iops-sec', '100',
+              '--total-bytes-sec-max', '2000000', '--total-bytes-sec-max-length', '3')
+        self.assertEqual({k: v for k, v in self.in_emulator('vda').items() if k in
+                          ('bps', 'iops_rd', 'bps_max', 'bps_max_length')},
+                         {'bps': 1000000, 'iops_rd': 100, 'bps_max': 2000000, 'bps_max_length': 3})
+        self.assertEqual(self.limits('vda', '--config')['total_bytes_sec'], '0')
+        # A kind is set as a whole; the others stay.
+        virsh('blkdeviotune', self.name, 'vda', '--live', '--write-iops-sec', '50')
+        now = self.limits('vda')
+        self.assertEqual((now['read_iops_sec'], now['write_iops_sec'], now['total_bytes_sec']), ('0', '50', '1000000'))
+        self.assertEqual(self.refused('blkdeviotune', self.name, 'vda', '--total-bytes-sec', '0'),
+                         "error: unsupported configuration: cannot reset 'total_bytes_sec' when 'total_bytes_sec_max' is set")
+        self.assertEqual(self.limits('vda')['total_bytes_sec'], '1000000')
+        self.assertEqual(self.refused('blkdeviotune', self.name, 'vda', '--size-iops-sec', '9', '--total-iops-sec', '0'),
+                         "error: internal error: unable to execute QEMU command 'block_set_io_throttle': iops size "
+                         "requires an iops value to be set")
+
+    def test_groups_share(self):
+        virsh('blkdeviotune', self.name, 'vda', '--config', '--group-name', 'both', '--total-iops-sec', '70')
+        virsh('blkdeviotune', self.name, 'vdb', '--config', '--group-name', 'both')
+        self.assertEqual(self.limits('vdb', '--config')['total_iops_sec'], '70')
+        virsh('blkdeviotune', self.name, 'vdb', '--config', '--total-iops-sec', '80')
+        self.assertEqual(self.limits('vda', '--config')['total_iops_sec'], '80')
+
+    def test_words_of_refusal(self):
+        for args, words in ((['vdz'], "invalid argument: disk 'vdz' not found in domain"),
+                            (['vdz', '--config'], "invalid argument: disk 'vdz' was not found in the domain config"),
+                            (['vda', '--total-bytes-sec', '9', '--read-bytes-sec', '5'], 'invalid argument: total and '
+                             'read/write of bytes_sec cannot be set at the same time'),
+                            (['vda', '--total-iops-sec', '1000000000000001'], 'argument unsupported: block I/O throttle '
+                             'limit value must be no more than 1000000000000000')):
+            self.assertEqual(self.refused('blkdeviotune', self.name, *args), 'error: ' + words)
+
+    def test_watchers_are_told(self):
+        start_event_loop()
+        told = []
+        conn = self.connect()
+        conn.setKeepAlive(5, 3)
+        dom = conn.lookupByName(self.name)
+        conn.domainEventRegisterAny(dom, libvirt.VIR_DOMAIN_EVENT_ID_TUNABLE,
+                                    lambda _c, _d, params, _o: told.append(params), None)
+        virsh('blkdeviotune', self.name, 'vdb', '--live', '--total-iops-sec', '900')
+        wait_for('the event', lambda: told)
+        self.assertEqual(told, [{'blkdeviotune.disk': 'vdb', 'blkdeviotune.total_iops_sec': 900}])
+
+
+class Interfaces(Guest):
+    extra = ''
+    devices = """<interface type='user'><mac address='52:54:00:11:22:33'/></interface>
+        <interface type='ethernet'><mac address='52:54:00:11:22:34'/></interface>"""
+
+    def test_definition(self):
+        virsh('domiftune', self.name, '52:54:00:11:22:34', '--config', '--inbound', '1000,2000,512', '--outbound', '300')
+        out = settings(virsh('domiftune', self.name, '52:54:00:11:22:34', '--config'))
+        self.assertEqual((out['inbound.average'], out['inbound.peak'], out['inbound.burst'], out['outbound.average']),
+                         ('1000', '2000', '512', '300'))
+        virsh('domiftune', self.name, '52:54:00:11:22:34', '--config', '--inbound', '0', '--outbound', '0')
+        self.assertIsNone(self.config('devices/interface/bandwidth'))
+        self.assertEqual(self.refused('domiftune', self.name, '52:54:00:11:22:33', '--inbound', '5'),
+                         "error: unsupported configuration: setting bandwidth on interfaces of type 'user' is not "
+                         "implemented yet")
+        self.assertEqual(self.refused('domiftune', self.name, 'none'),
+                         "error: invalid argument: 'none' is not a known interface")
+
+    @unittest.skipIf(ON_PEER, 'the peer wants queueing disciplines that not every kernel has')
+    def test_what_the_guest_receives(self):
+        device = self.live("devices/interface[@type='ethernet']/target").get('dev')
+        virsh('domiftune', self.name, device, '--live', '--inbound', '1000,2000,512')
+        shown = run(['tc', 'class', 'show', 'dev', device])[1]
+        self.assertRegex(shown, 'rate 8Mbit ceil 16Mbit')
+        virsh('domiftune', self.name, device, '--live', '--inbound', '0')
+        self.assertEqual(run(['tc', 'class', 'show', 'dev', device])[1], '')
+
+
+class Counters(Guest):
+    def test_software_counters(self):
+        virsh('perf', self.name, '--live', '--enable', 'task_clock,page_faults')
+        shown = self.connect().lookupByName(self.name).perfEvents()
+        self.assertEqual((shown['task_clock'], shown['cmt'], len(shown)), (True, False, 22))
+        self.assertIn('perf.task_clock=', virsh('domstats', '--perf', self.name))
+        virsh('perf', self.name, '--live', '--disable', 'task_clock')
+        self.assertNotIn('perf.task_clock=', virsh('domstats', '--perf', self.name))
+        self.assertEqual(self.refused('perf', self.name, '--enable', 'bogus'),
+                         "error: argument unsupported: parameter 'bogus' not supported")
+
+    def test_definition(self):
+        virsh('perf', self.name, '--config', '--enable', 'cmt,cpu_cycles', '--disable', 'page_faults')
+        self.assertEqual([(e.get('name'), e.get('enabled')) for e in
+                          ET.fromstring(virsh('dumpxml', '--inactive', self.name)).findall('perf/event')],
+                         [('cmt', 'yes'), ('cpu_cycles', 'yes'), ('page_faults', 'no')])
+
+    @needs_groups
+    def test_processor_time(self):
+        total = re.search(r'cpu_time +([0-9.]+) seconds', virsh('cpu-stats', self.name, '--total'))
+        self.assertGreater(float(total[1]), 0)
+        self.assertEqual(len(re.findall('vcpu_time', virsh('cpu-stats', self.name))), 0 if ON_PEER else HOST_CPUS)
+        self.assertIn('is out of range', self.refused('cpu-stats', self.name, '--start', '4096'))
+
+
+class Host(TestCase):
+    def test_merged_pages(self):
+        if not os.path.isdir('/sys/kernel/mm/ksm'):
+            self.skipTest('the kernel merges no pages')
+        with open('/sys/kernel/mm/ksm/sleep_millisecs') as f:
+            before = f.read().strip()
+        self.assertEqual(re.search(r'shm_sleep_millisecs (\d+)', virsh('node-memory-tune'))[1], before)
+        virsh('node-memory-tune', '--shm-sleep-millisecs', before)
+
+    def test_pools_of_pages(self):
+        page = os.sysconf('SC_PAGESIZE') // 1024
+        for size, words in ((page, "Operation not supported: system pages pool can't be modified"),
+                            (3, 'operation failed: page size 3 is not available')):
+            status, _, err = virsh('allocpages', str(size), '1', check=False)
+            self.assertEqual((status, err.strip()), (1, 'error: ' + words))
+
+    def test_a_host_that_cannot_sleep_says_so(self):
+        status, _, err = virsh('nodesuspend', 'hybrid', '60', check=False)
+        if 'suspend_hybrid' in virsh('capabilities'):
+            self.skipTest('it can')
+        self.assertEqual((status, err.strip().splitlines()[-1]), (1, 'error: argument unsupported: Hybrid-Suspend'))
 
 
 class Start(TestCase):
