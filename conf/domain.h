@@ -210,6 +210,8 @@ bool domain_resolve(DomainDef *d, unsigned flags, GError **err);
 bool domain_defaults(DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err);
 bool domain_validate(const DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err);
 
+/* Puts what has a canonical order into it: disks by bus and name, and lists by number. */
+void domain_order(DomainDef *d);
 /* Devices of one kind in document order: start with *pos = 0; NULL at the end.
  *   guint i = 0; DiskDef *disk; while ((disk = domain_next(d, DEVICE_DISK, &i))) … */
 void *domain_next(const DomainDef *d, DeviceKind kind, guint *pos);

@@ -506,3 +506,8 @@ char *disk_index_to_name(const char *prefix, unsigned index)
         g_string_append_c(s, digits[--n]);
     return g_string_free(s, FALSE);
 }
+
+bool storage_source_says(const StorageSource *like, const StorageSource *have)
+{
+    return conf_says(&top_storage_desc, like, have);
+}

@@ -300,6 +300,8 @@ typedef struct DiskDef {
 
 CONF_STRUCTS_END
 
+/* Does all that 'like' says of an image hold of 'have'? */
+bool storage_source_says(const StorageSource *like, const StorageSource *have);
 /* "vdb" → 1, "hda" → 0, "sdaa" → 26; -1 when it is not such a name. Partition digits are ignored. */
 int disk_name_to_index(const char *name);
 /* prefix "vd", 27 → "vdab" */

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "conf/device-internal.h"
-#include "conf/resolve-internal.h"
 
 typedef int (*Compare)(const void *a, const void *b);
 

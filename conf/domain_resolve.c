@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "conf/resolve-internal.h"
+#include "conf/domain.h"
 #include "util/api.h"
 #include "util/error.h"
 

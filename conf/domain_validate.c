@@ -15,12 +15,13 @@ static bool validate_disks(const DomainDef *d, GError **err)
     const DiskDef *disk;
 
     for (guint i = 0; (disk = domain_next(d, DEVICE_DISK, &i));) {
-        if (!g_hash_table_add(names, disk->dst)) {
-            error_set(err, VIR_ERR_XML_ERROR,
-                      "target '%s' duplicated for disk sources '%s' and another", disk->dst,
-                      disk->src.path ? disk->src.path : "");
+        const DiskDef *other = g_hash_table_lookup(names, disk->dst);
+        if (other) {
+            error_set(err, VIR_ERR_XML_ERROR, "target '%s' duplicated for disk sources '%s' and '%s'", disk->dst,
+                      other->src.path ? other->src.path : "", disk->src.path ? disk->src.path : "");
             return false;
         }
+        g_hash_table_insert(names, disk->dst, (void *)disk);
     }
     return true;
 }

@@ -20,17 +20,6 @@ static remote_nonnull_domain wire_domain(const DomainView *v)
     return d;
 }
 
-/* The message types of the callback family wrap the older ones ('msg') or are flat. */
-#define EMIT(t, PROC, type, ...)                                                                   \
-    do {                                                                                           \
-        const DomainView *view_ = turn_view(t);                                                    \
-        remote_domain_event_callback_##type##_msg m_ = { __VA_ARGS__ };                            \
-        turn_emit(t, event_new(OBJECT_DOMAIN, REMOTE_PROC_DOMAIN_EVENT_CALLBACK_##PROC,            \
-                               view_->uuid, view_->name,                                           \
-                               (xdrproc_t)xdr_remote_domain_event_callback_##type##_msg, &m_));    \
-    } while (0)
-
-/* Of those that never had an older form: procedure and type have shorter names. */
 #define EMIT_PLAIN(t, PROC, type, ...)                                                                                 \
     do {                                                                                                               \
         const DomainView *view_ = turn_view(t);                                                                        \
@@ -38,6 +27,9 @@ static remote_nonnull_domain wire_domain(const DomainView *v)
         turn_emit(t, event_new(OBJECT_DOMAIN, REMOTE_PROC_DOMAIN_EVENT_##PROC, view_->uuid, view_->name,               \
                                (xdrproc_t)xdr_remote_domain_event_##type##_msg, &m_));                                 \
     } while (0)
+/* The message types of the callback family wrap the older ones ('msg') or are flat; the newest have lost the
+ * word. */
+#define EMIT(t, PROC, type, ...) EMIT_PLAIN(t, CALLBACK_##PROC, callback_##type, __VA_ARGS__)
 
 #define DOM(t) wire_domain(turn_view(t))
 /* Wire strings are not const in the generated types; encoding does not change them. */
@@ -141,6 +133,16 @@ void emit_job_completed(DomainTurn *t, const ParamList *params)
 void emit_device_removed(DomainTurn *t, const char *alias)
 {
     EMIT(t, DEVICE_REMOVED, device_removed, .msg = { .dom = DOM(t), .devAlias = STR(alias) });
+}
+
+void emit_device_added(DomainTurn *t, const char *alias)
+{
+    EMIT(t, DEVICE_ADDED, device_added, .dom = DOM(t), .devAlias = (char *)alias);
+}
+
+void emit_device_removal_failed(DomainTurn *t, const char *alias)
+{
+    EMIT(t, DEVICE_REMOVAL_FAILED, device_removal_failed, .dom = DOM(t), .devAlias = (char *)alias);
 }
 
 void emit_agent_lifecycle(DomainTurn *t, int state, int reason)

@@ -26,7 +26,9 @@ void emit_pm_suspend(DomainTurn *t);
 void emit_pm_suspend_disk(DomainTurn *t);
 struct ParamList;
 void emit_job_completed(DomainTurn *t, const struct ParamList *params);
+void emit_device_added(DomainTurn *t, const char *alias);
 void emit_device_removed(DomainTurn *t, const char *alias);
+void emit_device_removal_failed(DomainTurn *t, const char *alias);
 void emit_agent_lifecycle(DomainTurn *t, int state, int reason);
 /* params: emptied; nothing is said when it is empty already. */
 void emit_tunable(DomainTurn *t, ParamList *params);

@@ -64,6 +64,7 @@ uint32_t pci_device_flags(const DomainDef *d, const Device *dev, const QemuCaps 
 bool pci_assign_chipset(DomainDef *d, const QemuCaps *caps, PciSet *s, GError **err);
 
 bool qemu_assign_pci(DomainDef *d, const QemuCaps *caps, GError **err);
+bool qemu_plug_pci(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err);
 bool qemu_assign_usb(DomainDef *d, bool keep, GError **err);
 bool qemu_assign_virtio_serial(DomainDef *d, GError **err);
 /* ccw, spapr-vio, virtio-mmio; before PCI, so that what they take is not wanted there. */

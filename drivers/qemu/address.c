@@ -355,3 +355,27 @@ bool qemu_assign_addresses(DomainDef *d, const QemuCaps *caps, bool keep, GError
     return qemu_assign_virtio_serial(d, err) && qemu_assign_other(d, caps, err) &&
            qemu_assign_pci(d, caps, err) && assign_zpci(d, caps, err) && qemu_assign_usb(d, keep, err) && assign_memory_slots(d, err);
 }
+
+static bool plug(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err)
+{
+    if (is_serial_port(dev) && dev->info.address.type == ADDRESS_NONE && !assign_serial_port(d, dev, err))
+        return false;
+    return qemu_assign_virtio_serial(d, err) && qemu_assign_other(d, caps, err) && qemu_plug_pci(d, dev, caps, err) &&
+           assign_zpci(d, caps, err) && (!qemu_device_on_usb(dev) || qemu_assign_usb(d, false, err)) && assign_memory_slots(d, err);
+}
+
+bool qemu_assign_device_address(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err)
+{
+    guint n = d->devices->len;
+    bool ok = plug(d, dev, caps, err);
+
+    if (d->devices->len == n)
+        return ok;
+    while (d->devices->len > n)
+        device_free(g_ptr_array_steal_index(d->devices, d->devices->len - 1));
+    if (ok && qemu_device_on_usb(dev))
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "no free USB port for a %s", device_kind_element(dev->kind));
+    else if (ok)
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "no virtio-serial controllers are available");
+    return false;
+}

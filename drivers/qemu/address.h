@@ -12,5 +12,6 @@
 /* caps may be NULL: what depends on them is left for later. keep: USB devices of an existing guest
  * stay without ports, since another topology than the one it ran with may come out. */
 bool qemu_assign_addresses(DomainDef *d, const QemuCaps *caps, bool keep, GError **err);
-/* For one device about to be plugged into a running guest; d does not hold it yet. */
+/* For one device that is plugged into a running guest: dev is the last of d's devices, all others have their
+ * places, and no bus or hub is added for it. */
 bool qemu_assign_device_address(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err);

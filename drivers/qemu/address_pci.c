@@ -344,11 +344,11 @@ bool qemu_assign_pci(DomainDef *d, const QemuCaps *caps, GError **err)
     return true;
 }
 
-bool qemu_assign_device_address(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err)
+bool qemu_plug_pci(DomainDef *d, Device *dev, const QemuCaps *caps, GError **err)
 {
     dev->info.pci_connect = pci_device_flags(d, dev, caps);
     dev->info.pci_group = pci_device_group(dev);
-    if (!dev->info.pci_connect)
+    if (!dev->info.pci_connect || (!pci_wanted(&dev->info) && dev->info.address.type != ADDRESS_PCI))
         return true;
     unsigned n_buses = 0;
     guint pos = 0;
@@ -361,6 +361,5 @@ bool qemu_assign_device_address(DomainDef *d, Device *dev, const QemuCaps *caps,
     g_autoptr(PciSet) s = pci_set_new(d, n_buses, caps, false, err);
     if (!s || !pci_assign_chipset(d, caps, s, err))
         return false;
-    return pci_wanted(&dev->info) ? pci_set_assign(s, &dev->info, err)
-                                  : pci_set_reserve(s, &dev->info.address.u.pci, dev->info.pci_connect, dev->info.pci_group, true, err);
+    return !pci_wanted(&dev->info) || pci_set_assign(s, &dev->info, err);
 }

@@ -230,7 +230,7 @@ bool pci_set_find(PciSet *s, PciAddress *ret, uint32_t flags, uint32_t group, in
             }
         }
         if (!s->dry_run) {
-            error_set(err, VIR_ERR_XML_ERROR, "no more PCI slots are available");
+            error_set(err, VIR_ERR_INTERNAL_ERROR, "No more available PCI slots");
             return false;
         }
         if (!grow(s, flags, err))

@@ -15,6 +15,7 @@
 #include "drivers/qemu/agent_ask.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/monitor.h"
+#include "drivers/qemu/plug_turn.h"
 #include "drivers/qemu/process.h"
 #include "drivers/qemu/qmp_cmds.h"
 #include "drivers/qemu/vcpus.h"
@@ -280,7 +281,11 @@ static void apply(DomainTurn *t, const MonEvent *e, int pause_reason)
         emit_lifecycle(t, VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED);
         break;
     case MON_DEVICE_DELETED:
-        (void)vcpus_gone(t, e->device.alias);
+        if (!vcpus_gone(t, e->device.alias))
+            plug_turn_event(t, e);
+        break;
+    case MON_DEVICE_UNPLUG_ERROR:
+        plug_turn_event(t, e);
         break;
     case MON_GUEST_PANICKED:
         on_panic(t, e);
@@ -301,7 +306,7 @@ static bool has_effect(MonEventKind k)
     case MON_WAKEUP: case MON_RTC_CHANGE: case MON_WATCHDOG: case MON_BLOCK_IO_ERROR: case MON_VNC_CONNECTED:
     case MON_SPICE_CONNECTED: case MON_VNC_INITIALIZED: case MON_SPICE_INITIALIZED: case MON_VNC_DISCONNECTED:
     case MON_SPICE_DISCONNECTED: case MON_BALLOON_CHANGE: case MON_DEVICE_TRAY_MOVED: case MON_DEVICE_DELETED: case MON_GUEST_PANICKED:
-    case MON_VSERPORT_CHANGE: case MON_BLOCK_WRITE_THRESHOLD: case MON_MEMORY_FAILURE:
+    case MON_VSERPORT_CHANGE: case MON_BLOCK_WRITE_THRESHOLD: case MON_MEMORY_FAILURE: case MON_DEVICE_UNPLUG_ERROR:
     case MON_MEMORY_DEVICE_SIZE_CHANGE: case MON_GUEST_CRASHLOADED:
         return true;
     default:

@@ -173,6 +173,8 @@ void qemu_status_format(const DriverStatus *base, GString *out)
         monitor, dir);
     if (s->clock_base_set)
         g_string_append_printf(out, "    <clock base='%" G_GINT64_FORMAT "'/>\n", s->clock_base);
+    if (s->last_node)
+        g_string_append_printf(out, "    <nodes last='%u'/>\n", s->last_node);
     threads_format(s->threads, out);
 }
 
@@ -200,6 +202,7 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
     QemuStatus *s = qemu_status_new();
     s->id = (int)MIN(attr_u64(qemu, "id"), INT_MAX);
     s->starting = starting;
+    s->last_node = (unsigned)MIN(attr_u64(xml_child(modvirt, "nodes"), "last"), UINT_MAX / 2);
     s->makes_nvram = g_strcmp0(xml_attr_get(qemu, "makesNvram"), "yes") == 0;
     s->pid = (pid_t)pid;
     s->start_time = attr_u64(qemu, "startTime");

@@ -49,6 +49,7 @@ typedef struct QemuStatus {
     bool fake_reboot;
     bool clock_base_set;
     int64_t clock_base; /* seconds that a variable clock was ahead when the guest started */
+    unsigned last_node; /* highest number that a plugged block node got; 0: none was plugged */
     bool makes_nvram; /* the file of firmware variables is this start's */
     GuestThreads *threads; /* NULL: not known yet */
     int agent_timeout;

@@ -1,126 +1,132 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Attach, detach, update: which definitions a call means, and in which order they are changed. The
- * definition for the next start is edited first, in the turn's own copy: should the running guest refuse,
- * the turn is dropped and nothing has happened. Workers.
+ * definition for the next start is tried first, in a copy: should the running guest refuse, the copy is
+ * dropped. Workers.
  */
 #include <string.h>
 
-#include "drivers/common/registry.h"
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/plug.h"
+#include "drivers/qemu/plug_turn.h"
 #include "util/error.h"
 
 typedef struct Change {
-    DomainTurn *t;
-    const char *xml, *alias; /* one of them */
-    unsigned flags;
+    bool (*config)(DomainDef *d, Device *take, GError **err);
+    bool (*live)(DomainTurn *t, Device *take, unsigned flags, GError **err);
+    bool new_device; /* the document is of one that is to be, not of one that is there */
 } Change;
 
-typedef bool (*ConfigFn)(DomainDef *d, Device *dev, GError **err);
-typedef bool (*LiveFn)(DomainTurn *t, Device *dev, unsigned flags, GError **err);
-
-static bool detach_config(DomainDef *d, Device *take, GError **err)
+static bool config_detach(DomainDef *d, Device *take, GError **err)
 {
     g_autoptr(Device) like = take;
     return plug_config_detach(d, like, err);
 }
 
-static bool change(const Change *c, ConfigFn config, LiveFn live, bool inactive, GError **err)
+static bool live_attach(DomainTurn *t, Device *take, unsigned flags, GError **err)
 {
-    unsigned flags = c->flags;
-    if (!common_impact(turn_view(c->t), &flags, err))
+    (void)flags;
+    return plug_turn_attach(t, take, err);
+}
+
+static bool live_detach(DomainTurn *t, Device *take, unsigned flags, GError **err)
+{
+    g_autoptr(Device) like = take;
+    (void)flags;
+    return plug_turn_detach(t, like, err);
+}
+
+static bool live_update(DomainTurn *t, Device *take, unsigned flags, GError **err)
+{
+    return plug_turn_update(t, take, flags & VIR_DOMAIN_DEVICE_MODIFY_FORCE, err);
+}
+
+static const Change attach = { plug_config_attach, live_attach, true };
+static const Change detach = { config_detach, live_detach, false };
+static const Change update = { plug_config_update, live_update, false };
+
+/* A copy of the definition for the next start; NULL with *err, also when it cannot be read. */
+static DomainDef *copy_config(DomainTurn *t, GError **err)
+{
+    const DomainDef *def = view_config(turn_view(t), NULL, err);
+    return def ? domain_copy(def) : NULL;
+}
+
+static bool change(DomainTurn *t, const Change *c, const char *xml, unsigned flags, GError **err)
+{
+    g_autoptr(DomainDef) config = NULL;
+    unsigned force = flags & VIR_DOMAIN_DEVICE_MODIFY_FORCE;
+
+    flags &= ~force;
+    if (!common_impact(turn_view(t), &flags, err))
         return false;
-    /* A name of the running guest may say which device is meant, but is never given by a client. */
-    bool only_config = !(flags & VIR_DOMAIN_AFFECT_LIVE);
-    g_autoptr(Device) dev =
-        device_parse(c->xml, strlen(c->xml), inactive || only_config ? DOMAIN_PARSE_INACTIVE : 0,
-                     NULL, NULL, NULL, err);
+    /* A name of the running guest may tell which device is meant; a new one has none. */
+    bool live = flags & VIR_DOMAIN_AFFECT_LIVE;
+    g_autoptr(Device) dev = device_parse(xml, strlen(xml), c->new_device || !live ? DOMAIN_PARSE_INACTIVE : 0, NULL, NULL, NULL, err);
     if (!dev)
         return false;
     if (flags & VIR_DOMAIN_AFFECT_CONFIG) {
-        DomainDef *def = turn_edit_config(c->t, err);
-        if (!def || !config(def, device_copy(dev), err))
+        config = copy_config(t, err);
+        if (!config || !c->config(config, device_copy(dev), err))
             return false;
     }
-    return only_config || live(c->t, g_steal_pointer(&dev), flags, err);
-}
-
-static bool live_later(DomainTurn *t, Device *take, unsigned flags, GError **err)
-{
-    g_autoptr(Device) dev = take;
-    (void)t;
-    (void)flags;
-    error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "live change of device '%s' is not supported",
-              device_kind_element(dev->kind));
-    return false;
-}
-
-static bool attach(DomainTurn *t, const char *xml, unsigned flags, GError **err)
-{
-    return change(&(Change){ t, xml, NULL, flags }, plug_config_attach, live_later, true, err);
-}
-
-static bool detach(DomainTurn *t, const char *xml, unsigned flags, GError **err)
-{
-    return change(&(Change){ t, xml, NULL, flags }, detach_config, live_later, false, err);
+    if (live && !c->live(t, g_steal_pointer(&dev), force, err))
+        return false;
+    if (config)
+        turn_set_config(t, g_steal_pointer(&config));
+    return true;
 }
 
 bool qemu_domain_attach_device(Call *c, DomainTurn *t, const remote_domain_attach_device_args *a,
                                GError **err)
 {
     (void)c;
-    return attach(t, a->xml, VIR_DOMAIN_AFFECT_LIVE, err);
+    return change(t, &attach, a->xml, VIR_DOMAIN_AFFECT_LIVE, err);
 }
 
 bool qemu_domain_attach_device_flags(Call *c, DomainTurn *t,
                                      const remote_domain_attach_device_flags_args *a, GError **err)
 {
     (void)c;
-    return attach(t, a->xml, a->flags, err);
+    return change(t, &attach, a->xml, a->flags, err);
 }
 
 bool qemu_domain_detach_device(Call *c, DomainTurn *t, const remote_domain_detach_device_args *a,
                                GError **err)
 {
     (void)c;
-    return detach(t, a->xml, VIR_DOMAIN_AFFECT_LIVE, err);
+    return change(t, &detach, a->xml, VIR_DOMAIN_AFFECT_LIVE, err);
 }
 
 bool qemu_domain_detach_device_flags(Call *c, DomainTurn *t,
                                      const remote_domain_detach_device_flags_args *a, GError **err)
 {
     (void)c;
-    return detach(t, a->xml, a->flags, err);
+    return change(t, &detach, a->xml, a->flags, err);
 }
 
-bool qemu_domain_update_device_flags(Call *c, DomainTurn *t,
-                                     const remote_domain_update_device_flags_args *a, GError **err)
+bool qemu_domain_update_device_flags(Call *c, DomainTurn *t, const remote_domain_update_device_flags_args *a, GError **err)
 {
     (void)c;
-    return change(&(Change){ t, a->xml, NULL, a->flags }, plug_config_update, live_later, false,
-                  err);
+    return change(t, &update, a->xml, a->flags, err);
 }
 
-bool qemu_domain_detach_device_alias(Call *c, DomainTurn *t,
-                                     const remote_domain_detach_device_alias_args *a, GError **err)
+bool qemu_domain_detach_device_alias(Call *c, DomainTurn *t, const remote_domain_detach_device_alias_args *a, GError **err)
 {
+    g_autoptr(DomainDef) config = NULL;
     unsigned flags = a->flags;
     (void)c;
 
     if (!common_impact(turn_view(t), &flags, err))
         return false;
     if (flags & VIR_DOMAIN_AFFECT_CONFIG) {
-        DomainDef *def = turn_edit_config(t, err);
-        if (!def || !plug_config_detach_alias(def, a->alias, err))
+        config = copy_config(t, err);
+        if (!config || !plug_config_detach_alias(config, a->alias, err))
             return false;
     }
-    if (!(flags & VIR_DOMAIN_AFFECT_LIVE))
-        return true;
-    Device *dev = domain_find_alias(turn_view(t)->live->def, a->alias);
-    if (!dev) {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "no device found with alias %s", a->alias);
+    if ((flags & VIR_DOMAIN_AFFECT_LIVE) && !plug_turn_detach_alias(t, a->alias, err))
         return false;
-    }
-    return live_later(t, device_copy(dev), flags, err);
+    if (config)
+        turn_set_config(t, g_steal_pointer(&config));
+    return true;
 }

@@ -71,11 +71,13 @@ static bool remove_fdset(Qmp *mon, const char *opaque, GError **err)
 
 static bool run_step(PlugStep *s, Qmp *mon, GError **err)
 {
-    const char *command = commands[s->command].run;
+    g_autoptr(JsonObject) ret = NULL;
 
-    if (s->fd >= 0)
-        return qmp_call_with_fd(mon, command, json_object_get(s->args), s->fd, NULL, 0, err);
-    return qmp_call(mon, command, json_object_get(s->args), NULL, 0, err);
+    if (!qmp_call_with_fd(mon, commands[s->command].run, json_object_get(s->args), s->fd, &ret, 0, err))
+        return false;
+    if (s->command == PLUG_CHARDEV)
+        s->pty = g_strdup(json_get_str(ret, "pty"));
+    return true;
 }
 
 static void take_back(const PlugStep *s, Qmp *mon)

@@ -9,6 +9,7 @@ static void step_free(void *p)
     PlugStep *s = p;
 
     g_free(s->id);
+    g_free(s->pty);
     json_object_put(s->args);
     g_free(s);
 }

@@ -31,6 +31,7 @@ typedef struct PlugStep {
     char *id;         /* by which it is taken back */
     JsonObject *args;
     int fd;           /* borrowed; -1 none */
+    char *pty;        /* of a character device, once it is made: the terminal's path */
     bool done;
 } PlugStep;
 

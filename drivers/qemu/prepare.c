@@ -117,17 +117,21 @@ bool qemu_prepare_cpu(DomainDef *d, const QemuCaps *caps, GError **err)
     return true;
 }
 
+void qemu_channel_path(ChrDef *c, int id, const char *domain, const char *parent)
+{
+    if (c->target != CHANNEL_VIRTIO || c->src.type != CHR_UNIX || c->src.path)
+        return;
+    g_autofree char *name = qemu_short_name(id, domain), *dir = g_strdup_printf("domain-%s", name);
+    c->src.path = g_build_filename(parent, dir, c->target_name ? c->target_name : c->dev.info.alias, NULL);
+    c->src.listen = 1;
+}
+
 static void channel_paths(DomainDef *d, const QemuRun *run)
 {
     guint pos = 0;
     ChrDef *c;
-    while (run->channel_dir && (c = domain_next(d, DEVICE_CHANNEL, &pos))) {
-        if (c->target != CHANNEL_VIRTIO || c->src.type != CHR_UNIX || c->src.path)
-            continue;
-        g_autofree char *name = qemu_short_name(run->id, d->name), *dir = g_strdup_printf("domain-%s", name);
-        c->src.path = g_build_filename(run->channel_dir, dir, c->target_name ? c->target_name : c->dev.info.alias, NULL);
-        c->src.listen = 1;
-    }
+    while (run->channel_dir && (c = domain_next(d, DEVICE_CHANNEL, &pos)))
+        qemu_channel_path(c, run->id, d->name, run->channel_dir);
 }
 
 bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GError **err)

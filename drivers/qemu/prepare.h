@@ -21,5 +21,7 @@ bool qemu_prepare_cpu(DomainDef *d, const QemuCaps *caps, GError **err);
 /* "3-name", the name cut to 20 characters so that socket paths stay short: the last part of private
  * directories. */
 char *qemu_short_name(int id, const char *name);
+/* Where a channel on a unix socket listens, if its document does not say: below parent, by run and name. */
+void qemu_channel_path(ChrDef *c, int id, const char *domain, const char *parent);
 /* The host side of any device that has one; NULL for others. */
 const ChrSource *qemu_chr_source(const Device *dev);

@@ -14,6 +14,7 @@
 #include "drivers/common/emit.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/launch.h"
+#include "drivers/qemu/plug_turn.h"
 #include "drivers/qemu/qmp_cmds.h"
 #include "drivers/qemu/start.h"
 #include "util/error.h"
@@ -250,6 +251,8 @@ void process_reattach(DomainTurn *t, void *unused)
         if (!sync_state(t, q))
             log_warn("the monitor of '%s' does not answer; its state is as it was last known",
                      v->name);
+        else if (view_active(turn_view(t)))
+            plug_turn_look(t);
         return;
     }
     if (alive == 1)

@@ -80,6 +80,27 @@ static bool add_to_bridge(const char *tap, const char *bridge, GError **err)
     return true;
 }
 
+bool resources_move_bridge(const char *tap, const char *from, const char *to, GError **err)
+{
+    struct ifreq req = { 0 };
+    auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (!tap || !from) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "the interface is on no bridge of this host");
+        return false;
+    }
+    g_strlcpy(req.ifr_name, from, IFNAMSIZ);
+    req.ifr_ifindex = (int)if_nametoindex(tap);
+    if (s < 0 || (ioctl(s, SIOCBRDELIF, &req) < 0 && errno != EINVAL && errno != ENODEV)) {
+        error_set_errno(err, errno, "cannot take '%s' out of the bridge '%s'", tap, from);
+        return false;
+    }
+    if (add_to_bridge(tap, to, err))
+        return true;
+    (void)add_to_bridge(tap, from, NULL);
+    return false;
+}
+
 static bool interface_up(const char *name, GError **err)
 {
     struct ifreq req = { 0 };

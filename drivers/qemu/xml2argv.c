@@ -15,6 +15,7 @@
 #include "drivers/qemu/defaults.h"
 #include "drivers/qemu/memlock.h"
 #include "drivers/qemu/prepare.h"
+#include "drivers/qemu/recorded.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -33,13 +34,6 @@ static QemuCaps *lookup_caps(void *opaque, const char *emulator, const char *arc
 {
     Request *r = opaque;
     return r->caps ? qemu_caps_ref(r->caps) : NULL;
-}
-
-static const char *emulator_path(void *opaque, const char *arch)
-{
-    static char path[64];
-    g_snprintf(path, sizeof(path), "/usr/bin/qemu-system-%s", arch && !strcmp(arch, "i686") ? "i386" : arch);
-    return path;
 }
 
 /* The numbers that the recorded command lines have. */
@@ -97,36 +91,6 @@ static void strip_machine_aliases(QemuCaps *c)
             }
         }
     }
-}
-
-static void set_flags(QemuCaps *c, const char *flags)
-{
-    g_auto(GStrv) names = g_strsplit(flags, ",", -1);
-    for (char **n = names; *n; n++) {
-        QemuCap cap = qemu_cap_from_identifier(*n);
-        if (cap < QEMU_CAP_N_)
-            qemu_caps_set(c, cap);
-    }
-}
-
-/* An emulator that is only a list of flags, with the usual default machine of its architecture. */
-static QemuCaps *caps_of_flags(const char *arch, const char *flags)
-{
-    static const char *const machines[][2] = {
-        { "x86_64", "pc" }, { "i686", "pc" }, { "aarch64", "virt" }, { "armv7l", "virt" }, { "ppc64", "pseries" },
-        { "ppc64le", "pseries" }, { "s390x", "s390-ccw-virtio" }, { "riscv64", "virt" }, { "riscv32", "virt" },
-    };
-    QemuCaps *c = qemu_caps_new(emulator_path(NULL, arch), arch);
-    set_flags(c, flags);
-    if (strcmp(arch, "x86_64") == 0 || strcmp(arch, "i686") == 0 || strcmp(arch, "aarch64") == 0)
-        qemu_caps_set(c, QEMU_CAP_NO_ACPI); /* never asked, known by the architecture */
-    for (unsigned i = 0; i < G_N_ELEMENTS(machines); i++) {
-        if (strcmp(arch, machines[i][0]) != 0)
-            continue;
-        for (unsigned a = 0; a < QEMU_ACCEL_N_; a++)
-            qemu_caps_add_machine(c, a, machines[i][1])->is_default = true;
-    }
-    return c;
 }
 
 static char *json_answer(GPtrArray *argv, GPtrArray *env)
@@ -204,7 +168,7 @@ static char *convert(Request *r, GError **err)
     gsize len;
     const char *to = field(r, "to") ? field(r, "to") : "argv", *caps = field(r, "caps");
     QemuPolicyData data = {
-        .lookup_caps = lookup_caps, .emulator = emulator_path, .opaque = r, .host_arch = "x86_64", .channel_dir = field(r, "define") ? NULL : "/tmp/channel", .spice_tls = !field(r, "no_spice_tls"),
+        .lookup_caps = lookup_caps, .emulator = recorded_emulator_path, .opaque = r, .host_arch = "x86_64", .channel_dir = field(r, "define") ? NULL : "/tmp/channel", .spice_tls = !field(r, "no_spice_tls"),
         .host_audio = field(r, "host_audio"), .vnc_host_audio = field(r, "vnc_host_audio"),
         .nographics_host_audio = field(r, "nographics_host_audio"), .keep_hardware = !field(r, "define") && !field(r, "abi_update"),
     };
@@ -214,11 +178,11 @@ static char *convert(Request *r, GError **err)
         if (!(r->caps = qemu_caps_load_xml(caps, err)))
             return NULL;
         if (field(r, "flags"))
-            set_flags(r->caps, field(r, "flags"));
+            recorded_set_flags(r->caps, field(r, "flags"));
         if (!field(r, "keep_aliases"))
             strip_machine_aliases(r->caps);
     } else if (field(r, "flags")) {
-        r->caps = caps_of_flags(field(r, "arch") ? field(r, "arch") : "x86_64", field(r, "flags"));
+        r->caps = recorded_caps_of_flags(field(r, "arch") ? field(r, "arch") : "x86_64", field(r, "flags"));
     }
     if (r->caps && field(r, "gic"))
         set_gic(r->caps, field(r, "gic"));

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Changes of devices that stay where they are: the medium in a drive, the link of an interface, the password
+ * of a display, the size of virtio memory. Whatever else a document says must already be so: a change that
+ * cannot be made is refused by name, not ignored. Blocks on the monitor; workers.
+ */
+#define LOG_SOURCE "qemu.plug"
+#include <string.h>
+
+#include "drivers/qemu/configure.h"
+#include "drivers/qemu/device_find.h"
+#include "drivers/qemu/plug.h"
+#include "drivers/qemu/plug_live.h"
+#include "drivers/qemu/plug_run.h"
+#include "drivers/qemu/qmp_cmds.h"
+#include "util/error.h"
+#include "util/log.h"
+
+/* ---- media --------------------------------------------------------------------------------------- */
+
+static bool is_empty(const StorageSource *s)
+{
+    return s->type == STORAGE_NONE ||
+           ((s->type == STORAGE_FILE || s->type == STORAGE_BLOCK || s->type == STORAGE_DIR) && !s->path && !s->fdgroup);
+}
+
+static void swap(StorageSource *a, StorageSource *b)
+{
+    StorageSource t = *a;
+
+    *a = *b;
+    *b = t;
+}
+
+static bool drive(PlugLive *l, const DiskDef *disk, const char *command, const char *node, GError **err)
+{
+    return qmp_call(l->mon, command, json_make(J_STR("id", disk->dev.info.alias), J_STR("node-name", node)), NULL, 0, err);
+}
+
+static bool open_tray(PlugLive *l, const DiskDef *disk, bool force, GError **err)
+{
+    return qmp_call(l->mon, "blockdev-open-tray", json_make(J_STR("id", disk->dev.info.alias), J_BOOL("force", force)), NULL, 0, err);
+}
+
+static char *top_node(const DiskDef *disk)
+{
+    return g_strdup_printf("libvirt-%u-format", disk->src.index);
+}
+
+static bool insert(PlugLive *l, const DiskDef *disk, GError **err)
+{
+    g_autofree char *node = top_node(disk);
+
+    return drive(l, disk, "blockdev-insert-medium", node, err) &&
+           (!qemu_disk_has_limits(disk) || qmp_call(l->mon, "block_set_io_throttle", qemu_throttle_args(disk), NULL, 0, err));
+}
+
+/* What was in the drive goes back; when it cannot, the drive is empty and says so. */
+static void put_back(PlugLive *l, DiskDef *disk, bool tray)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (is_empty(&disk->src) || (insert(l, disk, &error) && (!tray || drive(l, disk, "blockdev-close-tray", NULL, &error)))) {
+        if (!tray || is_empty(&disk->src))
+            return;
+        disk->tray = DISK_TRAY_CLOSED;
+        return;
+    }
+    log_warn("drive '%s' stays empty after a change of its medium failed: %s", disk->dst, error->message);
+    g_autoptr(Device) empty = device_new(DEVICE_DISK);
+    StorageType type = disk->src.type;
+    swap(&disk->src, &((DiskDef *)empty)->src);
+    disk->src.type = type;
+    l->partial = true;
+}
+
+bool plug_change_medium(PlugLive *l, DiskDef *disk, StorageSource *s, bool force, GError **err)
+{
+    bool tray = disk->device == DISK_DEVICE_CDROM, full = !is_empty(&disk->src), fills = !is_empty(s);
+    g_autoptr(Device) copy = device_copy(&disk->dev); /* the drive with its new medium */
+    DiskDef *with = (DiskDef *)copy;
+
+    swap(&with->src, s);
+    plug_number_nodes(l, &with->src);
+    g_autoptr(PlugSteps) come = fills ? qemu_plug_medium(l->def, with, l->caps, l->ctx, false, err) : NULL;
+    g_autoptr(PlugSteps) go = full ? qemu_plug_medium(l->def, disk, l->caps, l->ctx, true, err) : NULL;
+    if ((fills && !come) || (full && !go))
+        return false;
+    if (tray && disk->tray != DISK_TRAY_OPEN && !open_tray(l, disk, force, err))
+        return false;
+    if (tray)
+        disk->tray = DISK_TRAY_OPEN;
+    if (full && !drive(l, disk, "blockdev-remove-medium", NULL, err)) {
+        l->partial = tray;
+        return false;
+    }
+    if (fills && !plug_run(come, l->mon, err)) {
+        put_back(l, disk, tray);
+        return false;
+    }
+    if (fills && !insert(l, with, err)) {
+        plug_run_back(come, l->mon);
+        put_back(l, disk, tray);
+        return false;
+    }
+    if (tray && fills && drive(l, disk, "blockdev-close-tray", NULL, err))
+        disk->tray = DISK_TRAY_CLOSED;
+    else if (tray && fills)
+        g_clear_error(err); /* the medium is in; the guest closes its tray itself when it wants it */
+    if (full)
+        plug_run_back(go, l->mon);
+    swap(&disk->src, &with->src);
+    return true;
+}
+
+static bool same_source(StorageSource *like, const StorageSource *have)
+{
+    if (is_empty(like) || is_empty(have))
+        return is_empty(like) && is_empty(have);
+    like->index = 0;
+    return storage_source_says(like, have);
+}
+
+static bool update_disk(PlugLive *l, Device *raw, bool force, GError **err)
+{
+    DiskDef *new = (DiskDef *)raw, *disk = domain_find_disk(l->def, new->dst);
+
+    if (!disk) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "disk '%s' not found", new->dst);
+        return false;
+    }
+    bool removable = disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
+    bool same = same_source(&new->src, &disk->src);
+    if (!same && !removable) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "disk source can be changed only in removable drives");
+        return false;
+    }
+    /* All but what may change must be as it is. */
+    g_autoptr(Device) rest = device_copy(raw);
+    DiskDef *r = (DiskDef *)rest;
+    g_autoptr(Device) nothing = device_new(DEVICE_DISK);
+    swap(&r->src, &((DiskDef *)nothing)->src);
+    r->src.type = disk->src.type;
+    r->snapshot = SNAPSHOT_DEFAULT;
+    r->tray = DISK_TRAY_CLOSED;
+    if (r->device == DISK_DEVICE_CDROM)
+        r->readonly = disk->readonly;
+    g_autoptr(Device) have = device_copy(&disk->dev);
+    ((DiskDef *)have)->tray = DISK_TRAY_CLOSED;
+    if (!device_says(rest, have)) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "cannot modify fields of disk '%s' other than its source", disk->dst);
+        return false;
+    }
+    disk->src.startup_policy = new->src.startup_policy;
+    disk->snapshot = new->snapshot;
+    if (same)
+        return true;
+    if (new->src.format == FORMAT_NONE)
+        new->src.format = FORMAT_RAW;
+    if (l->check_source && !is_empty(&new->src) && !l->check_source(&new->src, err))
+        return false;
+    return plug_change_medium(l, disk, &new->src, force, err);
+}
+
+/* ---- interfaces ---------------------------------------------------------------------------------- */
+
+static bool no_net(GError **err, const char *what, const char *from, const char *to)
+{
+    error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "cannot modify network device %s from %s to %s", what, from ? from : "(null)",
+              to ? to : "(null)");
+    return false;
+}
+
+static bool update_net(PlugLive *l, Device *raw, GError **err)
+{
+    NetDef *new = (NetDef *)raw, *n = (NetDef *)device_find(l->def, raw, true, err);
+
+    if (!n)
+        return false;
+    if (new->type != n->type) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "cannot change network interface type to '%s'", enum_name(&net_type_names, new->type));
+        return false;
+    }
+    if (new->model && g_strcmp0(new->model, n->model) != 0)
+        return no_net(err, "model", n->model, new->model);
+    if (new->src.bridge && n->type == NET_BRIDGE && g_strcmp0(new->src.bridge, n->src.bridge) != 0) {
+        if (!l->move_bridge || !l->move_bridge(n->ifname, n->src.bridge, new->src.bridge, err))
+            return l->move_bridge ? false : no_net(err, "bridge", n->src.bridge, new->src.bridge);
+        g_free(n->src.bridge);
+        n->src.bridge = g_strdup(new->src.bridge);
+    }
+    NetLink link = new->link;
+    g_autoptr(Device) rest = device_copy(raw);
+    NetDef *r = (NetDef *)rest;
+    r->link = NET_LINK_DEFAULT;
+    r->coalesce_rx_frames_max = (OptU32){ 0 };
+    if (!r->mac.set)
+        r->mac = n->mac;
+    if (!device_says(rest, &n->dev)) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "cannot modify network device configuration other than its link state and bridge");
+        return false;
+    }
+    bool was_down = n->link == NET_LINK_DOWN, down = link == NET_LINK_DOWN;
+    if (was_down != down &&
+        !qmp_call(l->mon, "set_link", json_make(J_STR("name", n->dev.info.alias), J_BOOL("up", !down)), NULL, 0, err))
+        return false;
+    n->link = link;
+    return true;
+}
+
+/* ---- displays ------------------------------------------------------------------------------------ */
+
+static char *expiry(const char *valid_to)
+{
+    g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+    g_autoptr(GDateTime) when = valid_to ? g_date_time_new_from_iso8601(valid_to, utc) : NULL;
+
+    return when ? g_strdup_printf("%" G_GINT64_FORMAT, g_date_time_to_unix(when)) : g_strdup("never");
+}
+
+static bool set_password(PlugLive *l, const GraphicsDef *new, const char *protocol, GError **err)
+{
+    const char *connected = new->connected == CONNECTED_DEFAULT ? NULL : enum_name(&graphics_connected_names, new->connected);
+    g_autofree char *when = expiry(new->passwd_valid_to);
+
+    return qmp_set_password(l->mon, protocol, new->passwd ? new->passwd : "", connected, err) &&
+           qmp_expire_password(l->mon, protocol, when, err);
+}
+
+static bool update_graphics(PlugLive *l, Device *raw, GError **err)
+{
+    GraphicsDef *new = (GraphicsDef *)raw, *g = (GraphicsDef *)device_find(l->def, raw, true, err);
+
+    if (!g)
+        return false;
+    const char *type = enum_name(&graphics_type_names, g->type);
+    if (g->type != GRAPHICS_VNC && g->type != GRAPHICS_SPICE) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "unable to change config on '%s' graphics type", type);
+        return false;
+    }
+    /* A port that was chosen for the guest is not asked for by a document that leaves it open. */
+    g_autoptr(Device) rest = device_copy(raw);
+    GraphicsDef *r = (GraphicsDef *)rest;
+    if (r->autoport != TRI_NO && tri_is_yes(g->autoport))
+        r->port = r->tls_port = (OptI32){ 0 };
+    bool port = (r->port.set && r->port.v > 0 && r->port.v != g->port.v) || (r->tls_port.set && r->tls_port.v > 0 && r->tls_port.v != g->tls_port.v) ||
+                (r->autoport != TRI_ABSENT && (r->autoport == TRI_YES) != (g->autoport == TRI_YES));
+    if (port) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "cannot change port settings on %s graphics", type);
+        return false;
+    }
+    if (g_strcmp0(r->keymap ? r->keymap : g->keymap, g->keymap) != 0) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "cannot change keymap setting on %s graphics", type);
+        return false;
+    }
+    if (r->listen_legacy && g->listen_legacy && strcmp(r->listen_legacy, g->listen_legacy) != 0) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "cannot change listen address setting on %s graphics", type);
+        return false;
+    }
+    /* A lifetime counts from now, so it is set anew even with the same word. */
+    if (g_strcmp0(new->passwd, g->passwd) != 0 || new->passwd_valid_to || g->passwd_valid_to || new->connected != g->connected) {
+        if (!set_password(l, new, type, err))
+            return false;
+        g_free(g->passwd);
+        g->passwd = g_strdup(new->passwd);
+        g_free(g->passwd_valid_to);
+        g->passwd_valid_to = g_strdup(new->passwd_valid_to);
+        g->connected = new->connected;
+    }
+    return true;
+}
+
+/* ---- memory -------------------------------------------------------------------------------------- */
+
+static bool update_memory(PlugLive *l, Device *raw, GError **err)
+{
+    MemoryDef *new = (MemoryDef *)raw, *m = device_find_memory(l->def, new);
+
+    if (!m) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "memory '%s' not found", raw->info.alias ? raw->info.alias : "(null)");
+        return false;
+    }
+    if (m->model != MEMORY_VIRTIO_MEM) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "cannot modify memory of model '%s'", enum_name(&memory_model_names, m->model));
+        return false;
+    }
+    if (new->requested.v > m->size || (m->block_size && new->requested.v % m->block_size)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "requested size of memory '%s' must be an integer multiple of its block size, and not more than its size",
+                  m->dev.info.alias);
+        return false;
+    }
+    g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", m->dev.info.alias);
+    if (!qmp_qom_set(l->mon, path, "requested-size", json_object_new_int64((int64_t)(new->requested.v * 1024)), err))
+        return false;
+    m->requested = new->requested;
+    return true;
+}
+
+bool plug_live_update(PlugLive *l, Device *take, bool force, GError **err)
+{
+    g_autoptr(Device) raw = take;
+
+    switch (raw->kind) {
+    case DEVICE_DISK: return update_disk(l, raw, force, err);
+    case DEVICE_INTERFACE: return update_net(l, raw, err);
+    case DEVICE_GRAPHICS: return update_graphics(l, raw, err);
+    case DEVICE_MEMORY: return update_memory(l, raw, err);
+    default: break;
+    }
+    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "live update of device '%s' is not supported", device_kind_word(raw->kind));
+    return false;
+}

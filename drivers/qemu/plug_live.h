@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Devices of a running guest. What is changed is a definition and an emulator that are given; who owns them, and
+ * who hears of it, is the caller's (plug_turn.c has the domain's turn, tests have a peer that plays the
+ * emulator). Blocks on the monitor; workers.
+ */
+#pragma once
+
+#include "conf/policy.h"
+#include "drivers/qemu/cmdline.h"
+#include "drivers/qemu/qmp.h"
+
+typedef struct PlugLive {
+    DomainDef *def; /* live definition; changed as the guest changes */
+    const QemuCaps *caps;
+    Qmp *mon;
+    const QemuCmdlineContext *ctx;
+    const ConfPolicy *policy;
+    const void *policy_data;
+    const char *channel_dir; /* parent of the sockets of channels; NULL: they get no path */
+    unsigned *next_node;     /* last number that a block node of this run got */
+    uint64_t grace;          /* µs that a detach waits for the guest */
+    /* Before anything is done: can the image be had? NULL: not looked at. */
+    bool (*check_source)(const StorageSource *s, GError **err);
+    /* The host's end of an interface to another bridge; NULL: not possible. */
+    bool (*move_bridge)(const char *tap, const char *from, const char *to, GError **err);
+    void (*added)(void *opaque, const Device *dev);
+    /* It is gone for good and about to leave the definition. */
+    void (*removed)(void *opaque, const Device *dev);
+    void *opaque;
+    bool partial; /* out: a call failed, and yet the definition has changed as the guest has */
+} PlugLive;
+
+/* raw: what a client's document says, without defaults; taken. */
+bool plug_live_attach(PlugLive *l, Device *raw, GError **err);
+/* Asks the guest to give up the device and waits for a moment. True while it has not answered: then the device is
+ * still there, and plug_live_gone() is for later. */
+bool plug_live_detach(PlugLive *l, const Device *like, GError **err);
+bool plug_live_detach_alias(PlugLive *l, const char *alias, GError **err);
+/* force: take the medium out though the guest has locked it. */
+bool plug_live_update(PlugLive *l, Device *raw, bool force, GError **err);
+/* The emulator no longer has these devices: takes back what they were made of. alias NULL: all that the emulator
+ * says it has not. Asks the emulator first, so that a name that is in use again is left alone. */
+bool plug_live_gone(PlugLive *l, const char *alias, GError **err);
+
+/* plug_change.c: another medium in a drive; s is taken over. */
+bool plug_change_medium(PlugLive *l, DiskDef *disk, StorageSource *s, bool force, GError **err);
+/* plug_place.c: address, name, numbers of block nodes for a device that is the last of d's. */
+bool plug_place(PlugLive *l, Device *dev, GError **err);
+/* New numbers for a chain of images. */
+void plug_number_nodes(PlugLive *l, StorageSource *top);
+/* A raw device as it would be in this guest: defaults filled in, checked with all others. Takes it. */
+Device *plug_settle(PlugLive *l, Device *raw, GError **err);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The domain's side of hotplug (plug_turn.h). The turn's own copy of the live definition is what changes; it
+ * becomes the domain's at commit. When a call fails after the guest has changed all the same, the turn is
+ * committed as far as it got, since the truth is told first. Workers, within the turn.
+ */
+#define LOG_SOURCE "qemu.plug"
+#include "drivers/qemu/plug_turn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "drivers/common/emit.h"
+#include "drivers/qemu/caps_probe.h"
+#include "drivers/qemu/driver.h"
+#include "drivers/qemu/guest.h"
+#include "drivers/qemu/plug_live.h"
+#include "drivers/qemu/plug_run.h"
+#include "drivers/qemu/prepare.h"
+#include "drivers/qemu/resources.h"
+#include "util/error.h"
+#include "util/log.h"
+
+enum { GRACE = 5 * 1000000 };
+
+typedef struct Change {
+    PlugLive live;
+    DomainTurn *t;
+    QemuCaps *caps;
+    Qmp *mon;
+    QemuCmdlineContext ctx;
+    Resources res;
+    char *channels;
+    unsigned node, first_node;
+} Change;
+
+/* ---- what the parts ask ---------------------------------------------------------------------------- */
+
+/* Descriptors go over the monitor: what counts is ours, not the number in a child. */
+static int open_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err)
+{
+    Change *c = opaque;
+
+    if (resources_fd(&c->res, role, dev, index, err) < 0)
+        return -1;
+    return g_array_index(c->res.fds, SpawnFd, c->res.fds->len - 1).fd;
+}
+
+static bool next_fdset(void *opaque, unsigned *ret, GError **err)
+{
+    return plug_next_fdset(((Change *)opaque)->mon, ret, err);
+}
+
+static bool check_source(const StorageSource *s, GError **err)
+{
+    if ((s->type != STORAGE_FILE && s->type != STORAGE_BLOCK) || !s->path || access(s->path, F_OK) == 0)
+        return true;
+    error_set_errno(err, errno, "Cannot access storage file '%s'", s->path);
+    return false;
+}
+
+static void added(void *opaque, const Device *dev)
+{
+    if (dev->info.alias && dev->kind != DEVICE_LEASE)
+        emit_device_added(((Change *)opaque)->t, dev->info.alias);
+}
+
+static void removed(void *opaque, const Device *dev)
+{
+    const ChrSource *src = qemu_chr_source(dev);
+
+    if (src && src->type == CHR_UNIX && src->listen && src->path)
+        resources_remove_socket(src->path);
+    if (dev->info.alias && dev->kind != DEVICE_LEASE)
+        emit_device_removed(((Change *)opaque)->t, dev->info.alias);
+}
+
+/* ---- the change ------------------------------------------------------------------------------------ */
+
+/* Numbers of block nodes are not used twice in a run: a node whose removal failed may still be there. */
+static unsigned last_node(const DomainView *v)
+{
+    unsigned last = view_status(v)->last_node;
+    const DiskDef *disk;
+
+    for (guint i = 0; (disk = domain_next(v->live->def, DEVICE_DISK, &i));)
+        for (const StorageSource *s = &disk->src; s; s = s->backing)
+            last = MAX(last, s->index);
+    return last;
+}
+
+static bool begin(Change *c, DomainTurn *t, GError **err)
+{
+    const DomainView *v = turn_view(t);
+
+    *c = (Change){ .t = t };
+    c->mon = guest_qmp(turn_driver_data(t), err);
+    c->caps = c->mon ? qemu_caps_get(v->live->def->emulator, err) : NULL;
+    if (!c->caps) {
+        g_clear_pointer(&c->mon, qmp_unref);
+        return false;
+    }
+    resources_init(&c->res);
+    c->channels = g_build_filename(qemu.lib, "channel", "target", NULL);
+    c->ctx = (QemuCmdlineContext){ .id = v->id,
+                                   .lib_dir = view_status(v)->lib_dir,
+                                   .fd = open_fd,
+                                   .next_fdset = next_fdset,
+                                   .opaque = c };
+    qemu_config_cmdline(qemu.config, &c->ctx);
+    c->node = c->first_node = last_node(v);
+    c->live = (PlugLive){ .def = turn_edit_live(t),
+                          .caps = c->caps,
+                          .mon = c->mon,
+                          .ctx = &c->ctx,
+                          .policy = &qemu_policy,
+                          .policy_data = &qemu.stored_policy,
+                          .channel_dir = c->channels,
+                          .next_node = &c->node,
+                          .grace = GRACE,
+                          .check_source = check_source,
+                          .move_bridge = resources_move_bridge,
+                          .added = added,
+                          .removed = removed,
+                          .opaque = c };
+    return true;
+}
+
+static bool end(Change *c, bool ok)
+{
+    if (c->node != c->first_node) {
+        QemuStatus *s = qemu_status_copy(view_status(turn_view(c->t)));
+        s->last_node = c->node;
+        turn_set_status(c->t, &s->base);
+    }
+    if (!ok && c->live.partial) {
+        g_autoptr(GError) error = NULL;
+        if (!turn_checkpoint(c->t, &error))
+            log_error("what is left of a failed change of '%s' cannot be recorded: %s", turn_view(c->t)->name, error->message);
+    }
+    resources_release(&c->res);
+    qemu_caps_unref(c->caps);
+    qmp_unref(c->mon);
+    g_free(c->channels);
+    return ok;
+}
+
+bool plug_turn_attach(DomainTurn *t, Device *take, GError **err)
+{
+    g_autoptr(Device) raw = take;
+    Change c;
+
+    return begin(&c, t, err) && end(&c, plug_live_attach(&c.live, g_steal_pointer(&raw), err));
+}
+
+bool plug_turn_detach(DomainTurn *t, const Device *like, GError **err)
+{
+    Change c;
+
+    return begin(&c, t, err) && end(&c, plug_live_detach(&c.live, like, err));
+}
+
+bool plug_turn_detach_alias(DomainTurn *t, const char *alias, GError **err)
+{
+    Change c;
+
+    return begin(&c, t, err) && end(&c, plug_live_detach_alias(&c.live, alias, err));
+}
+
+bool plug_turn_update(DomainTurn *t, Device *take, bool force, GError **err)
+{
+    g_autoptr(Device) raw = take;
+    Change c;
+
+    return begin(&c, t, err) && end(&c, plug_live_update(&c.live, g_steal_pointer(&raw), force, err));
+}
+
+/* ---- what the emulator tells ----------------------------------------------------------------------- */
+
+static void gone(DomainTurn *t, const char *alias)
+{
+    g_autoptr(GError) error = NULL;
+    Change c;
+
+    if (alias && !domain_find_alias(turn_view(t)->live->def, alias))
+        return;
+    if (!begin(&c, t, &error) || !end(&c, plug_live_gone(&c.live, alias, &error)))
+        log_warn("cannot see which devices '%s' still has: %s", turn_view(t)->name, error->message);
+}
+
+void plug_turn_event(DomainTurn *t, const MonEvent *e)
+{
+    switch (e->kind) {
+    case MON_DEVICE_DELETED:
+        if (e->device.alias)
+            gone(t, e->device.alias);
+        break;
+    case MON_DEVICE_UNPLUG_ERROR:
+        if (e->device.alias)
+            emit_device_removal_failed(t, e->device.alias);
+        break;
+    default:
+        break;
+    }
+}
+
+void plug_turn_look(DomainTurn *t)
+{
+    gone(t, NULL);
+}
