@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * After the emulator answers and before it runs (configure.h): disk limits, links that are down,
- * balloon statistics, CPUs that are plugged in. Blocks on the monitor; a worker.
+ * balloon statistics, CPUs that are plugged in, what a reboot is. Blocks on the monitor; a worker.
  */
 #include "drivers/qemu/configure.h"
 
@@ -59,8 +59,14 @@ static bool set_balloon_period(const DomainDef *d, Qmp *mon, GError **err)
     return qmp_balloon_stats_period(mon, path, b->stats_period, err);
 }
 
+/* A guest that must not reboot ends instead; the event says that it was a reboot. */
+static bool set_reboot(const DomainDef *d, Qmp *mon, GError **err)
+{
+    return d->on_reboot != ACTION_DESTROY || qmp_set_action(mon, "shutdown", NULL, NULL, NULL, err);
+}
+
 bool qemu_configure_run(DomainDef *d, Qmp *mon, GError **err)
 {
     return vcpus_start(d, mon, err) && set_throttles(d, mon, err) && set_links(d, mon, err) &&
-           set_balloon_period(d, mon, err);
+           set_balloon_period(d, mon, err) && set_reboot(d, mon, err);
 }

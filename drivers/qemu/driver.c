@@ -421,6 +421,7 @@ static const RemoteHandlers remote_handlers = {
         VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_BITMAP | VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_RING },
     .domain_memory_peek = { qemu_domain_memory_peek, VIR_MEMORY_VIRTUAL | VIR_MEMORY_PHYSICAL },
     .domain_block_peek = { qemu_domain_block_peek },
+    .domain_set_lifecycle_action = { qemu_domain_set_lifecycle_action, COMMON_IMPACT_FLAGS },
     .domain_block_resize = { qemu_domain_block_resize, VIR_DOMAIN_BLOCK_RESIZE_BYTES },
     .domain_set_block_threshold = { qemu_domain_set_block_threshold },
     .domain_get_launch_security_info = { qemu_domain_get_launch_security_info, VIR_TYPED_PARAM_STRING_OKAY },

@@ -129,6 +129,9 @@ HANDLER_T(domain_del_iothread);
 /* handlers_block.c */
 bool qemu_domain_block_resize(Call *c, DomainTurn *t, const remote_domain_block_resize_args *a, GError **err);
 
+/* handlers_lifecycle.c */
+bool qemu_domain_set_lifecycle_action(Call *c, DomainTurn *t, const remote_domain_set_lifecycle_action_args *a, GError **err);
+
 /* handlers_migrate.c */
 bool qemu_domain_migrate_set_max_speed(Call *c, DomainQuery *q, const remote_domain_migrate_set_max_speed_args *a, GError **err);
 bool qemu_domain_migrate_get_max_speed(Call *c, DomainQuery *q, const remote_domain_migrate_get_max_speed_args *a, remote_domain_migrate_get_max_speed_ret *r, GError **err);

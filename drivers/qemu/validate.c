@@ -305,7 +305,8 @@ static bool validate_displays(const DomainDef *d, GError **err)
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err)
 {
     if (!validate_virt_type(d, caps, err) || !validate_features(d, caps, err) || !validate_firmware(d, err) ||
-        !validate_shape(d, err) || !validate_displays(d, err) || !qemu_validate_newer(d, err))
+        !validate_shape(d, err) || !validate_displays(d, err) || !qemu_validate_newer(d, err) ||
+        !qemu_validate_lifecycle(d, err))
         return false;
     if (d->cpu && d->cpu->mode == CPU_MODE_HOST_PASSTHROUGH && d->virt == VIRT_QEMU)
         return refuse(err, "CPU mode 'host-passthrough' for %s qemu domain on this host is not supported by hypervisor", d->os.arch);

@@ -9,4 +9,7 @@
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err);
 /* What the driver has not learned yet; part of the above. */
 bool qemu_validate_newer(const DomainDef *d, GError **err);
+/* Actions at power-off, reboot and crash (validate_lifecycle.c); event: VIR_DOMAIN_LIFECYCLE_*. */
+LifecycleAction *qemu_lifecycle_action(DomainDef *d, unsigned event);
+bool qemu_validate_lifecycle(const DomainDef *d, GError **err);
 bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps *caps, GError **err);

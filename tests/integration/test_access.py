@@ -122,8 +122,9 @@ deny  user {ALICE}  domain:*
         self.write('virtqemud.conf', 'access_drivers = [ "rules" ]\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0777"\n')
         self.write('access.rules', self.RULES)
         self.start()
+        # What is allowed must not change what the next one finds.
         for command in (['start', 'web-1'], ['dominfo', 'db'], ['undefine', 'web-1'], ['dumpxml', '--security-info', 'web-1'],
-                        ['suspend', 'web-1'], ['domrename', 'web-1', 'x'], ['capabilities']):
+                        ['suspend', 'web-1'], ['domrename', 'web-1', 'db'], ['capabilities']):
             for readonly in (False, True):
                 for uid in (ALICE, BOB):
                     direct, proxied = (self.virsh_as(uid, *command, daemon=d, readonly=readonly)

@@ -372,9 +372,9 @@ class Boot(TestCase):
         return subprocess.Popen(['script', '-qfec', f"virsh -c '{uri()}' console {name} --force", '/dev/null'],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def boot(self):
+    def boot(self, **how):
         name = self.guest_name('boot')
-        virsh('define', self.xml_file(domain_xml(name, boots=True)))
+        virsh('define', self.xml_file(domain_xml(name, boots=True, **how)))
         virsh('start', name, '--paused')
         console = self.console(name)
         self.addCleanup(console.stdin.close)
@@ -419,6 +419,20 @@ class Boot(TestCase):
         self.assertEqual(virsh('domstate', name).strip(), 'running')
         self.assertEqual(emulators(name), pid)
         self.assertEqual(virsh('domid', name), domid)
+
+    def test_reboot_ends_where_it_is_not_wanted(self):
+        name, console = self.boot(lifecycle='<on_reboot>destroy</on_reboot>')
+        wait_for('the prompt', lambda: b'guest#' in self.read(console))
+        virsh('set-lifecycle-action', name, 'reboot', 'restart', '--live')
+        self.assertIn('not support' , virsh('set-lifecycle-action', name, 'poweroff', 'preserve', check=False)[2].replace("n't", ' not'))
+        console.stdin.write(b'reboot -f\n')
+        console.stdin.flush()
+        wait_for('a second greeting', lambda: self.read(console).count(GREETING) == 2, 40)
+        virsh('set-lifecycle-action', name, 'reboot', 'destroy', '--live')
+        wait_for('the prompt', lambda: self.read(console).count(b'guest#') >= 2)
+        console.stdin.write(b'reboot -f\n')
+        console.stdin.flush()
+        wait_for('the end of the guest', lambda: virsh('domstate', name).strip() == 'shut off', 40)
 
     def test_reset(self):
         name, console = self.boot()
