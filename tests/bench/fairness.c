@@ -3,11 +3,15 @@
  * One user against another: 5000 connections are held, 512 of them call all the time, and one more user
  * waits for one call after the other. How long does that take when a third user floods the daemon from
  * 200 connections, without waiting for an answer? Needs root, to be three users, and a daemon that lets
- * them in and takes as many connections. The loads run at a low priority, so that what is seen is the
- * daemon's order and not the kernel's.
+ * them in and takes as many connections. The loads run at a low priority.
+ *
+ * A daemon that is never idle and the one who waits for it end up on the same processor, where one lets
+ * the other wait for a turn of the kernel's, some milliseconds. So there are two rows: as the kernel
+ * schedules it, and with the daemons on a processor of their own, which shows the daemon's order.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,7 +151,39 @@ static double p99_us(int fd, double seconds)
     return samples[n * 99 / 100] / 1e3;
 }
 
-static void row(const char *label, const char *path, double seconds)
+typedef enum Where { ANYWHERE, FIRST, NOT_FIRST } Where;
+
+/* Of the processors that this process had when it began. */
+static void settle(int pid, Where where)
+{
+    static cpu_set_t all;
+    cpu_set_t want;
+
+    if (CPU_COUNT(&all) == 0 && sched_getaffinity(0, sizeof(all), &all) < 0)
+        die("sched_getaffinity");
+    CPU_ZERO(&want);
+    for (int i = 0, n = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET(i, &all) && (where == ANYWHERE || (n++ == 0) == (where == FIRST)))
+            CPU_SET(i, &want);
+    if (sched_setaffinity(pid, sizeof(want), &want) < 0)
+        die("sched_setaffinity");
+}
+
+/* The daemons, then ourselves and all loads to come. */
+static void settle_all(const Targets *t, Where daemons, Where rest)
+{
+    const char *paths[] = { t->daemon, t->proxy };
+
+    for (unsigned i = 0; i < 2 && paths[i]; i++) {
+        int fd = connect_to(paths[i]);
+
+        settle(peer_pid(fd), daemons);
+        close(fd);
+    }
+    settle(0, rest);
+}
+
+static void row(const char *label, const char *path, const char *how, double seconds)
 {
     pid_t active = start(run_active, path);
     int fd = session_of(UID_WAITING, path);
@@ -160,8 +196,8 @@ static void row(const char *label, const char *path, double seconds)
     double flooded = p99_us(fd, seconds);
 
     printf(
-        "%-7s %-10s another user floods: p99 %15.1f us %10.1f us %8.2f x   (%d held, %d active, %d flooding)\n",
-        label, "fairness", flooded, quiet, flooded / quiet, HELD, ACTIVE, FLOOD);
+        "%-7s %-10s another user floods: p99 %15.1f us %10.1f us %8.2f x   (%s; %d held, %d active, %d flooding)\n",
+        label, "fairness", flooded, quiet, flooded / quiet, how, HELD, ACTIVE, FLOOD);
     close(fd);
     kill(hostile, SIGKILL);
     kill(active, SIGKILL);
@@ -180,7 +216,15 @@ void bench_fairness(const Targets *t)
         return;
     }
     (void)make_call(ping, PROC_LIB_VERSION, "", 0);
-    row("direct", t->daemon, 2 * t->seconds);
-    if (t->proxy)
-        row("proxy", t->proxy, 2 * t->seconds);
+    for (unsigned apart = 0; apart < (sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 2 : 1); apart++) {
+        const char *how = apart ? "processors apart" : "as scheduled";
+
+        if (apart)
+            settle_all(t, FIRST, NOT_FIRST);
+        row("direct", t->daemon, how, 2 * t->seconds);
+        if (t->proxy)
+            row("proxy", t->proxy, how, 2 * t->seconds);
+        if (apart)
+            settle_all(t, ANYWHERE, ANYWHERE);
+    }
 }

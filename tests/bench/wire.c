@@ -187,16 +187,22 @@ int open_session(const char *path, const char *uri)
     return fd;
 }
 
-unsigned long peer_memory_kib(int fd)
+int peer_pid(int fd)
 {
     struct ucred peer;
     socklen_t len = sizeof(peer);
-    char path[64], line[256];
-    unsigned long kib = 0;
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         die("SO_PEERCRED");
-    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)peer.pid);
+    return (int)peer.pid;
+}
+
+unsigned long peer_memory_kib(int fd)
+{
+    char path[64], line[256];
+    unsigned long kib = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", peer_pid(fd));
 
     FILE *f = fopen(path, "re");
 
