@@ -149,6 +149,7 @@ class Sandbox:
         if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
             raise SandboxError('prctl(PR_SET_CHILD_SUBREAPER): ' + os.strerror(ctypes.get_errno()))
         self.kill_leftovers()
+        _weigh_guests()
         for path in (self.run_dir, self.log_dir, os.path.join(self.dir, 'modules')):
             os.makedirs(path, exist_ok=True)
         self.link_modules()
@@ -283,6 +284,18 @@ class Sandbox:
 
     def __exit__(self, *exc):
         self.stop()
+
+
+def _weigh_guests():
+    """All guests of this host are in one control group, which the kernel weighs like one process of ours: beside
+    compilers guests would stand still. That group gets all the weight that a group can have."""
+    group = '/sys/fs/cgroup/cpu/machine'
+    try:
+        os.makedirs(group, exist_ok=True)
+        with open(f'{group}/cpu.shares', 'w') as f:
+            f.write('262144')
+    except OSError:
+        pass                                  # version 2, or not ours to change
 
 
 def _control_groups(pid):

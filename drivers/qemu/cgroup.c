@@ -186,6 +186,25 @@ static bool apply_nodes(const Cgroup *g, const NumaTuning *t, GError **err)
     return guest_cgroup_set_mems(g, NULL, t->nodeset, err);
 }
 
+/* A partition of our own would weigh as much as a single process beside it; it gets the weight of a process for each
+ * CPU. One that is there already is its maker's business. */
+static bool make_partition(const DomainDef *d, GError **err)
+{
+    g_autofree char *path = partition_path(d->partition);
+    g_autoptr(Cgroup) there = cgroup_open(host, path);
+    uint64_t min, max;
+
+    if (!guest_cgroups_have(CGROUP_CPU) || cgroup_has(there, CGROUP_CPU))
+        return true;
+    g_autoptr(Cgroup) made = cgroup_make(host, path, err);
+    if (!made || !cgroup_has(made, CGROUP_CPU))
+        return made != NULL;
+    bool v2 = cgroup_is_v2(made, CGROUP_CPU);
+    g_autoptr(Bitmap) cpus = host_online_cpus();
+    guest_cgroup_shares_range(v2, &min, &max);
+    return guest_cgroup_set_shares(made, MIN((v2 ? 100 : 1024) * (uint64_t)bitmap_count(cpus), max), err);
+}
+
 /* Steps ---------------------------------------------------------------------------------------- */
 
 bool start_cgroup(Start *s, GError **err)
@@ -194,6 +213,8 @@ bool start_cgroup(Start *s, GError **err)
 
     if (!d->partition && !paths()->session) /* a user has no place among the machines */
         d->partition = g_strdup("/machine");
+    if (!make_partition(d, err))
+        return false;
     g_autofree char *path = group_path(d, s->status->id);
     g_autoptr(Cgroup) g = cgroup_make(host, path, err);
     return g &&
