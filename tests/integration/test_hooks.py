@@ -68,7 +68,7 @@ class Hooks(OwnSandbox):
         d.suspend()                            # waits its turn behind the reconnection
         self.assertEqual(self.heard(), [f'{w} {self.name} reconnect begin -' for w in ('main', 'first', 'second')])
         d.destroy()
-        self.assertEqual([l.split()[0::2] for l in self.heard()],
+        self.assertEqual([l.split()[:3:2] for l in self.heard()],
                          [[w, op] for op in ('stopped', 'release') for w in ('main', 'first', 'second')])
 
     def test_refusal(self):
