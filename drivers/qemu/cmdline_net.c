@@ -66,15 +66,24 @@ static JsonObject *user_props(const NetDef *n)
     return o;
 }
 
+/* The emulator's end of a pair of sockets. */
+static JsonObject *passt_props(Cmd *c, const NetDef *n, GError **err)
+{
+    g_autofree char *fd = cmd_fd_word(c, QEMU_FD_SLIRP, &n->dev, 0, err);
+
+    if (!fd)
+        return NULL;
+    return props_new(P_STR("type", "stream"), P_BOOL("server", false),
+                     P_OBJ("addr", props_new(P_STR("type", "fd"), P_STR("str", fd))));
+}
+
 static JsonObject *netdev_props(Cmd *c, const NetDef *n, GError **err)
 {
     g_autofree char *at = g_strdup_printf("%s:%u", n->src.address ? n->src.address : "", n->src.port);
     switch (n->type) {
     case NET_USER:
-        if (n->backend == NET_BACKEND_PASST) {
-            (void)cmd_refuse(err, "interface '%s': backend 'passt' is not supported", net_alias(n));
-            return NULL;
-        }
+        if (n->backend == NET_BACKEND_PASST)
+            return passt_props(c, n, err);
         if (list_len(n->port_forwards)) {
             (void)cmd_refuse(err, "interface '%s': portForward needs the passt backend", net_alias(n));
             return NULL;

@@ -17,6 +17,7 @@
 #include "drivers/qemu/cgroup.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/handlers.h"
+#include "drivers/qemu/helper.h"
 #include "drivers/qemu/host.h"
 #include "drivers/qemu/launch.h"
 #include "drivers/qemu/prepare.h"
@@ -239,6 +240,7 @@ static void driver_stop(void)
             guest_set_qmp(domain_driver_data(d), NULL);
     }
     qmp_loop_stop();
+    helper_stop();
 }
 
 static void driver_done(void)
@@ -327,8 +329,8 @@ static const RemoteHandlers remote_handlers = {
 
     .domain_define_xml = { common_domain_define_xml },
     .domain_define_xml_flags = { common_domain_define_xml_flags, VIR_DOMAIN_DEFINE_VALIDATE },
-    .domain_undefine = { common_domain_undefine },
-    .domain_undefine_flags = { common_domain_undefine_flags, (VIR_DOMAIN_UNDEFINE_KEEP_TPM << 1) - 1 },
+    .domain_undefine = { qemu_domain_undefine },
+    .domain_undefine_flags = { qemu_domain_undefine_flags, (VIR_DOMAIN_UNDEFINE_KEEP_TPM << 1) - 1 },
     .domain_rename = { common_domain_rename },
     .domain_set_autostart = { common_domain_set_autostart },
 

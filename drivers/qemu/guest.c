@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "drivers/common/job.h"
+#include "drivers/qemu/helper.h"
 #include "drivers/qemu/process.h"
 #include "util/error.h"
 #include "util/xml.h"
@@ -128,6 +129,7 @@ static void status_free(DriverStatus *base)
 {
     QemuStatus *s = (QemuStatus *)base;
 
+    g_ptr_array_unref(s->helpers);
     g_free(s->monitor_path);
     g_free(s->lib_dir);
     threads_unref(s->threads);
@@ -141,6 +143,7 @@ QemuStatus *qemu_status_new(void)
     g_atomic_ref_count_init(&s->base.refs);
     s->base.free = status_free;
     s->agent_timeout = AGENT_FOREVER;
+    s->helpers = g_ptr_array_new_with_free_func(helper_record_free);
     return s;
 }
 
@@ -152,6 +155,9 @@ QemuStatus *qemu_status_copy(const QemuStatus *s)
     n->monitor_path = g_strdup(s->monitor_path);
     n->lib_dir = g_strdup(s->lib_dir);
     threads_ref(n->threads);
+    n->helpers = g_ptr_array_new_with_free_func(helper_record_free);
+    for (unsigned i = 0; i < s->helpers->len; i++)
+        g_ptr_array_add(n->helpers, helper_record_copy(s->helpers->pdata[i]));
     return n;
 }
 
@@ -176,6 +182,17 @@ void qemu_status_format(const DriverStatus *base, GString *out)
     if (s->last_node)
         g_string_append_printf(out, "    <nodes last='%u'/>\n", s->last_node);
     threads_format(s->threads, out);
+    if (s->helpers->len)
+        g_string_append(out, "    <helpers>\n");
+    for (unsigned k = 0; k < s->helpers->len; k++) {
+        const HelperRecord *h = s->helpers->pdata[k];
+        g_autofree char *device = g_markup_escape_text(h->device, -1);
+        g_autofree char *program = g_markup_escape_text(h->program, -1);
+        g_string_append_printf(out, "      <helper device='%s' program='%s' pid='%d' startTime='%" G_GUINT64_FORMAT "'/>\n",
+                               device, program, (int)h->pid, h->start_time);
+    }
+    if (s->helpers->len)
+        g_string_append(out, "    </helpers>\n");
 }
 
 static uint64_t attr_u64(const xmlNode *n, const char *name)
@@ -219,5 +236,13 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
     s->clock_base_set = base != NULL;
     s->clock_base = base ? g_ascii_strtoll(base, NULL, 10) : 0;
     s->threads = threads_parse(modvirt);
+    const xmlNode *helpers = xml_child(modvirt, "helpers");
+    for (const xmlNode *n = helpers ? helpers->children : NULL; n; n = n->next) {
+        const char *device = n->type == XML_ELEMENT_NODE ? xml_attr_get(n, "device") : NULL;
+        const char *program = device ? xml_attr_get(n, "program") : NULL;
+        uint64_t helper = program ? attr_u64(n, "pid") : 0;
+        if (helper > 1 && helper <= INT_MAX)
+            g_ptr_array_add(s->helpers, helper_record_new(device, program, (pid_t)helper, attr_u64(n, "startTime")));
+    }
     return &s->base;
 }

@@ -52,6 +52,7 @@ typedef struct QemuStatus {
     unsigned last_node; /* highest number that a plugged block node got; 0: none was plugged */
     bool makes_nvram; /* the file of firmware variables is this start's */
     GuestThreads *threads; /* NULL: not known yet */
+    GPtrArray *helpers;    /* HelperRecord (helper.h) */
     int agent_timeout;
 } QemuStatus;
 

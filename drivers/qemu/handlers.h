@@ -184,6 +184,10 @@ HANDLER_Q(domain_get_guest_info);
 HANDLER_Q(domain_get_fsinfo);
 HANDLER_Q(domain_interface_addresses);
 
+/* handlers_undefine.c */
+HANDLER_T(domain_undefine);
+HANDLER_T(domain_undefine_flags);
+
 /* handlers_none.c */
 HANDLER_V(domain_snapshot_num);
 HANDLER_V(domain_snapshot_list_names);

@@ -43,6 +43,7 @@
 struct QemuLaunch {
     char *name, *monitor_path, *marker_path, *pid_path;
     char cookie[COOKIE_LEN + 1];
+    char cookie_env[sizeof(COOKIE_ENV) + COOKIE_LEN];
     int marker, monitor, log;
     off_t log_start; /* where this run's own output begins */
     PidRef pid;
@@ -196,6 +197,7 @@ static bool marker_make(QemuLaunch *l, const Uuid uuid, GError **err)
 
     for (unsigned i = 0; i < COOKIE_LEN; i += 8)
         g_snprintf(l->cookie + i, 9, "%08x", g_random_int());
+    g_snprintf(l->cookie_env, sizeof(l->cookie_env), "%s%s", COOKIE_ENV, l->cookie);
     uuid_format(uuid, id);
     g_snprintf(text, sizeof(text), "%s\n%s\n", id, l->cookie);
     if (!path_make_dir(dir, 0755, err))
@@ -271,6 +273,11 @@ int qemu_launch_log_fd(const QemuLaunch *l)
     return l->log;
 }
 
+const char *qemu_launch_cookie(const QemuLaunch *l)
+{
+    return l->cookie_env;
+}
+
 const PidRef *qemu_launch_pid(const QemuLaunch *l)
 {
     return &l->pid;
@@ -295,12 +302,11 @@ static bool pid_file_write(QemuLaunch *l, GError **err)
 bool qemu_launch_spawn(QemuLaunch *l, const Spawn *spawn, GError **err)
 {
     g_autoptr(GPtrArray) env = g_ptr_array_new();
-    g_autofree char *cookie = g_strconcat(COOKIE_ENV, l->cookie, NULL);
     Spawn s = *spawn;
 
     for (const char *const *e = spawn->envp; e && *e; e++)
         g_ptr_array_add(env, (char *)*e);
-    g_ptr_array_add(env, cookie);
+    g_ptr_array_add(env, l->cookie_env);
     g_ptr_array_add(env, NULL);
     if (l->pid_path)
         log_command(l, spawn->argv, spawn->envp);

@@ -44,6 +44,8 @@ int qemu_launch_log_fd(const QemuLaunch *l);
  * session are the launcher's. fds are copied into the child and stay the caller's. Fails when it
  * cannot be executed. */
 bool qemu_launch_spawn(QemuLaunch *l, const Spawn *spawn, GError **err);
+/* "NAME=value" of this start's cookie, for the environment of helpers; l's. */
+const char *qemu_launch_cookie(const QemuLaunch *l);
 /* Valid after spawn; l's. */
 const PidRef *qemu_launch_pid(const QemuLaunch *l);
 /* Connects and waits for the monitor. When the emulator ended instead, the error is its last words:

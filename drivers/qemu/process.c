@@ -13,6 +13,7 @@
 
 #include "drivers/common/emit.h"
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/helper.h"
 #include "drivers/qemu/launch.h"
 #include "drivers/qemu/plug_turn.h"
 #include "drivers/qemu/qmp_cmds.h"
@@ -106,6 +107,8 @@ bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError *
     if (s && v->live) {
         Run run = run_of(v);
         start_undo_all(&run);
+        if (!v->persistent)
+            helper_tpm_undefined(v->live->def, 0);
     }
     turn_set_state(t, VIR_DOMAIN_SHUTOFF, reason);
     turn_set_id(t, -1);
@@ -186,7 +189,14 @@ bool process_known(const Uuid uuid, const PidRef *pid, void *unused)
     const QemuStatus *s = v ? view_status(v) : NULL;
     (void)unused;
 
-    return s && !s->starting && s->pid == pid->pid && s->start_time == pid->start_time;
+    if (!s || s->starting)
+        return false;
+    for (unsigned i = 0; i < s->helpers->len; i++) {
+        const HelperRecord *h = s->helpers->pdata[i];
+        if (h->pid == pid->pid && h->start_time == pid->start_time)
+            return true; /* they have the cookie, too */
+    }
+    return s->pid == pid->pid && s->start_time == pid->start_time;
 }
 
 /* Brings state and QEMU's own idea of it together; false when the monitor did not answer. */

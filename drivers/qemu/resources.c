@@ -34,10 +34,34 @@ static struct {
     int owner[65536]; /* id of the run, plus 1 */
 } ports = { .lock = LOCK_INIT };
 
+typedef struct KeptFd {
+    const Device *dev;
+    int fd;
+} KeptFd;
+
 void resources_init(Resources *r)
 {
     *r = (Resources){ .monitor_fd = -1, .next_target = FIRST_TARGET };
     r->fds = g_array_new(false, true, sizeof(SpawnFd));
+    r->kept = g_array_new(false, true, sizeof(KeptFd));
+}
+
+void resources_keep_fd(Resources *r, const Device *dev, int fd)
+{
+    KeptFd k = { dev, fd };
+
+    g_array_append_val(r->kept, k);
+}
+
+static int take_kept(Resources *r, const Device *dev, GError **err)
+{
+    for (unsigned i = 0; i < r->kept->len; i++) {
+        KeptFd *k = &g_array_index(r->kept, KeptFd, i);
+        if (k->dev == dev && k->fd >= 0)
+            return fd_take(&k->fd);
+    }
+    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "the helper of '%s' can be started with its guest only", dev->info.alias);
+    return -1;
 }
 
 static int give(Resources *r, int fd)
@@ -174,6 +198,7 @@ bool resources_can(QemuFdRole role)
     static const bool can[_QEMU_FD_ROLE_N] = {
         [QEMU_FD_MONITOR] = true, [QEMU_FD_CHR_FILE] = true, [QEMU_FD_CHR_LOG] = true,
         [QEMU_FD_CHR_LISTEN] = true, [QEMU_FD_TAP] = true, [QEMU_FD_VHOST_NET] = true,
+        [QEMU_FD_SLIRP] = true,
     };
     return role < _QEMU_FD_ROLE_N && can[role];
 }
@@ -218,6 +243,9 @@ int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned inde
         fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
         if (fd < 0)
             error_set_errno(err, errno, "cannot open '/dev/vhost-net'");
+        break;
+    case QEMU_FD_SLIRP:
+        fd = take_kept(r, dev, err);
         break;
     default:
         break; /* refused above */
@@ -368,4 +396,7 @@ void resources_release(Resources *r)
 {
     resources_close_fds(r);
     g_array_unref(r->fds);
+    for (unsigned i = 0; i < r->kept->len; i++)
+        fd_close(&g_array_index(r->kept, KeptFd, i).fd);
+    g_array_unref(r->kept);
 }

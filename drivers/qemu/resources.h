@@ -13,11 +13,14 @@ typedef struct Resources {
     GArray *fds;    /* SpawnFd; 'fd' is ours to close */
     int monitor_fd; /* borrowed */
     int next_target;
+    GArray *kept; /* KeptFd: made before the command line asks for them */
 } Resources;
 
 void resources_init(Resources *r);
 /* QemuCmdlineContext.fd; opaque is the Resources. */
 int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err);
+/* The emulator's end of what a helper serves for this device; taken. */
+void resources_keep_fd(Resources *r, const Device *dev, int fd);
 /* Whether it can, in this version. */
 bool resources_can(QemuFdRole role);
 /* The child has its copies: ours must not keep its sockets alive. */

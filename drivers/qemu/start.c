@@ -14,6 +14,7 @@
 #include "drivers/qemu/cgroup.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/perf.h"
+#include "drivers/qemu/helper.h"
 #include "drivers/qemu/prepare.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -47,6 +48,7 @@ const StartStep start_steps[] = {
     { "directories", start_directories, start_undo_directories, .tell = start_tell_directories,
         .check = start_check_directories },
     { "firmware variables", start_nvram, start_undo_nvram, .tell = start_tell_nvram, .check = start_check_nvram },
+    { "helpers", start_helpers, start_undo_helpers, start_helpers_again, .check = start_check_helpers },
     { "display ports", start_ports, start_undo_ports, start_ports_again, start_tell_ports, start_check_ports },
     { "command line", start_command_line, start_undo_command_line, .tell = start_tell_command_line,
         .check = start_check_command_line },

@@ -38,7 +38,7 @@ class Guest(OwnSandbox):
 
     def boot(self, devices='', extra='', **how):
         d = self.conn.createXML(domain_xml(unique('agent'), boots='full', devices=CHANNEL + devices, extra=extra, **how))
-        wait_for('the agent', lambda: self.channel_state(d) == 'connected', 60)
+        wait_for('the agent', lambda: self.channel_state(d) == 'connected', 120)
         return d
 
     def channel_state(self, d):
@@ -52,7 +52,7 @@ class Guest(OwnSandbox):
         """Runs a program in the guest and returns its status and output."""
         pid = self.ask(d, 'guest-exec', path=argv[0], arg=list(argv[1:]), **{'capture-output': True})['pid']
         done = wait_for(' '.join(argv), lambda: (lambda s: s if s['exited'] else None)(
-            self.ask(d, 'guest-exec-status', pid=pid)))
+            self.ask(d, 'guest-exec-status', pid=pid)), 60)
         import base64
         return done.get('exitcode'), base64.b64decode(done.get('out-data', '')).decode()
 
@@ -146,7 +146,7 @@ class Commands(Guest):
     def boot(self, devices='', **how):
         xml = domain_xml(unique('agent'), boots='full', devices=CHANNEL + devices).replace('<vcpu>1<', '<vcpu>2<')
         d = self.conn.createXML(xml)
-        wait_for('the agent', lambda: self.channel_state(d) == 'connected', 60)
+        wait_for('the agent', lambda: self.channel_state(d) == 'connected', 120)
         return d
 
 
