@@ -90,6 +90,8 @@ char *metrics_text(Daemon *d)
     if (d->forwarder)
         forwarder_render_metrics(d->forwarder, out);
     counter_foreach(render_counter, out);
+    if (d->driver_ready && d->driver->render_metrics)
+        d->driver->render_metrics(out);
     g_string_append(out, "# EOF\n");
     return g_string_free(out, FALSE);
 }

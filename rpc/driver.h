@@ -65,6 +65,9 @@ typedef struct Driver {
     void (*done)(void);
     /* Loop thread. Number of things that forbid idle exit (active guests …). */
     unsigned (*busy)(void);
+    /* Loop thread, and it may not wait: adds families of figures of its objects in OpenMetrics text. May be
+     * NULL. */
+    void (*render_metrics)(GString *out);
     /* CONNECT_OPEN: may this URI be served? scheme has been checked. ret_uri: canonical URI. */
     bool (*open)(Call *c, const char *uri, bool readonly, char **ret_uri, GError **err);
     /* CONNECT_SUPPORTS_FEATURE beyond what the core knows; 1 or 0. */

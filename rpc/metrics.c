@@ -6,6 +6,8 @@
  */
 #include "rpc/metrics.h"
 
+#include "util/openmetrics.h"
+
 enum { PROGRAMS_MAX = 8 };
 
 /* Upper bounds of the buckets; the text is what stands in the label. */
@@ -100,17 +102,14 @@ void metrics_lag(Metrics *m, uint64_t usec)
 
 void metrics_family(GString *out, const char *name, const char *type, const char *help)
 {
-    g_string_append_printf(out, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+    openmetrics_family(out, name, type, help);
 }
 
 void metrics_sample(GString *out, const char *name, const char *label, const char *label_value, uint64_t v)
 {
-    g_string_append(out, name);
-    if (label) {
-        g_autofree char *escaped = g_strescape(label_value, "\x01\x02\x03\x04\x05\x06\x07\b\t\v\f\r");
-        g_string_append_printf(out, "{%s=\"%s\"}", label, escaped);
-    }
-    g_string_append_printf(out, " %" G_GUINT64_FORMAT "\n", v);
+    const OpenmetricsLabel labels[] = { { label, label_value }, { NULL, NULL } };
+
+    openmetrics_sample(out, name, labels, v);
 }
 
 static void render_histogram(GString *out, const char *name, const char *labels, const Histogram *h)

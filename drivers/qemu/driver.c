@@ -20,6 +20,7 @@
 #include "drivers/qemu/helper.h"
 #include "drivers/qemu/host.h"
 #include "drivers/qemu/launch.h"
+#include "drivers/qemu/metrics.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/process.h"
 #include "drivers/qemu/start.h"
@@ -493,6 +494,7 @@ const Driver driver = {
     .stop = driver_stop,
     .done = driver_done,
     .busy = driver_busy,
+    .render_metrics = qemu_render_metrics,
     .open = driver_open,
     .supports_feature = driver_supports_feature,
 };

@@ -67,11 +67,13 @@ static bool has_iothreads(const DomainView *v, const Figure *known)
     return v->live->def->iothreads > 0;
 }
 
-/* A finished measurement stays what it is until the next is started, which forgets it. */
+/* Nothing was measured before somebody asked for it, and a finished measurement stays what it is. */
 static bool dirty_rate_may_change(const DomainView *v, const Figure *known)
 {
-    (void)v;
-    return !known || known->dirty_rate.status == QMP_DIRTY_RATE_MEASURING;
+    Guest *g = domain_driver_data(v->domain);
+
+    return atomic_load(&g->figures.measured) &&
+           (!known || known->dirty_rate.status == QMP_DIRTY_RATE_MEASURING);
 }
 
 static JsonObject *flat_args(const DomainView *v)
@@ -135,18 +137,6 @@ void figures_init(Figures *f)
     lock_init(&f->lock);
 }
 
-void figures_forget(Figures *f)
-{
-    for (unsigned k = 0; k < _FIGURE_N; k++)
-        figures_forget_one(f, k);
-}
-
-void figures_done(Figures *f)
-{
-    figures_forget(f);
-    lock_done(&f->lock);
-}
-
 static void keep(Figures *f, FigureKind k, Figure *take)
 {
     lock_enter(&f->lock);
@@ -156,9 +146,23 @@ static void keep(Figures *f, FigureKind k, Figure *take)
     figure_unref(old);
 }
 
-void figures_forget_one(Figures *f, FigureKind k)
+void figures_forget(Figures *f)
 {
-    keep(f, k, NULL);
+    for (unsigned k = 0; k < _FIGURE_N; k++)
+        keep(f, k, NULL);
+    atomic_store(&f->measured, false);
+}
+
+void figures_note_measuring(Figures *f)
+{
+    atomic_store(&f->measured, true);
+    keep(f, FIGURE_DIRTY_RATE, NULL);
+}
+
+void figures_done(Figures *f)
+{
+    figures_forget(f);
+    lock_done(&f->lock);
 }
 
 Figure *figures_get(Figures *f, FigureKind k)
@@ -330,7 +334,8 @@ void figures_ask(const FigureAsk *asks, unsigned n, unsigned flags, uint64_t dea
             if (asks[i].kinds & (1u << k))
                 send_one(r, asks[i].view, q, k, deadline);
     }
-    wait_for_all(r, deadline);
+    if (!(flags & FIGURES_NO_WAIT))
+        wait_for_all(r, deadline);
     request_unref(r);
 }
 

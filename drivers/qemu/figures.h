@@ -38,13 +38,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Figure, figure_unref)
 typedef struct Figures {
     Lock lock;
     Figure *of[_FIGURE_N];
+    atomic_bool measured; /* somebody may have had the dirty rate measured in this run */
 } Figures;
 void figures_init(Figures *f);
 void figures_done(Figures *f);
 /* The monitor was exchanged: what the former one said is void. */
 void figures_forget(Figures *f);
-/* The next answer may differ even though nothing that we see has changed. */
-void figures_forget_one(Figures *f, FigureKind k);
+/* A measurement of the dirty rate was started, or may have been. */
+void figures_note_measuring(Figures *f);
 /* A reference; NULL: never told. */
 Figure *figures_get(Figures *f, FigureKind k);
 
@@ -64,6 +65,7 @@ typedef struct FigureAsk {
 unsigned figures_wanted(const DomainView *v, unsigned kinds);
 enum {
     FIGURES_IDLE_ONLY = 1 << 0, /* leave out monitors that are busy with something else */
+    FIGURES_NO_WAIT = 1 << 1,   /* for later: return at once; any thread */
 };
 /* Asks all; returns when all have answered, at the latest at the deadline (monotonic µs). */
 void figures_ask(const FigureAsk *asks, unsigned n, unsigned flags, uint64_t deadline);

@@ -364,6 +364,6 @@ bool qemu_domain_start_dirty_rate_calc(Call *c, DomainQuery *q,
         return false;
     call_set_waiting(c, "monitor");
     bool ok = qmp_calc_dirty_rate(monitor, (unsigned)a->seconds, modes[a->flags], err);
-    figures_forget_one(&g->figures, FIGURE_DIRTY_RATE);
+    figures_note_measuring(&g->figures);
     return ok;
 }

@@ -181,6 +181,7 @@ bool qemu_domain_monitor_command(Call *c, DomainQuery *query, const qemu_domain_
     if (!q)
         return false;
     call_set_waiting(c, "monitor");
+    figures_note_measuring(&((Guest *)domain_driver_data(query->domain))->figures); /* it may be that command */
     if (a->flags & VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP)
         return qmp_hmp(q, a->cmd, &r->result, call_deadline(c), err);
     return qmp_call_raw(q, a->cmd, &r->result, call_deadline(c), err);

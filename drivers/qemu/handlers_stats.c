@@ -271,11 +271,12 @@ static void write_memory(Writer *w)
 
 static void write_dirty_rate(Writer *w)
 {
+    static const QmpDirtyRate none = { .status = QMP_DIRTY_RATE_UNSTARTED, .mode = (char *)"page-sampling" };
     g_autoptr(Figure) f = is_active(w) ? figures_get(w->figures, FIGURE_DIRTY_RATE) : NULL;
 
-    if (!f)
+    if (!is_active(w) || (!f && atomic_load(&w->figures->measured)))
         return;
-    const QmpDirtyRate *d = &f->dirty_rate;
+    const QmpDirtyRate *d = f ? &f->dirty_rate : &none;
     params_add_int(w->out, d->status, "dirtyrate.calc_status");
     params_add_llong(w->out, d->start_time, "dirtyrate.calc_start_time");
     params_add_int(w->out, (int)d->calc_time, "dirtyrate.calc_period");

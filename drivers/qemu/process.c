@@ -258,6 +258,7 @@ void process_reattach(DomainTurn *t, void *unused)
                         : NULL;
     if (q) {
         guest_set_qmp(g, q);
+        figures_note_measuring(&g->figures);
         if (!sync_state(t, q))
             log_warn("the monitor of '%s' does not answer; its state is as it was last known",
                      v->name);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Figures of guests: in bulk and one by one, running and not."""
+import itertools
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import unittest
 import libvirt
 
 from harness import SLOW, OwnSandbox, domain_xml, emulators, scratch, unique, virsh, wait_for
+from test_access import parse_openmetrics
 
 MIB = 1 << 20
 
@@ -59,7 +61,8 @@ class Rich(OwnSandbox):
         with self.subTest('at rest'):
             self.at_rest()
         self.d.create()
-        for part in (self.running_bulk, self.disks, self.memory, self.interfaces, self.dirty_rate, self.wrong_words):
+        for part in (self.running_bulk, self.disks, self.memory, self.interfaces, self.dirty_rate, self.collectors,
+                     self.wrong_words):
             with self.subTest(part.__name__):
                 part()
         with self.subTest('hung'):
@@ -156,6 +159,30 @@ class Rich(OwnSandbox):
             self.assertEqual(status, 1)
             self.assertIn('please choose value within [1, 60]', err)
 
+    def collected(self):
+        """What a collector gets of this guest: {(sample, device): value}."""
+        tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
+        text = subprocess.run([tool, 'metrics'], env={**os.environ, 'MODVIRT_ROOT': self.sandbox.dir}, check=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30).stdout
+        found = {}
+        for (name, labels), value in itertools.chain(*(f.items() for f in parse_openmetrics(text).values())):
+            if f'domain="{self.name}"' in labels:
+                device = re.search('device="(.*)"', labels)
+                found[name, device and device[1]] = value
+        return found
+
+    def collectors(self):
+        self.assertEqual(self.collected()['modvirt_domain_state', None], 1)
+        # Disks are told of with the answer that the first collection asked for.
+        age = ('modvirt_domain_figures_age_seconds', None)
+        wait_for('figures of disks', lambda: age in self.collected())
+        m = self.collected()
+        self.assertEqual(m['modvirt_domain_block_read_bytes_total', 'vda'], self.d.blockStats('vda')[1])
+        self.assertEqual(m['modvirt_domain_memory_max_bytes', None], 64 * MIB)
+        self.assertEqual(m['modvirt_domain_vcpus', None], 2)
+        self.assertGreater(m['modvirt_domain_cpu_seconds_total', None], 0)
+        self.assertGreater(m['modvirt_domain_resident_bytes', None], MIB)
+
     def wrong_words(self):
         for command, text in ((['domblkstat', self.name, 'nosuch'], 'invalid path: nosuch'),
                               (['domblkinfo', self.name, 'nosuch'], 'invalid path nosuch not assigned to domain'),
@@ -180,6 +207,9 @@ class Rich(OwnSandbox):
         self.assertEqual(got[self.name]['state.state'], libvirt.VIR_DOMAIN_RUNNING)
         self.assertIn('block.0.rd.reqs', got[fine.name()])
         self.assertIn('occupied', virsh('domcontrol', self.name))
+        m = self.collected()
+        self.assertGreater(m['modvirt_domain_monitor_silent_seconds', None], 0)
+        self.assertIn(('modvirt_domain_block_read_bytes_total', 'vda'), m)
         os.kill(emulators(self.name)[0], signal.SIGCONT)
         wait_for('an answer', lambda: virsh('domcontrol', self.name).strip() == 'ok')
         virsh('domblkstat', self.name, 'vda')

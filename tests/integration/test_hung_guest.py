@@ -66,6 +66,8 @@ class Hung(OwnSandbox):
         for _ in range(5):
             self.at_once('list', '--all')
             self.at_once('dumpxml', name)
+            self.assertEqual(self.at_once('domstats').count('state.state=1'), 2)
+            self.assertIn('cpu.time', self.at_once('domstats', self.fine.name()))
             self.at_once('suspend', self.fine.name())
             self.at_once('resume', self.fine.name())
         for t in waiting:
