@@ -3,10 +3,13 @@
  * Threads for disk I/O that come and go. A definition that only counts its threads gets them listed by
  * number before one is added or taken away; which number each has does not change by that. Workers.
  */
+#define LOG_SOURCE "qemu.iothread"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/qmp_cmds.h"
+#include "drivers/qemu/threads.h"
 #include "util/error.h"
+#include "util/log.h"
 
 /* As many as the command line takes. */
 enum { IOTHREADS_MAX = 1024 };
@@ -149,8 +152,13 @@ static bool change(DomainTurn *t, unsigned id, unsigned flags, bool adds, GError
         return true;
     g_autofree char *name = g_strdup_printf("iothread%u", id);
     g_autoptr(Qmp) q = guest_qmp(turn_driver_data(t), err);
-    return q && edit(turn_edit_live(t), id, err) &&
-           (adds ? live_add : qmp_object_del)(q, name, err) && threads_refresh(t, q, err);
+    if (!q || !edit(turn_edit_live(t), id, err) || !(adds ? live_add : qmp_object_del)(q, name, err))
+        return false;
+    /* It is there, or gone; the log tells when it cannot run where it was asked to. */
+    g_autoptr(GError) error = NULL;
+    if (!threads_refresh(t, q, &error))
+        log_warn("'%s': %s", turn_view(t)->name, error->message);
+    return true;
 }
 
 bool qemu_domain_add_iothread(Call *c, DomainTurn *t, const remote_domain_add_iothread_args *a,

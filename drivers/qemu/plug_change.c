@@ -74,41 +74,60 @@ static void put_back(PlugLive *l, DiskDef *disk, bool tray)
     l->partial = true;
 }
 
+/* come and go: the nodes of the two media, NULL for none. */
+static bool exchange(PlugLive *l, DiskDef *disk, const DiskDef *with, PlugSteps *come, PlugSteps *go, bool force, GError **err)
+{
+    bool tray = disk->device == DISK_DEVICE_CDROM;
+
+    if (tray && disk->tray != DISK_TRAY_OPEN && !open_tray(l, disk, force, err))
+        return false;
+    if (tray)
+        disk->tray = DISK_TRAY_OPEN;
+    if (go && !drive(l, disk, "blockdev-remove-medium", NULL, err)) {
+        l->partial = tray;
+        return false;
+    }
+    if (come && !plug_run(come, l->mon, err)) {
+        put_back(l, disk, tray);
+        return false;
+    }
+    if (come && !insert(l, with, err)) {
+        plug_run_back(come, l->mon);
+        put_back(l, disk, tray);
+        return false;
+    }
+    if (tray && come && drive(l, disk, "blockdev-close-tray", NULL, err))
+        disk->tray = DISK_TRAY_CLOSED;
+    else if (tray && come)
+        g_clear_error(err); /* the medium is in; the guest closes its tray itself when it wants it */
+    if (go)
+        plug_run_back(go, l->mon);
+    return true;
+}
+
 bool plug_change_medium(PlugLive *l, DiskDef *disk, StorageSource *s, bool force, GError **err)
 {
-    bool tray = disk->device == DISK_DEVICE_CDROM, full = !is_empty(&disk->src), fills = !is_empty(s);
+    bool full = !is_empty(&disk->src), fills = !is_empty(s);
     g_autoptr(Device) copy = device_copy(&disk->dev); /* the drive with its new medium */
     DiskDef *with = (DiskDef *)copy;
 
     swap(&with->src, s);
+    if (fills && l->find && !l->find(l->opaque, copy, err))
+        return false;
     plug_number_nodes(l, &with->src);
     g_autoptr(PlugSteps) come = fills ? qemu_plug_medium(l->def, with, l->caps, l->ctx, false, err) : NULL;
     g_autoptr(PlugSteps) go = full ? qemu_plug_medium(l->def, disk, l->caps, l->ctx, true, err) : NULL;
     if ((fills && !come) || (full && !go))
         return false;
-    if (tray && disk->tray != DISK_TRAY_OPEN && !open_tray(l, disk, force, err))
+    if (fills && l->lend && !l->lend(l->opaque, copy, err))
         return false;
-    if (tray)
-        disk->tray = DISK_TRAY_OPEN;
-    if (full && !drive(l, disk, "blockdev-remove-medium", NULL, err)) {
-        l->partial = tray;
-        return false;
-    }
-    if (fills && !plug_run(come, l->mon, err)) {
-        put_back(l, disk, tray);
+    if (!exchange(l, disk, with, come, go, force, err)) {
+        if (fills && l->give_back)
+            l->give_back(l->opaque, copy);
         return false;
     }
-    if (fills && !insert(l, with, err)) {
-        plug_run_back(come, l->mon);
-        put_back(l, disk, tray);
-        return false;
-    }
-    if (tray && fills && drive(l, disk, "blockdev-close-tray", NULL, err))
-        disk->tray = DISK_TRAY_CLOSED;
-    else if (tray && fills)
-        g_clear_error(err); /* the medium is in; the guest closes its tray itself when it wants it */
-    if (full)
-        plug_run_back(go, l->mon);
+    if (full && l->give_back)
+        l->give_back(l->opaque, &disk->dev);
     swap(&disk->src, &with->src);
     return true;
 }
@@ -157,8 +176,6 @@ static bool update_disk(PlugLive *l, Device *raw, bool force, GError **err)
         return true;
     if (new->src.format == FORMAT_NONE)
         new->src.format = FORMAT_RAW;
-    if (l->check_source && !is_empty(&new->src) && !l->check_source(&new->src, err))
-        return false;
     return plug_change_medium(l, disk, &new->src, force, err);
 }
 
@@ -190,15 +207,24 @@ static bool update_net(PlugLive *l, Device *raw, GError **err)
         n->src.bridge = g_strdup(new->src.bridge);
     }
     NetLink link = new->link;
-    g_autoptr(Device) rest = device_copy(raw);
+    g_autoptr(Device) rest = device_copy(raw), rates = device_new(DEVICE_INTERFACE);
     NetDef *r = (NetDef *)rest;
+    ((NetDef *)rates)->bandwidth = g_steal_pointer(&r->bandwidth);
     r->link = NET_LINK_DEFAULT;
     r->coalesce_rx_frames_max = (OptU32){ 0 };
     if (!r->mac.set)
         r->mac = n->mac;
     if (!device_says(rest, &n->dev)) {
-        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "cannot modify network device configuration other than its link state and bridge");
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "cannot modify network device configuration other than its link state, bridge and bandwidth");
         return false;
+    }
+    NetBandwidth **rate = &((NetDef *)rates)->bandwidth;
+    if (l->set_rate && n->ifname && (*rate || n->bandwidth)) {
+        if (!l->set_rate(n->ifname, *rate, err))
+            return false;
+        NetBandwidth *old = n->bandwidth;
+        n->bandwidth = *rate;
+        *rate = old;
     }
     bool was_down = n->link == NET_LINK_DOWN, down = link == NET_LINK_DOWN;
     if (was_down != down &&

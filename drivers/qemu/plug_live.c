@@ -149,14 +149,12 @@ static void note_terminal(Device *dev, const PlugSteps *steps)
 
 static bool make(PlugLive *l, Device *dev, GPtrArray *controllers, GError **err)
 {
-    if (!plug_place(l, dev, err))
-        return false;
     g_autoptr(PlugSteps) before = missing_controllers(l, dev, controllers, err);
     g_autoptr(PlugSteps) steps = before ? qemu_plug_steps(l->def, dev, l->caps, l->ctx, false, err) : NULL;
     if (!steps)
         return false;
     plug_steps_before_device(steps, before);
-    if (!plug_run(steps, l->mon, err))
+    if ((l->set_up && !l->set_up(l->opaque, dev, err)) || !plug_run(steps, l->mon, err))
         return false;
     note_terminal(dev, steps);
     return true;
@@ -194,12 +192,13 @@ bool plug_live_attach(PlugLive *l, Device *take, GError **err)
     Device *dev = plug_settle(l, g_steal_pointer(&raw), err);
     if (!dev)
         return false;
-    if (dev->kind == DEVICE_DISK && l->check_source && !l->check_source(&((DiskDef *)dev)->src, err)) {
-        device_free(dev);
-        return false;
-    }
     domain_add_device(l->def, dev);
-    if (!make(l, dev, controllers, err)) {
+    bool ok = (!l->find || l->find(l->opaque, dev, err)) && plug_place(l, dev, err), lent = false;
+    if (ok)
+        ok = lent = !l->lend || l->lend(l->opaque, dev, err);
+    if (!ok || !make(l, dev, controllers, err)) {
+        if (lent && l->give_back)
+            l->give_back(l->opaque, dev);
         take_out(l->def, dev);
         drop_controllers(l, controllers);
         return false;
@@ -285,6 +284,8 @@ static void finish(PlugLive *l, Device *dev)
         log_warn("what '%s' was made of is not known and stays in the emulator: %s", dev->info.alias, error->message);
     if (dev->kind == DEVICE_MEMORY)
         plug_count_memory(l->def, (const MemoryDef *)dev, false);
+    if (l->give_back)
+        l->give_back(l->opaque, dev);
     if (l->removed)
         l->removed(l->opaque, dev);
     take_out(l->def, dev);

@@ -20,10 +20,16 @@ typedef struct PlugLive {
     const char *channel_dir; /* parent of the sockets of channels; NULL: they get no path */
     unsigned *next_node;     /* last number that a block node of this run got */
     uint64_t grace;          /* µs that a detach waits for the guest */
-    /* Before anything is done: can the image be had? NULL: not looked at. */
-    bool (*check_source)(const StorageSource *s, GError **err);
-    /* The host's end of an interface to another bridge; NULL: not possible. */
+    /* What a device is on the host; all may be NULL. find: before anything is done, fills in what the host knows of
+     * it. lend: from here on its files are the guest's. set_up: its descriptors are there, the emulator has
+     * none of it yet. give_back: the guest has it no more. */
+    bool (*find)(void *opaque, Device *dev, GError **err);
+    bool (*lend)(void *opaque, const Device *dev, GError **err);
+    bool (*set_up)(void *opaque, const Device *dev, GError **err);
+    void (*give_back)(void *opaque, const Device *dev);
+    /* Changes of an interface's end on the host; NULL: not possible. */
     bool (*move_bridge)(const char *tap, const char *from, const char *to, GError **err);
+    bool (*set_rate)(const char *tap, const NetBandwidth *b, GError **err);
     void (*added)(void *opaque, const Device *dev);
     /* It is gone for good and about to leave the definition. */
     void (*removed)(void *opaque, const Device *dev);

@@ -7,18 +7,19 @@
 #define LOG_SOURCE "qemu.plug"
 #include "drivers/qemu/plug_turn.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "drivers/common/emit.h"
+#include "drivers/qemu/bandwidth.h"
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/guest.h"
+#include "drivers/qemu/image_chain.h"
 #include "drivers/qemu/plug_live.h"
 #include "drivers/qemu/plug_run.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/resources.h"
+#include "drivers/qemu/security.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -52,12 +53,49 @@ static bool next_fdset(void *opaque, unsigned *ret, GError **err)
     return plug_next_fdset(((Change *)opaque)->mon, ret, err);
 }
 
-static bool check_source(const StorageSource *s, GError **err)
+static bool find(void *opaque, Device *dev, GError **err)
 {
-    if ((s->type != STORAGE_FILE && s->type != STORAGE_BLOCK) || !s->path || access(s->path, F_OK) == 0)
+    Change *c = opaque;
+    Creds as;
+
+    if (dev->kind != DEVICE_DISK)
         return true;
-    error_set_errno(err, errno, "Cannot access storage file '%s'", s->path);
+    security_creds(c->live.def, &as);
+    return images_resolve_disk((DiskDef *)dev, &as, err);
+}
+
+static bool lend(void *opaque, const Device *dev, GError **err)
+{
+    return security_lend_device(((Change *)opaque)->live.def, dev, err);
+}
+
+/* A file that another device of the guest uses as well stays the guest's. */
+static bool used_elsewhere(const DomainDef *d, const Device *dev)
+{
+    const DiskDef *o;
+    const char *path = dev->kind == DEVICE_DISK ? ((const DiskDef *)dev)->src.path : NULL;
+
+    for (guint i = 0; path && (o = domain_next(d, DEVICE_DISK, &i));)
+        for (const StorageSource *s = &o->src; s; s = s->backing)
+            if (&o->dev != dev && g_strcmp0(o->dst, ((const DiskDef *)dev)->dst) != 0 && g_strcmp0(s->path, path) == 0)
+                return true;
     return false;
+}
+
+static void give_back(void *opaque, const Device *dev)
+{
+    const DomainDef *d = ((Change *)opaque)->live.def;
+
+    if (!used_elsewhere(d, dev))
+        security_return_device(d, dev);
+}
+
+static bool set_up(void *opaque, const Device *dev, GError **err)
+{
+    const NetDef *n = (const NetDef *)dev;
+
+    return dev->kind != DEVICE_INTERFACE || !n->bandwidth || !n->ifname || !bandwidth_possible(n) ||
+           bandwidth_set(n->ifname, n->bandwidth, err);
 }
 
 static void added(void *opaque, const Device *dev)
@@ -119,7 +157,11 @@ static bool begin(Change *c, DomainTurn *t, GError **err)
                           .channel_dir = c->channels,
                           .next_node = &c->node,
                           .grace = GRACE,
-                          .check_source = check_source,
+                          .find = find,
+                          .lend = lend,
+                          .set_up = set_up,
+                          .give_back = give_back,
+                          .set_rate = bandwidth_set,
                           .move_bridge = resources_move_bridge,
                           .added = added,
                           .removed = removed,

@@ -221,6 +221,7 @@ class Running(Base):
 
     def test_disk_comes_and_goes(self):
         path, before = image(), self.nodes()
+        owner = os.stat(path).st_uid
         xml = disk('sdb', path, 'usb')
         self.dom.attachDevice(xml)
         new = [d for d in self.devices(self.dom, 'disk', False) if d.find('target').get('dev') == 'sdb'][0]
@@ -230,7 +231,7 @@ class Running(Base):
         self.assertNotIn('sdb', self.targets(self.dom))
         self.assertIn('duplicated', str(self.assertLibvirtError(libvirt.VIR_ERR_XML_ERROR, self.dom.attachDevice, xml)))
         self.dom.detachDevice(xml)
-        self.assertEqual((self.nodes(), alias in self.peripherals()), (before, False))
+        self.assertEqual((self.nodes(), alias in self.peripherals(), os.stat(path).st_uid), (before, False, owner))
         self.assertNotIn('sdb', self.targets(self.dom, False))
         wait_for('events', lambda: self.seen == [('DEVICE_ADDED', alias), ('DEVICE_REMOVED', alias)])
 
@@ -365,7 +366,7 @@ class Booted(Base):
         cls.name = cls.dom.name()
         cls.stream = cls.conn.newStream(libvirt.VIR_STREAM_NONBLOCK)
         cls.dom.openConsole(None, cls.stream, 0)
-        read_until(cls.stream.recv, GREETING, 60)
+        read_until(cls.stream.recv, GREETING, 150)
 
     @classmethod
     def tearDownClass(cls):
