@@ -47,11 +47,18 @@ static char *top_node(const DiskDef *disk)
     return g_strdup_printf("libvirt-%u-format", disk->src.index);
 }
 
-static bool insert(PlugLive *l, const DiskDef *disk, GError **err)
+/* tray: there is one. Guests and firmware close theirs at any moment: then it is opened once more. */
+static bool insert(PlugLive *l, const DiskDef *disk, bool tray, GError **err)
 {
     g_autofree char *node = top_node(disk);
+    g_autoptr(GError) closed = NULL;
+    bool in = drive(l, disk, "blockdev-insert-medium", node, &closed);
 
-    return drive(l, disk, "blockdev-insert-medium", node, err) &&
+    if (!in && tray && open_tray(l, disk, true, NULL))
+        in = drive(l, disk, "blockdev-insert-medium", node, err);
+    else if (!in)
+        g_propagate_error(err, g_steal_pointer(&closed));
+    return in &&
            (!qemu_disk_has_limits(disk) || qmp_call(l->mon, "block_set_io_throttle", qemu_throttle_args(disk), NULL, 0, err));
 }
 
@@ -60,7 +67,7 @@ static void put_back(PlugLive *l, DiskDef *disk, bool tray)
 {
     g_autoptr(GError) error = NULL;
 
-    if (is_empty(&disk->src) || (insert(l, disk, &error) && (!tray || drive(l, disk, "blockdev-close-tray", NULL, &error)))) {
+    if (is_empty(&disk->src) || (insert(l, disk, tray, &error) && (!tray || drive(l, disk, "blockdev-close-tray", NULL, &error)))) {
         if (!tray || is_empty(&disk->src))
             return;
         disk->tray = DISK_TRAY_CLOSED;
@@ -79,7 +86,7 @@ static bool exchange(PlugLive *l, DiskDef *disk, const DiskDef *with, PlugSteps 
 {
     bool tray = disk->device == DISK_DEVICE_CDROM;
 
-    if (tray && disk->tray != DISK_TRAY_OPEN && !open_tray(l, disk, force, err))
+    if (tray && !open_tray(l, disk, force, err)) /* an open one stays as it is */
         return false;
     if (tray)
         disk->tray = DISK_TRAY_OPEN;
@@ -91,7 +98,7 @@ static bool exchange(PlugLive *l, DiskDef *disk, const DiskDef *with, PlugSteps 
         put_back(l, disk, tray);
         return false;
     }
-    if (come && !insert(l, with, err)) {
+    if (come && !insert(l, with, tray, err)) {
         plug_run_back(come, l->mon);
         put_back(l, disk, tray);
         return false;
