@@ -47,6 +47,7 @@ typedef struct DomainView {
     int id;             /* -1: not active */
     int state, reason;  /* VIR_DOMAIN_*, with the reason's own enum per state */
     bool persistent, autostart, autostart_once, autodestroy;
+    bool managed_save;  /* it starts from an image */
     SharedDef *config;  /* for the next start; NULL: transient */
     SharedDef *live;    /* NULL: not active */
     DriverStatus *status;

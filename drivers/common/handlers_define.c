@@ -61,12 +61,21 @@ bool common_domain_define_xml_flags(Call *c, DomainTurn *t, const remote_domain_
     return define(t, a->xml, a->flags & VIR_DOMAIN_DEFINE_VALIDATE, &r->dom, err);
 }
 
-static bool undefine(DomainTurn *t, GError **err)
+static bool undefine(DomainTurn *t, unsigned flags, GError **err)
 {
-    if (!turn_view(t)->persistent) {
+    const DomainView *v = turn_view(t);
+
+    if (!v->persistent) {
         error_set(err, VIR_ERR_OPERATION_INVALID, "cannot undefine transient domain");
         return false;
     }
+    if (v->managed_save && !(flags & VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "Refusing to undefine while domain managed save image exists");
+        return false;
+    }
+    if (v->managed_save && !registry_driver()->remove_managed_save(v->name, err))
+        return false;
+    turn_set_managed_save(t, false);
     emit_lifecycle(t, VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_REMOVED);
     turn_set_autostart(t, false, false);
     turn_set_persistent(t, false); /* an inactive domain vanishes with that, an active one is transient now */
@@ -78,14 +87,13 @@ bool common_domain_undefine(Call *c, DomainTurn *t, const remote_domain_undefine
 {
     (void)c;
     (void)a;
-    return undefine(t, err);
+    return undefine(t, 0, err);
 }
 
 bool common_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_undefine_flags_args *a, GError **err)
 {
     (void)c;
-    (void)a;
-    return undefine(t, err);
+    return undefine(t, a->flags, err);
 }
 
 bool common_domain_set_autostart(Call *c, DomainTurn *t, const remote_domain_set_autostart_args *a, GError **err)

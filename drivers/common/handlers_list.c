@@ -81,9 +81,10 @@ bool common_list_filter(const DomainView *v, unsigned flags)
                         state) &&
            group_passes(flags, VIR_CONNECT_LIST_DOMAINS_AUTOSTART | VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART,
                         v->autostart ? VIR_CONNECT_LIST_DOMAINS_AUTOSTART : VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART) &&
-           /* Saved images, snapshots and checkpoints: no driver makes any yet. */
            group_passes(flags, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE | VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE,
-                        VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE) &&
+                        v->managed_save ? VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
+                                        : VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE) &&
+           /* Snapshots and checkpoints: no driver makes any yet. */
            group_passes(flags, VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT | VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT,
                         VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT) &&
            group_passes(flags, VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT | VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT,

@@ -32,6 +32,7 @@ struct DomainTurn {
     DomainView *base, *next; /* base NULL: new domain */
     bool own_config, own_live; /* next's definitions are private to this turn */
     bool config_dirty, autostart_dirty, status_dirty, status_required, remove, renamed;
+    bool view_dirty; /* something that no file keeps */
     GPtrArray *events;
 };
 

@@ -25,6 +25,9 @@ typedef struct DomainDriver {
     /* VIR_DOMAIN_XML_UPDATE_CPU: a copy of a definition whose processor is as a start would make it. May be
      * slow: a worker. NULL: the flag changes nothing. */
     bool (*update_cpu)(DomainDef *def, GError **err);
+    /* Images that inactive domains start from: is there one, away with it. NULL: there never are any. */
+    bool (*has_managed_save)(const char *name);
+    bool (*remove_managed_save)(const char *name, GError **err);
     /* Whether what the driver keeps under the domain's name allows another name; may be NULL. */
     bool (*may_rename)(const DomainView *v, GError **err);
     const ConfPolicy *policy;

@@ -200,6 +200,7 @@ static DomainView *load_config(const char *file, GError **err)
         memcpy(uuid, def->uuid.v, sizeof(uuid));
     }
     DomainView *v = view_for(name, uuid);
+    v->managed_save = registry_driver()->has_managed_save && registry_driver()->has_managed_save(name);
     v->config = shared_def_new(g_steal_pointer(&def));
     v->persistent = true;
     return v;
@@ -337,6 +338,7 @@ bool store_load(GPtrArray **ret_live, GError **err)
             v->config = shared_def_ref(c->config);
             v->persistent = true;
             v->autostart = c->autostart;
+            v->managed_save = c->managed_save;
             g_hash_table_remove(defined, v->name);
         } else {
             v->persistent = false;

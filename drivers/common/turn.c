@@ -172,6 +172,12 @@ void turn_set_autodestroy(DomainTurn *t, bool on)
     t->status_dirty = true;
 }
 
+void turn_set_managed_save(DomainTurn *t, bool on)
+{
+    t->view_dirty |= t->next->managed_save != on;
+    t->next->managed_save = on;
+}
+
 void turn_set_status(DomainTurn *t, DriverStatus *take)
 {
     driver_status_unref(t->next->status);
@@ -297,8 +303,7 @@ static bool write_files(DomainTurn *t, GError **err)
 
 static bool turn_commit(DomainTurn *t, GError **err)
 {
-    bool changed =
-        t->config_dirty || t->autostart_dirty || t->status_dirty || t->remove || !t->base;
+    bool changed = t->config_dirty || t->autostart_dirty || t->status_dirty || t->view_dirty || t->remove || !t->base;
 
     if (changed) {
         /* A transient domain without a running guest has no reason to exist. */
@@ -323,7 +328,7 @@ bool turn_checkpoint(DomainTurn *t, GError **err)
     t->base = t->next;
     t->next = view_clone(t->base);
     t->own_config = t->own_live = false;
-    t->config_dirty = t->autostart_dirty = t->status_dirty = false;
+    t->config_dirty = t->autostart_dirty = t->status_dirty = t->view_dirty = false;
     return true;
 }
 
@@ -452,6 +457,100 @@ void domain_wait_turns(Domain *d, uint64_t usec)
         ;
     lock_leave(&b->lock);
     behind_unref(b);
+}
+
+/* Found by a handler --------------------------------------------------------------------------- */
+
+typedef struct FoundTurn {
+    TurnWaiter waiter;
+    Lock lock;
+    pthread_cond_t granted;
+    bool go;
+} FoundTurn;
+
+static void found_granted(TurnWaiter *w)
+{
+    FoundTurn *f = (FoundTurn *)w; /* the waiter is the first member */
+
+    LOCK_SCOPE(&f->lock);
+    f->go = true;
+    pthread_cond_signal(&f->granted);
+}
+
+static void found_free(FoundTurn *f)
+{
+    pthread_cond_destroy(&f->granted);
+    lock_done(&f->lock);
+    g_free(f);
+}
+
+/* False: the call's time is over. */
+static bool found_wait(FoundTurn *f, TurnQueue *q, uint64_t deadline)
+{
+    struct timespec ts = { .tv_sec = (time_t)(deadline / G_USEC_PER_SEC),
+                           .tv_nsec = (long)(deadline % G_USEC_PER_SEC) * 1000 };
+
+    lock_enter(&f->lock);
+    while (!f->go)
+        if (pthread_cond_timedwait(&f->granted, &f->lock.m, &ts) == ETIMEDOUT)
+            break;
+    bool go = f->go;
+    lock_leave(&f->lock);
+    if (go || turnqueue_cancel(q, &f->waiter))
+        return go;
+    /* It was granted meanwhile: found_granted() is about to say so. */
+    lock_enter(&f->lock);
+    while (!f->go)
+        pthread_cond_wait(&f->granted, &f->lock.m);
+    lock_leave(&f->lock);
+    return true;
+}
+
+DomainTurn *turn_begin_found(const char *name, const uint8_t *uuid, Call *c, GError **err)
+{
+    Domain *d = registry_find_or_reserve(name, uuid, true, err);
+    pthread_condattr_t attr;
+
+    if (!d)
+        return NULL;
+    FoundTurn *f = g_new0(FoundTurn, 1);
+    f->waiter = (TurnWaiter){
+        .mode = TURN_MODIFY, .granted = found_granted, .what = call_proc(c)->name, .call_id = call_id(c)
+    };
+    lock_init(&f->lock);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&f->granted, &attr);
+    pthread_condattr_destroy(&attr);
+    call_set_waiting(c, "turn");
+    bool go = turnqueue_enter(&d->queue, &f->waiter) || found_wait(f, &d->queue, call_deadline(c));
+    call_set_waiting(c, NULL);
+    g_autoptr(DomainView) v = domain_view(d);
+    if (go && (v || registry_reserve_again(d, err))) {
+        DomainTurn *t = turn_new(d, c);
+        t->waiter = &f->waiter;
+        return t;
+    }
+    if (go)
+        turnqueue_leave(&d->queue, &f->waiter);
+    else
+        error_set(err, VIR_ERR_OPERATION_TIMEOUT, "%s waited too long for its turn with domain '%s'",
+                  call_proc(c)->name, name);
+    found_free(f);
+    registry_release(d);
+    return NULL;
+}
+
+bool turn_end_found(DomainTurn *t, bool success, GError **err)
+{
+    Domain *d = t->domain;
+    FoundTurn *f = (FoundTurn *)t->waiter;
+    bool ok = turn_end(t, success, err);
+
+    turnqueue_leave(&d->queue, &f->waiter);
+    found_free(f);
+    registry_release(d);
+    return ok;
 }
 
 /* Object class ------------------------------------------------------------------------------- */

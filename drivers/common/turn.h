@@ -31,6 +31,8 @@ void turn_set_state(DomainTurn *t, int state, int reason);
 void turn_set_persistent(DomainTurn *t, bool on);
 void turn_set_autostart(DomainTurn *t, bool on, bool once);
 void turn_set_autodestroy(DomainTurn *t, bool on);
+/* There is an image that the next start takes the guest from; the image itself is the driver's. */
+void turn_set_managed_save(DomainTurn *t, bool on);
 void turn_set_status(DomainTurn *t, DriverStatus *take);
 /* Another name for an inactive, persistent domain, kept free for it from here on. The definition's and
  * the autostart link's files follow at commit. */
@@ -49,6 +51,12 @@ bool turn_write_intent(DomainTurn *t, const DomainDef *live, DriverStatus *statu
 void turn_drop_intent(DomainTurn *t);
 /* Commits what there is so far and goes on; after the guest was changed irreversibly. */
 bool turn_checkpoint(DomainTurn *t, GError **err);
+
+/* For a call whose object only its handler can find (a file names it): the domain of this identity, made
+ * when there is none, and a turn of it, for which the worker waits as long as the call may. */
+DomainTurn *turn_begin_found(const char *name, const uint8_t *uuid, Call *c, GError **err);
+/* Commits after success, drops the turn otherwise; false when it cannot be committed. */
+bool turn_end_found(DomainTurn *t, bool success, GError **err);
 
 typedef void (*DomainTurnFn)(DomainTurn *t, void *data);
 /* Queues fn for a turn of its own; it runs on a worker and is committed when it returns. first: ahead

@@ -23,6 +23,7 @@
 #include "drivers/qemu/metrics.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/process.h"
+#include "drivers/qemu/save.h"
 #include "drivers/qemu/start.h"
 #include "util/error.h"
 #include "util/lock.h"
@@ -104,12 +105,29 @@ static bool update_cpu(DomainDef *def, GError **err)
     return caps && qemu_prepare_cpu(def, caps, err);
 }
 
+static bool has_managed_save(const char *name)
+{
+    g_autofree char *path = save_managed_path(name);
+    return access(path, F_OK) == 0;
+}
+
+static bool may_rename(const DomainView *v, GError **err)
+{
+    if (!v->managed_save)
+        return true;
+    error_set(err, VIR_ERR_OPERATION_INVALID, "domain with a managed saved state can't be renamed");
+    return false;
+}
+
 static const DomainDriver domain_driver = {
     .attach = guest_attach,
     .detach = guest_detach,
     .interrupt = guest_interrupt,
     .interrupt_failed = guest_interrupt_failed,
     .unresponsive_since = guest_unresponsive_since,
+    .has_managed_save = has_managed_save,
+    .remove_managed_save = save_remove_managed,
+    .may_rename = may_rename,
     .status_format = qemu_status_format,
     .status_parse = qemu_status_parse,
     .update_cpu = update_cpu,
@@ -207,7 +225,11 @@ static void autostart_turn(DomainTurn *t, void *unused)
         return;
     const DomainDef *def = view_config(turn_view(t), NULL, &error);
     StartHow how = { 0 };
-    if (!def || !start_guest(t, domain_copy(def), &how, &error))
+    RestoreHow restore = { .running = -1, .managed = true, .bypass_cache = qemu.config->auto_start_bypass_cache };
+    int restored = turn_view(t)->managed_save ? restore_managed(t, &restore, &error) : 0;
+    if (restored > 0)
+        return;
+    if (restored < 0 || !def || !start_guest(t, domain_copy(def), &how, &error))
         log_error("cannot autostart '%s': %s", turn_view(t)->name, error->message);
 }
 
@@ -293,6 +315,9 @@ static int driver_supports_feature(int feature)
                      VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING | VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS)
 /* Of questions that are answered with typed parameters. */
 #define PARAM_FLAGS (COMMON_IMPACT_FLAGS | VIR_TYPED_PARAM_STRING_OKAY)
+
+#define SAVE_FLAGS (VIR_DOMAIN_SAVE_BYPASS_CACHE | VIR_DOMAIN_SAVE_RUNNING | VIR_DOMAIN_SAVE_PAUSED)
+#define DUMP_FLAGS (VIR_DUMP_CRASH | VIR_DUMP_LIVE | VIR_DUMP_BYPASS_CACHE | VIR_DUMP_RESET | VIR_DUMP_MEMORY_ONLY)
 
 /* clang-format off */
 static const RemoteHandlers remote_handlers = {
@@ -467,6 +492,22 @@ static const RemoteHandlers remote_handlers = {
     .domain_has_current_snapshot = { qemu_domain_has_current_snapshot },
     .domain_list_all_checkpoints = { qemu_domain_list_all_checkpoints, ~0u },
     .domain_has_managed_save_image = { qemu_domain_has_managed_save_image },
+    .domain_save = { qemu_domain_save },
+    .domain_save_flags = { qemu_domain_save_flags, SAVE_FLAGS },
+    .domain_save_params = { qemu_domain_save_params, SAVE_FLAGS },
+    .domain_restore = { qemu_domain_restore },
+    .domain_restore_flags = { qemu_domain_restore_flags, SAVE_FLAGS },
+    .domain_restore_params = { qemu_domain_restore_params, SAVE_FLAGS },
+    .domain_managed_save = { qemu_domain_managed_save, SAVE_FLAGS },
+    .domain_managed_save_remove = { qemu_domain_managed_save_remove },
+    .domain_managed_save_get_xml_desc = { qemu_domain_managed_save_get_xml_desc, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE },
+    .domain_managed_save_define_xml = { qemu_domain_managed_save_define_xml, VIR_DOMAIN_SAVE_RUNNING |
+        VIR_DOMAIN_SAVE_PAUSED },
+    .domain_save_image_get_xml_desc = { qemu_domain_save_image_get_xml_desc, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE },
+    .domain_save_image_define_xml = { qemu_domain_save_image_define_xml, VIR_DOMAIN_SAVE_RUNNING |
+        VIR_DOMAIN_SAVE_PAUSED },
+    .domain_core_dump = { qemu_domain_core_dump, DUMP_FLAGS },
+    .domain_core_dump_with_format = { qemu_domain_core_dump_with_format, DUMP_FLAGS },
     .domain_get_messages = { qemu_domain_get_messages, VIR_DOMAIN_MESSAGE_DEPRECATION | VIR_DOMAIN_MESSAGE_TAINTING },
     .domain_send_key = { qemu_domain_send_key },
     .domain_inject_nmi = { qemu_domain_inject_nmi },

@@ -13,6 +13,7 @@
 #include "drivers/qemu/disk.h"
 #include "drivers/qemu/events.h"
 #include "drivers/qemu/agent_ask.h"
+#include "drivers/qemu/dump.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/monitor.h"
 #include "drivers/qemu/plug_turn.h"
@@ -76,6 +77,14 @@ static void on_shutdown(DomainTurn *t, const MonEvent *e)
     stop_run(t, VIR_DOMAIN_SHUTOFF_SHUTDOWN, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN);
 }
 
+static void dump(DomainTurn *t)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!dump_guest_automatically(t, &error))
+        log_failed(t, "dump", error);
+}
+
 static void on_panic(DomainTurn *t, const MonEvent *e)
 {
     (void)e;
@@ -83,8 +92,7 @@ static void on_panic(DomainTurn *t, const MonEvent *e)
     turn_set_state(t, VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_PANICKED);
     switch (turn_view(t)->live->def->on_crash) {
     case ACTION_COREDUMP_RESTART:
-        log_warn("'%s' panicked; dumping its memory is not supported yet, it is only restarted",
-                 turn_view(t)->name);
+        dump(t);
         G_GNUC_FALLTHROUGH;
     case ACTION_RESTART:
     case ACTION_RENAME_RESTART:
@@ -94,7 +102,7 @@ static void on_panic(DomainTurn *t, const MonEvent *e)
     case ACTION_PRESERVE:
         return;
     case ACTION_COREDUMP_DESTROY:
-        log_warn("'%s' panicked; dumping its memory is not supported yet", turn_view(t)->name);
+        dump(t);
         break;
     case ACTION_NONE:
     case ACTION_DESTROY:
@@ -373,7 +381,7 @@ static void on_event(Qmp *q, QmpEvent *raw, void *data)
     tell_agent(g, v, &e);
     MonEventKind kind = e.kind;
     mon_event_clear(&e);
-    if (!has_effect(kind))
+    if (!has_effect(kind) || ((kind == MON_STOP || kind == MON_RESUME) && atomic_load(&g->stops_itself)))
         return;
     /* A guest cannot fill our memory with events by making them faster than turns come round. */
     unsigned waiting = atomic_fetch_add(&g->pending, 1);

@@ -132,6 +132,8 @@ static void status_free(DriverStatus *base)
     g_ptr_array_unref(s->helpers);
     g_free(s->monitor_path);
     g_free(s->lib_dir);
+    g_free(s->job_file);
+    g_free(s->loaded_from);
     threads_unref(s->threads);
     g_free(s);
 }
@@ -154,6 +156,8 @@ QemuStatus *qemu_status_copy(const QemuStatus *s)
     g_atomic_ref_count_init(&n->base.refs);
     n->monitor_path = g_strdup(s->monitor_path);
     n->lib_dir = g_strdup(s->lib_dir);
+    n->job_file = g_strdup(s->job_file);
+    n->loaded_from = g_strdup(s->loaded_from);
     threads_ref(n->threads);
     n->helpers = g_ptr_array_new_with_free_func(helper_record_free);
     for (unsigned i = 0; i < s->helpers->len; i++)
@@ -193,6 +197,15 @@ void qemu_status_format(const DriverStatus *base, GString *out)
     }
     if (s->helpers->len)
         g_string_append(out, "    </helpers>\n");
+    if (s->job) {
+        g_autofree char *file = g_markup_escape_text(s->job_file, -1);
+        g_string_append_printf(out, "    <job operation='%d' file='%s' madeFile='%s' paused='%s'/>\n", s->job, file,
+                               s->job_made_file ? "yes" : "no", s->job_paused ? "yes" : "no");
+    }
+    if (s->loaded_from) {
+        g_autofree char *file = g_markup_escape_text(s->loaded_from, -1);
+        g_string_append_printf(out, "    <loaded file='%s'/>\n", file);
+    }
 }
 
 static uint64_t attr_u64(const xmlNode *n, const char *name)
@@ -244,5 +257,13 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
         if (helper > 1 && helper <= INT_MAX)
             g_ptr_array_add(s->helpers, helper_record_new(device, program, (pid_t)helper, attr_u64(n, "startTime")));
     }
+    const xmlNode *job = xml_child(modvirt, "job"), *loaded = xml_child(modvirt, "loaded");
+    s->job = job && xml_attr_get(job, "file") ? (int)MIN(attr_u64(job, "operation"), INT_MAX) : 0;
+    if (s->job) {
+        s->job_file = g_strdup(xml_attr_get(job, "file"));
+        s->job_made_file = g_strcmp0(xml_attr_get(job, "madeFile"), "yes") == 0;
+        s->job_paused = g_strcmp0(xml_attr_get(job, "paused"), "yes") == 0;
+    }
+    s->loaded_from = loaded ? g_strdup(xml_attr_get(loaded, "file")) : NULL;
     return &s->base;
 }

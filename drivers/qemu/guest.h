@@ -31,6 +31,7 @@ typedef struct Guest {
     Figures figures;
     PerfFds perf;             /* under lock */
     atomic_bool stopped_told; /* the hook heard of the end of this run */
+    atomic_bool stops_itself; /* STOP and RESUME are our own doing: an operation tells of them */
     atomic_bool fake_reboot; /* the next SHUTDOWN is the first half of a reboot that we asked for */
 } Guest;
 
@@ -50,6 +51,11 @@ typedef struct QemuStatus {
     bool clock_base_set;
     int64_t clock_base; /* seconds that a variable clock was ahead when the guest started */
     unsigned last_node; /* highest number that a plugged block node got; 0: none was plugged */
+    /* An operation that writes a file about the guest is under way: file_op.h. 0: none */
+    int job;
+    char *job_file;
+    bool job_made_file, job_paused; /* the file is this job's; it ran before */
+    char *loaded_from; /* the managed image that the guest was started from; it is to go */
     bool makes_nvram; /* the file of firmware variables is this start's */
     GuestThreads *threads; /* NULL: not known yet */
     GPtrArray *helpers;    /* HelperRecord (helper.h) */

@@ -183,6 +183,22 @@ HANDLER_T(domain_pm_wakeup);
 HANDLER_Q(domain_get_guest_info);
 HANDLER_Q(domain_get_fsinfo);
 HANDLER_Q(domain_interface_addresses);
+/* handlers_save.c */
+HANDLER_T(domain_save);
+HANDLER_T(domain_save_flags);
+HANDLER_T(domain_save_params);
+HANDLER_T(domain_managed_save);
+HANDLER_V(domain_has_managed_save_image);
+HANDLER_T(domain_managed_save_remove);
+HANDLER_V(domain_managed_save_get_xml_desc);
+HANDLER_T(domain_managed_save_define_xml);
+bool qemu_domain_restore(Call *c, const remote_domain_restore_args *a, GError **err);
+bool qemu_domain_restore_flags(Call *c, const remote_domain_restore_flags_args *a, GError **err);
+bool qemu_domain_restore_params(Call *c, const remote_domain_restore_params_args *a, GError **err);
+HANDLER_C(domain_save_image_get_xml_desc);
+bool qemu_domain_save_image_define_xml(Call *c, const remote_domain_save_image_define_xml_args *a, GError **err);
+HANDLER_T(domain_core_dump);
+HANDLER_T(domain_core_dump_with_format);
 
 /* handlers_undefine.c */
 HANDLER_T(domain_undefine);
@@ -194,7 +210,6 @@ HANDLER_V(domain_snapshot_list_names);
 HANDLER_V(domain_list_all_snapshots);
 HANDLER_V(domain_has_current_snapshot);
 HANDLER_V(domain_list_all_checkpoints);
-HANDLER_V(domain_has_managed_save_image);
 HANDLER_V(domain_get_messages);
 HANDLER_V(domain_get_security_label);
 HANDLER_V(domain_get_security_label_list);

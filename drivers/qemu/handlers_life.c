@@ -7,6 +7,7 @@
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/process.h"
 #include "drivers/qemu/qmp_cmds.h"
+#include "drivers/qemu/save.h"
 #include "drivers/qemu/start.h"
 #include "util/error.h"
 
@@ -36,8 +37,21 @@ static bool create(DomainTurn *t, unsigned flags, GError **err)
         error_set(err, VIR_ERR_OPERATION_INVALID, "domain has no definition to start");
         return false;
     }
-    const DomainDef *def = view_config(v, NULL, err);
     StartHow how = start_how(flags);
+    if (v->managed_save && (flags & VIR_DOMAIN_START_FORCE_BOOT)) {
+        if (!save_remove_managed(v->name, err))
+            return false;
+        turn_set_managed_save(t, false);
+    } else if (v->managed_save) {
+        RestoreHow restore = { .bypass_cache = flags & VIR_DOMAIN_START_BYPASS_CACHE,
+                               .running = (flags & VIR_DOMAIN_START_PAUSED) ? 0 : -1,
+                               .flags = how.flags & START_AUTODESTROY,
+                               .managed = true };
+        int restored = restore_managed(t, &restore, err);
+        if (restored)
+            return restored > 0;
+    }
+    const DomainDef *def = view_config(v, NULL, err);
     return def && start_guest(t, domain_copy(def), &how, err);
 }
 

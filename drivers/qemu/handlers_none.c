@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Things that no guest of this driver has yet, because the calls that make them are not supported:
- * saved images, snapshots, checkpoints, messages. Clients ask for them on
+ * snapshots, checkpoints, messages. Clients ask for them on
  * their way to other things (undefine, dominfo), and "there are none" is the true answer. Inline.
  */
 #include "drivers/qemu/handlers.h"
@@ -22,5 +22,4 @@ NONE(domain_snapshot_list_names)
 NONE(domain_list_all_snapshots)
 NONE(domain_has_current_snapshot)
 NONE(domain_list_all_checkpoints)
-NONE(domain_has_managed_save_image)
 NONE(domain_get_messages)

@@ -14,9 +14,11 @@
 #include "drivers/common/emit.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/helper.h"
+#include "drivers/qemu/file_op.h"
 #include "drivers/qemu/launch.h"
 #include "drivers/qemu/plug_turn.h"
 #include "drivers/qemu/qmp_cmds.h"
+#include "drivers/qemu/save.h"
 #include "drivers/qemu/start.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -103,6 +105,7 @@ bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError *
                   reason == VIR_DOMAIN_SHUTOFF_DESTROYED  ? "destroyed"
                   : reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN ? "shutdown"
                   : reason == VIR_DOMAIN_SHUTOFF_CRASHED  ? "crashed"
+                  : reason == VIR_DOMAIN_SHUTOFF_SAVED    ? "saved"
                                                           : "failed");
     if (s && v->live) {
         Run run = run_of(v);
@@ -231,6 +234,15 @@ static bool sync_state(DomainTurn *t, Qmp *q)
     return true;
 }
 
+/* A killed daemon had everything of it in a file. */
+static void end_saved(DomainTurn *t)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!process_stop(t, VIR_DOMAIN_SHUTOFF_SAVED, VIR_DOMAIN_EVENT_STOPPED_SAVED, false, &error))
+        log_error("cannot end '%s', which is saved: %s", turn_view(t)->name, error->message);
+}
+
 void process_reattach(DomainTurn *t, void *unused)
 {
     g_autoptr(GError) error = NULL;
@@ -259,6 +271,11 @@ void process_reattach(DomainTurn *t, void *unused)
     if (q) {
         guest_set_qmp(g, q);
         figures_note_measuring(&g->figures);
+        if (file_op_recover(t, q)) {
+            end_saved(t);
+            return;
+        }
+        restore_forget_image(t);
         if (!sync_state(t, q))
             log_warn("the monitor of '%s' does not answer; its state is as it was last known",
                      v->name);
@@ -271,6 +288,11 @@ void process_reattach(DomainTurn *t, void *unused)
             "cannot reach the monitor of '%s': %s; ending the guest, which could otherwise be started twice",
             v->name, error->message);
     g_clear_error(&error);
+    if (file_op_recover(t, NULL)) {
+        end_saved(t);
+        return;
+    }
+    restore_forget_image(t);
     if (!process_stop(t, VIR_DOMAIN_SHUTOFF_CRASHED, VIR_DOMAIN_EVENT_STOPPED_FAILED, false,
                       &error))
         log_error("cannot end '%s': %s", v->name, error->message);

@@ -29,8 +29,9 @@ typedef struct StartHow {
      * between the set-up and the first instruction. */
     bool (*load)(Qmp *mon, void *data, GError **err);
     void *data;
-    int running_reason; /* VIR_DOMAIN_RUNNING_*; 0: booted */
-    int started_detail; /* VIR_DOMAIN_EVENT_STARTED_* */
+    const char *loaded_from; /* a managed image, on record until it is gone; NULL: none */
+    int running_reason, paused_reason; /* VIR_DOMAIN_RUNNING_*, _PAUSED_*; 0: booted, by the user */
+    int started_detail, resumed_detail, suspended_detail; /* VIR_DOMAIN_EVENT_STARTED_* … */
 } StartHow;
 
 /* What a run has on the host, for undo and again: from a start in progress or from the record. */

@@ -135,12 +135,31 @@ bool start_state(Start *s, GError **err)
 
 /* Resume --------------------------------------------------------------------------------------- */
 
+/* State and events, in the order that clients know: a guest that boots is resumed before it is started. */
+static void tell_start(DomainTurn *t, const StartHow *how)
+{
+    bool paused = how->flags & START_PAUSED, boots = !how->load;
+
+    if (paused)
+        turn_set_state(t, VIR_DOMAIN_PAUSED, how->paused_reason ? how->paused_reason : VIR_DOMAIN_PAUSED_USER);
+    else
+        turn_set_state(t, VIR_DOMAIN_RUNNING, how->running_reason ? how->running_reason : VIR_DOMAIN_RUNNING_BOOTED);
+    if (!paused && boots)
+        emit_lifecycle(t, VIR_DOMAIN_EVENT_RESUMED, how->resumed_detail);
+    emit_lifecycle(t, VIR_DOMAIN_EVENT_STARTED, how->started_detail);
+    if (paused)
+        emit_lifecycle(t, VIR_DOMAIN_EVENT_SUSPENDED, how->suspended_detail);
+    else if (!boots)
+        emit_lifecycle(t, VIR_DOMAIN_EVENT_RESUMED, how->resumed_detail);
+}
+
 /* The guest runs; from here on it is on record. */
 bool start_resume(Start *s, GError **err)
 {
     unsigned flags = s->how->flags;
 
     s->status->starting = false;
+    s->status->loaded_from = g_strdup(s->how->loaded_from);
     turn_set_status(s->t, driver_status_ref(&s->status->base));
     turn_set_live(s->t, s->def);
     s->def_given = true;
@@ -148,18 +167,9 @@ bool start_resume(Start *s, GError **err)
     turn_set_autodestroy(s->t, flags & START_AUTODESTROY);
     turn_require_status(s->t);
 
-    if (flags & START_PAUSED) {
-        turn_set_state(s->t, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER);
-    } else {
-        int reason = s->how->running_reason;
-        if (!qmp_cont(s->qmp, err))
-            return false;
-        turn_set_state(s->t, VIR_DOMAIN_RUNNING, reason ? reason : VIR_DOMAIN_RUNNING_BOOTED);
-        emit_lifecycle(s->t, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
-    }
-    emit_lifecycle(s->t, VIR_DOMAIN_EVENT_STARTED, s->how->started_detail);
-    if (flags & START_PAUSED)
-        emit_lifecycle(s->t, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
+    if (!(flags & START_PAUSED) && !qmp_cont(s->qmp, err))
+        return false;
+    tell_start(s->t, s->how);
     return (!(flags & START_AUTODESTROY) || process_watch_client(s->t, s->status->id, err)) &&
            turn_checkpoint(s->t, err);
 }
