@@ -5,6 +5,7 @@
  * committed as far as it got, since the truth is told first. Workers, within the turn.
  */
 #define LOG_SOURCE "qemu.plug"
+#include "drivers/qemu/net_device.h"
 #include "drivers/qemu/plug_turn.h"
 
 #include <string.h>
@@ -106,6 +107,8 @@ static void added(void *opaque, const Device *dev)
 
 static void removed(void *opaque, const Device *dev)
 {
+    if (dev->kind == DEVICE_INTERFACE)
+        net_device_remove((const NetDef *)dev);
     const ChrSource *src = qemu_chr_source(dev);
 
     if (src && src->type == CHR_UNIX && src->listen && src->path)
@@ -163,6 +166,8 @@ static bool begin(Change *c, DomainTurn *t, GError **err)
                           .give_back = give_back,
                           .set_rate = bandwidth_set,
                           .move_bridge = resources_move_bridge,
+                          .check_source = check_source,
+                          .move_bridge = net_device_move_bridge,
                           .added = added,
                           .removed = removed,
                           .opaque = c };

@@ -9,17 +9,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <linux/sockios.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/net_device.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/unix_path.h"
 #include "util/error.h"
@@ -90,109 +87,6 @@ static bool make_parent(const char *path, GError **err)
     return !dir || !g_str_has_prefix(dir, qemu.lib) || path_make_dir(dir, 0755, err);
 }
 
-static bool add_to_bridge(const char *tap, const char *bridge, GError **err)
-{
-    struct ifreq req = { 0 };
-    auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    g_strlcpy(req.ifr_name, bridge, IFNAMSIZ);
-    req.ifr_ifindex = (int)if_nametoindex(tap);
-    if (s < 0 || ioctl(s, SIOCBRADDIF, &req) < 0) {
-        error_set_errno(err, errno, "cannot add '%s' to the bridge '%s'", tap, bridge);
-        return false;
-    }
-    return true;
-}
-
-bool resources_move_bridge(const char *tap, const char *from, const char *to, GError **err)
-{
-    struct ifreq req = { 0 };
-    auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (!tap || !from) {
-        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "the interface is on no bridge of this host");
-        return false;
-    }
-    g_strlcpy(req.ifr_name, from, IFNAMSIZ);
-    req.ifr_ifindex = (int)if_nametoindex(tap);
-    if (s < 0 || (ioctl(s, SIOCBRDELIF, &req) < 0 && errno != EINVAL && errno != ENODEV)) {
-        error_set_errno(err, errno, "cannot take '%s' out of the bridge '%s'", tap, from);
-        return false;
-    }
-    if (add_to_bridge(tap, to, err))
-        return true;
-    (void)add_to_bridge(tap, from, NULL);
-    return false;
-}
-
-static bool interface_up(const char *name, GError **err)
-{
-    struct ifreq req = { 0 };
-    auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    g_strlcpy(req.ifr_name, name, IFNAMSIZ);
-    if (s < 0 || ioctl(s, SIOCGIFFLAGS, &req) < 0 ||
-        (req.ifr_flags |= IFF_UP, ioctl(s, SIOCSIFFLAGS, &req) < 0)) {
-        error_set_errno(err, errno, "cannot bring up '%s'", name);
-        return false;
-    }
-    return true;
-}
-
-/* The host's end gets the guest's address with the first byte 0xfe, so that a bridge never takes its
- * own address from a guest's port. */
-static bool set_tap_mac(const char *tap, const MacAddr *guest, GError **err)
-{
-    struct ifreq req = { 0 };
-    auto_fd s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    g_strlcpy(req.ifr_name, tap, IFNAMSIZ);
-    req.ifr_hwaddr.sa_family = 1; /* ARPHRD_ETHER */
-    memcpy(req.ifr_hwaddr.sa_data, guest->b, 6);
-    req.ifr_hwaddr.sa_data[0] = (char)0xfe;
-    if (s < 0 || ioctl(s, SIOCSIFHWADDR, &req) < 0) {
-        error_set_errno(err, errno, "cannot set the address of '%s'", tap);
-        return false;
-    }
-    return true;
-}
-
-static int open_tap(NetDef *net, unsigned queue, GError **err)
-{
-    struct ifreq req = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-    const char *wanted = net->ifname ? net->ifname : "vnet%d";
-    auto_fd fd = -1;
-
-    if (net->queues > 1)
-        req.ifr_flags |= IFF_MULTI_QUEUE;
-    if (strlen(wanted) >= IFNAMSIZ) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
-                  "interface name '%s' is longer than %d characters", wanted, IFNAMSIZ - 1);
-        return -1;
-    }
-    g_strlcpy(req.ifr_name, wanted, IFNAMSIZ);
-    fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
-        error_set_errno(err, errno, "cannot open '/dev/net/tun'");
-        return -1;
-    }
-    if (ioctl(fd, TUNSETIFF, &req) < 0) {
-        error_set_errno(err, errno, "cannot make the tap interface '%s'", wanted);
-        return -1;
-    }
-    if (queue > 0)
-        return fd_take(&fd);
-    g_free(net->ifname);
-    net->ifname = g_strdup(req.ifr_name);
-    if (!set_tap_mac(net->ifname, &net->mac, err))
-        return -1;
-    if (net->type == NET_BRIDGE && !add_to_bridge(net->ifname, net->src.bridge, err))
-        return -1;
-    if (!interface_up(net->ifname, err))
-        return -1;
-    return fd_take(&fd);
-}
-
 bool resources_can(QemuFdRole role)
 {
     static const bool can[_QEMU_FD_ROLE_N] = {
@@ -237,7 +131,7 @@ int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned inde
         fd = unix_path_listen(src->path, 0666, LISTEN_BACKLOG, err);
         break;
     case QEMU_FD_TAP:
-        fd = open_tap((NetDef *)dev, index, err); /* the definition is this start's own copy */
+        fd = net_device_open((NetDef *)dev, index, err); /* the definition is this start's own copy */
         break;
     case QEMU_FD_VHOST_NET:
         fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);

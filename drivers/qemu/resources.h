@@ -34,7 +34,5 @@ void resources_free_ports(const DomainDef *def, int id);
 void resources_note_ports(const DomainDef *def, int id);
 /* Is the port that the document names taken, by a guest or by anybody else? */
 bool resources_port_free(uint32_t port, int id);
-/* The host's end of an interface leaves one bridge and joins another; it is back in the first when that fails. */
-bool resources_move_bridge(const char *tap, const char *from, const char *to, GError **err);
 /* Removes a listening socket of a run, and the run's directory of channels with the last of them. */
 void resources_remove_socket(const char *path);

@@ -15,6 +15,7 @@
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/perf.h"
 #include "drivers/qemu/helper.h"
+#include "drivers/qemu/net_device.h"
 #include "drivers/qemu/prepare.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -50,6 +51,7 @@ const StartStep start_steps[] = {
     { "firmware variables", start_nvram, start_undo_nvram, .tell = start_tell_nvram, .check = start_check_nvram },
     { "helpers", start_helpers, start_undo_helpers, start_helpers_again, .check = start_check_helpers },
     { "display ports", start_ports, start_undo_ports, start_ports_again, start_tell_ports, start_check_ports },
+    { "network devices", start_net_names, start_undo_net_devices }, /* made when the command line needs them */
     { "command line", start_command_line, start_undo_command_line, .tell = start_tell_command_line,
         .check = start_check_command_line },
     { "bandwidth", start_bandwidth, start_undo_bandwidth },
