@@ -53,6 +53,11 @@ struct Cgroup {
     unsigned have;
 };
 
+const char *cgroup_controller_name(CgroupController c)
+{
+    return names[c];
+}
+
 int cgroup_controller_from_name(const char *name)
 {
     for (unsigned i = 0; i < CGROUP_CONTROLLER_N; i++)
@@ -306,8 +311,6 @@ static bool may_not(const GError *e)
     return n == EACCES || n == EPERM || n == EROFS;
 }
 
-static bool remove_in(const Tree *t, const char *path, GError **err);
-
 Cgroup *cgroup_make(const CgroupHost *h, const char *path, GError **err)
 {
     g_autoptr(Cgroup) g = g_new0(Cgroup, 1);
@@ -318,7 +321,6 @@ Cgroup *cgroup_make(const CgroupHost *h, const char *path, GError **err)
         const Tree *t = h->trees->pdata[i];
         g_autoptr(GError) error = NULL;
         unsigned have = 0;
-        (void)remove_in(t, path, NULL); /* of a run that nobody cleaned up after */
         if (make_in(t, path, &have, &error)) {
             g->have |= have;
         } else if (!may_not(error)) {

@@ -25,6 +25,7 @@ typedef enum CgroupController {
 #define CGROUP_BIT(c) (1u << (c))
 enum { CGROUP_ALL = (1u << CGROUP_CONTROLLER_N) - 1 };
 /* As configuration files write it; -1: none of ours. */
+const char *cgroup_controller_name(CgroupController c);
 int cgroup_controller_from_name(const char *name);
 
 /* Where the controllers are; immutable. */
@@ -40,8 +41,7 @@ unsigned cgroup_host_controllers(const CgroupHost *h);
 /* A group that exists; immutable but for what the kernel keeps in it. Refers to its host. */
 typedef struct Cgroup Cgroup;
 /* Makes it ("/machine/guest") and what is missing above it. Controllers of which a group cannot be made
- * because we may not are left out; other failures undo what was made. An old empty group of the same
- * name is replaced. */
+ * because we may not are left out; other failures undo what was made. It may be there already. */
 Cgroup *cgroup_make(const CgroupHost *h, const char *path, GError **err);
 /* One that was made before: with the controllers that have it. Never fails; may have none. */
 Cgroup *cgroup_open(const CgroupHost *h, const char *path);

@@ -37,7 +37,8 @@ static bool tc(const char *words, GError **err)
     const char *path = tc_path();
 
     if (!path) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "interfaces cannot be limited: tc is not installed");
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "interfaces cannot be limited: tc is not installed");
         return false;
     }
     g_free(argv[0]);
@@ -59,19 +60,22 @@ static bool tcf(GError **err, const char *format, ...)
 
 static bool set_inbound(const char *dev, const BandwidthRate *r, GError **err)
 {
-    g_autofree char *burst = r->burst ? g_strdup_printf(" burst %" PRIu64 "kb", r->burst) : g_strdup("");
+    g_autofree char *burst =
+        r->burst ? g_strdup_printf(" burst %" PRIu64 "kb", r->burst) : g_strdup("");
 
     return tcf(err, "tc qdisc add dev %s root handle 1: htb default 1", dev) &&
-           tcf(err, "tc class add dev %s parent 1: classid 1:1 htb rate %" PRIu64 "kbps ceil %" PRIu64 "kbps%s", dev,
-               r->average, r->peak ? r->peak : r->average, burst);
+           tcf(err,
+               "tc class add dev %s parent 1: classid 1:1 htb rate %" PRIu64 "kbps ceil %" PRIu64
+               "kbps%s",
+               dev, r->average, r->peak ? r->peak : r->average, burst);
 }
 
 static bool set_outbound(const char *dev, const BandwidthRate *r, GError **err)
 {
     return tcf(err, "tc qdisc add dev %s ingress", dev) &&
            tcf(err,
-               "tc filter add dev %s parent ffff: protocol all u32 match u32 0 0 police rate %" PRIu64 "kbps burst %" PRIu64
-               "kb mtu 64kb drop flowid :1",
+               "tc filter add dev %s parent ffff: protocol all u32 match u32 0 0 police rate %" PRIu64
+               "kbps burst %" PRIu64 "kb mtu 64kb drop flowid :1",
                dev, r->average, r->burst ? r->burst : r->average);
 }
 
@@ -93,7 +97,8 @@ bool bandwidth_set(const char *ifname, const NetBandwidth *b, GError **err)
 
 bool bandwidth_possible(const NetDef *net)
 {
-    return net->type == NET_BRIDGE || net->type == NET_NETWORK || net->type == NET_ETHERNET || net->type == NET_DIRECT;
+    return net->type == NET_BRIDGE || net->type == NET_NETWORK || net->type == NET_ETHERNET ||
+           net->type == NET_DIRECT;
 }
 
 static bool is_limited(const NetDef *net)
@@ -111,13 +116,23 @@ bool start_bandwidth(Start *s, GError **err)
     return true;
 }
 
+void start_tell_bandwidth(const Start *s, GPtrArray *lines)
+{
+    const NetDef *net;
+
+    for (guint i = 0; (net = domain_next(s->def, DEVICE_INTERFACE, &i));)
+        if (net->bandwidth && bandwidth_possible(net))
+            g_ptr_array_add(lines, g_strdup_printf("limit interface %u as <bandwidth> says", i));
+}
+
 /* A device that is not ours stays behind. */
 void start_undo_bandwidth(const Run *r)
 {
     const NetDef *net;
 
     for (guint i = 0; (net = domain_next(r->def, DEVICE_INTERFACE, &i));) {
-        g_autofree char *path = net->ifname ? g_build_filename("/sys/class/net", net->ifname, NULL) : NULL;
+        g_autofree char *path =
+            net->ifname ? g_build_filename("/sys/class/net", net->ifname, NULL) : NULL;
         if (is_limited(net) && access(path, F_OK) == 0)
             clear(net->ifname);
     }
@@ -125,12 +140,16 @@ void start_undo_bandwidth(const Run *r)
 
 /* Calls ----------------------------------------------------------------------------------------- */
 
-#define RATE(direction, member, number)                                                                \
-    { direction "." #member, VIR_TYPED_PARAM_UINT, .field = PARAM_U64, .off = offsetof(BandwidthRate, member), .own = (number) }
+#define RATE(direction, member, number)                                                            \
+    {                                                                                              \
+        direction "." #member, VIR_TYPED_PARAM_UINT,                                               \
+            .field = PARAM_U64, .off = offsetof(BandwidthRate, member), .own = (number)            \
+    }
 /* own: 1 for outbound. */
 static const ParamRow rate_rows[] = {
-    RATE("inbound", average, 0),  RATE("inbound", peak, 0),  RATE("inbound", burst, 0),  RATE("inbound", floor, 0),
-    RATE("outbound", average, 1), RATE("outbound", peak, 1), RATE("outbound", burst, 1),
+    RATE("inbound", average, 0), RATE("inbound", peak, 0),     RATE("inbound", burst, 0),
+    RATE("inbound", floor, 0),   RATE("outbound", average, 1), RATE("outbound", peak, 1),
+    RATE("outbound", burst, 1),
 };
 
 static NetDef *find_interface(const DomainDef *d, const char *word, GError **err)
@@ -139,7 +158,8 @@ static NetDef *find_interface(const DomainDef *d, const char *word, GError **err
 
     for (guint i = 0; (net = domain_next(d, DEVICE_INTERFACE, &i));) {
         const uint8_t *m = net->mac.b;
-        g_autofree char *mac = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+        g_autofree char *mac =
+            g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
         if (g_strcmp0(net->ifname, word) == 0 || g_ascii_strcasecmp(mac, word) == 0)
             return net;
     }
@@ -147,8 +167,10 @@ static NetDef *find_interface(const DomainDef *d, const char *word, GError **err
     return NULL;
 }
 
-bool qemu_domain_get_interface_parameters(Call *c, DomainQuery *q, const remote_domain_get_interface_parameters_args *a,
-                                          remote_domain_get_interface_parameters_ret *r, GError **err)
+bool qemu_domain_get_interface_parameters(Call *c, DomainQuery *q,
+                                          const remote_domain_get_interface_parameters_args *a,
+                                          remote_domain_get_interface_parameters_ret *r,
+                                          GError **err)
 {
     static const BandwidthRate none;
     const DomainDef *def = common_def_for(NULL, q->view, a->flags & COMMON_IMPACT_FLAGS, err);
@@ -199,12 +221,14 @@ static bool may_change(const NetDef *net, GError **err)
 {
     if (bandwidth_possible(net))
         return true;
-    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "setting bandwidth on interfaces of type '%s' is not implemented yet",
+    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+              "setting bandwidth on interfaces of type '%s' is not implemented yet",
               enum_name(&net_type_names, net->type));
     return false;
 }
 
-bool qemu_domain_set_interface_parameters(Call *c, DomainTurn *t, const remote_domain_set_interface_parameters_args *a,
+bool qemu_domain_set_interface_parameters(Call *c, DomainTurn *t,
+                                          const remote_domain_set_interface_parameters_args *a,
                                           GError **err)
 {
     remote_typed_param *params = a->params.params_val;
@@ -227,7 +251,8 @@ bool qemu_domain_set_interface_parameters(Call *c, DomainTurn *t, const remote_d
         return true;
     g_autoptr(GError) error = NULL;
     const NetBandwidth old = running->bandwidth ? *running->bandwidth : (NetBandwidth){ 0 };
-    BandwidthRate in = old.inbound ? *old.inbound : (BandwidthRate){ 0 }, out = old.outbound ? *old.outbound : (BandwidthRate){ 0 };
+    BandwidthRate in = old.inbound ? *old.inbound : (BandwidthRate){ 0 },
+                  out = old.outbound ? *old.outbound : (BandwidthRate){ 0 };
     change(running, params, n);
     if (!running->ifname) {
         error_set(err, VIR_ERR_OPERATION_INVALID, "the interface has no device on the host");

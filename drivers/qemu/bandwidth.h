@@ -20,4 +20,5 @@ bool bandwidth_set(const char *ifname, const NetBandwidth *b, GError **err);
 
 /* Step of a start. */
 bool start_bandwidth(struct Start *s, GError **err);
+void start_tell_bandwidth(const struct Start *s, GPtrArray *lines);
 void start_undo_bandwidth(const struct Run *r);

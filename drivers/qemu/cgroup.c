@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "drivers/qemu/resctrl.h"
 #include "drivers/qemu/start.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -121,9 +122,32 @@ static bool possible(const DomainDef *d, bool cpu, bool memory, bool blkio, GErr
     return true;
 }
 
+void start_tell_cgroup(const Start *s, GPtrArray *lines)
+{
+    g_autofree char *path = partition_path(s->def->partition ? s->def->partition : "/machine");
+    g_autoptr(GString) have = g_string_new(NULL);
+
+    for (unsigned i = 0; i < CGROUP_CONTROLLER_N; i++)
+        if (guest_cgroups_have((CgroupController)i))
+            g_string_append_printf(have, "%s%s", have->len ? ", " : "",
+                                   cgroup_controller_name((CgroupController)i));
+    g_ptr_array_add(
+        lines, have->len ? g_strdup_printf("a control group below '%s' for %s", path, have->str)
+                         : g_strdup("no control group: this host has none that we may use"));
+}
+
+void start_tell_placement(const Start *s, GPtrArray *lines)
+{
+    g_autoptr(Bitmap) cpus = thread_cpus(s->def, THREAD_EMULATOR, 0);
+    g_autofree char *text = bitmap_format(cpus);
+
+    g_ptr_array_add(lines, g_strdup_printf("on the host's CPUs %s", text));
+}
+
 bool start_check_cgroup(const Start *s, GError **err)
 {
-    return possible(s->def, guest_cgroups_have(CGROUP_CPU), guest_cgroups_have(CGROUP_MEMORY),
+    return resctrl_possible(s->def, err) &&
+           possible(s->def, guest_cgroups_have(CGROUP_CPU), guest_cgroups_have(CGROUP_MEMORY),
                     guest_cgroups_have(CGROUP_BLKIO), err);
 }
 
@@ -202,7 +226,8 @@ static bool make_partition(const DomainDef *d, GError **err)
     bool v2 = cgroup_is_v2(made, CGROUP_CPU);
     g_autoptr(Bitmap) cpus = host_online_cpus();
     guest_cgroup_shares_range(v2, &min, &max);
-    return guest_cgroup_set_shares(made, MIN((v2 ? 100 : 1024) * (uint64_t)bitmap_count(cpus), max), err);
+    return guest_cgroup_set_shares(made, MIN((v2 ? 100 : 1024) * (uint64_t)bitmap_count(cpus), max),
+                                   err);
 }
 
 /* Steps ---------------------------------------------------------------------------------------- */
@@ -213,9 +238,11 @@ bool start_cgroup(Start *s, GError **err)
 
     if (!d->partition && !paths()->session) /* a user has no place among the machines */
         d->partition = g_strdup("/machine");
-    if (!make_partition(d, err))
+    if (!resctrl_possible(d, err) || !make_partition(d, err))
         return false;
     g_autofree char *path = group_path(d, s->status->id);
+    g_autoptr(Cgroup) old = cgroup_open(host, path);
+    (void)cgroup_remove(old, NULL); /* of a run that nobody cleaned up after */
     g_autoptr(Cgroup) g = cgroup_make(host, path, err);
     return g &&
            possible(d, cgroup_has(g, CGROUP_CPU), cgroup_has(g, CGROUP_MEMORY),

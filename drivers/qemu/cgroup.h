@@ -29,6 +29,8 @@ bool guest_cgroups_have(CgroupController c);
 
 /* Steps of a start (start.h). */
 bool start_cgroup(struct Start *s, GError **err);
+void start_tell_cgroup(const struct Start *s, GPtrArray *lines);
+void start_tell_placement(const struct Start *s, GPtrArray *lines);
 bool start_check_cgroup(const struct Start *s, GError **err);
 void start_undo_cgroup(const struct Run *r);
 

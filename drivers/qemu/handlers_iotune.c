@@ -21,22 +21,40 @@ enum { CALL_WAIT = 30 * 1000000 };
 
 typedef enum Kind { BYTES, IOPS, BYTES_MAX, IOPS_MAX, SIZE_IOPS, GROUP, LENGTHS } Kind;
 
-#define LIMIT(member, kind)                                                                            \
-    { #member, VIR_TYPED_PARAM_ULLONG, .field = PARAM_U64, .off = offsetof(DiskIotune, member), .own = (kind) }
+#define LIMIT(member, kind)                                                                        \
+    {                                                                                              \
+#member, VIR_TYPED_PARAM_ULLONG, .field = PARAM_U64, .off = offsetof(DiskIotune, member),  \
+                                         .own = (kind)                                             \
+    }
 /* LENGTHS: each for itself. */
 static const ParamRow rows[] = {
-    LIMIT(total_bytes_sec, BYTES),         LIMIT(read_bytes_sec, BYTES),         LIMIT(write_bytes_sec, BYTES),
-    LIMIT(total_iops_sec, IOPS),           LIMIT(read_iops_sec, IOPS),           LIMIT(write_iops_sec, IOPS),
-    LIMIT(total_bytes_sec_max, BYTES_MAX), LIMIT(read_bytes_sec_max, BYTES_MAX), LIMIT(write_bytes_sec_max, BYTES_MAX),
-    LIMIT(total_iops_sec_max, IOPS_MAX),   LIMIT(read_iops_sec_max, IOPS_MAX),   LIMIT(write_iops_sec_max, IOPS_MAX),
+    LIMIT(total_bytes_sec, BYTES),
+    LIMIT(read_bytes_sec, BYTES),
+    LIMIT(write_bytes_sec, BYTES),
+    LIMIT(total_iops_sec, IOPS),
+    LIMIT(read_iops_sec, IOPS),
+    LIMIT(write_iops_sec, IOPS),
+    LIMIT(total_bytes_sec_max, BYTES_MAX),
+    LIMIT(read_bytes_sec_max, BYTES_MAX),
+    LIMIT(write_bytes_sec_max, BYTES_MAX),
+    LIMIT(total_iops_sec_max, IOPS_MAX),
+    LIMIT(read_iops_sec_max, IOPS_MAX),
+    LIMIT(write_iops_sec_max, IOPS_MAX),
     LIMIT(size_iops_sec, SIZE_IOPS),
-    { "group_name", VIR_TYPED_PARAM_STRING, .field = PARAM_STR, .off = offsetof(DiskIotune, group_name), .own = GROUP },
-    LIMIT(total_bytes_sec_max_length, LENGTHS), LIMIT(read_bytes_sec_max_length, LENGTHS),
-    LIMIT(write_bytes_sec_max_length, LENGTHS), LIMIT(total_iops_sec_max_length, LENGTHS),
-    LIMIT(read_iops_sec_max_length, LENGTHS),   LIMIT(write_iops_sec_max_length, LENGTHS),
+    { "group_name", VIR_TYPED_PARAM_STRING, .field = PARAM_STR,
+      .off = offsetof(DiskIotune, group_name), .own = GROUP },
+    LIMIT(total_bytes_sec_max_length, LENGTHS),
+    LIMIT(read_bytes_sec_max_length, LENGTHS),
+    LIMIT(write_bytes_sec_max_length, LENGTHS),
+    LIMIT(total_iops_sec_max_length, LENGTHS),
+    LIMIT(read_iops_sec_max_length, LENGTHS),
+    LIMIT(write_iops_sec_max_length, LENGTHS),
 };
 
-static uint64_t *value_at(DiskIotune *t, const ParamRow *row) { return (uint64_t *)(void *)((char *)t + row->off); }
+static uint64_t *value_at(DiskIotune *t, const ParamRow *row)
+{
+    return (uint64_t *)(void *)((char *)t + row->off);
+}
 
 static const DiskDef *find_disk(const DomainDef *d, const char *word, bool live, GError **err)
 {
@@ -49,7 +67,8 @@ static const DiskDef *find_disk(const DomainDef *d, const char *word, bool live,
     return disk;
 }
 
-bool qemu_domain_get_block_io_tune(Call *c, DomainQuery *q, const remote_domain_get_block_io_tune_args *a,
+bool qemu_domain_get_block_io_tune(Call *c, DomainQuery *q,
+                                   const remote_domain_get_block_io_tune_args *a,
                                    remote_domain_get_block_io_tune_ret *r, GError **err)
 {
     static const DiskIotune none;
@@ -60,7 +79,8 @@ bool qemu_domain_get_block_io_tune(Call *c, DomainQuery *q, const remote_domain_
     if (!def)
         return false;
     bool live = q->view->live && def == q->view->live->def;
-    const DiskDef *disk = a->disk ? find_disk(def, a->disk, live, err) : NULL; /* for the number alone */
+    const DiskDef *disk =
+        a->disk ? find_disk(def, a->disk, live, err) : NULL; /* for the number alone */
     if (a->disk && !disk)
         return false;
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
@@ -82,7 +102,8 @@ static bool check(remote_typed_param *params, u_int n, GError **err)
         return false;
     for (u_int i = 0; i < n; i++) {
         if (params[i].value.type == VIR_TYPED_PARAM_ULLONG && params[i].value.u.ul > LIMIT_MAX) {
-            error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED, "block I/O throttle limit value must be no more than %llu", LIMIT_MAX);
+            error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED,
+                      "block I/O throttle limit value must be no more than %llu", LIMIT_MAX);
             return false;
         }
     }
@@ -95,7 +116,8 @@ static bool check(remote_typed_param *params, u_int n, GError **err)
             set[s] = p ? p->value.u.ul : 0;
         }
         if (set[0] && (set[1] || set[2])) {
-            error_set(err, VIR_ERR_INVALID_ARG, "total and read/write of %s cannot be set at the same time", parts[i]);
+            error_set(err, VIR_ERR_INVALID_ARG,
+                      "total and read/write of %s cannot be set at the same time", parts[i]);
             return false;
         }
     }
@@ -153,7 +175,8 @@ static bool may_reset(DiskIotune *old, DiskIotune *now, GError **err)
         const ParamRow *max = params_row(rows, G_N_ELEMENTS(rows), name);
         if (!max || !*value_at(old, &rows[i]) || *value_at(now, &rows[i]) || !*value_at(now, max))
             continue;
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "cannot reset '%s' when '%s' is set", rows[i].name, max->name);
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "cannot reset '%s' when '%s' is set",
+                  rows[i].name, max->name);
         return false;
     }
     return true;
@@ -169,7 +192,8 @@ static void share(DomainDef *d, const DiskDef *disk)
             copy_limits(&other->iotune, &disk->iotune, disk->iotune.group_name);
 }
 
-static bool set_live(DomainTurn *t, DomainDef *live, const char *word, const remote_typed_param *params, u_int n, GError **err)
+static bool set_live(DomainTurn *t, DomainDef *live, const char *word,
+                     const remote_typed_param *params, u_int n, GError **err)
 {
     DiskDef *disk = (DiskDef *)find_disk(live, word, true, err); /* our own copy */
     g_autoptr(Qmp) q = disk ? guest_qmp(turn_driver_data(t), err) : NULL;
@@ -178,14 +202,16 @@ static bool set_live(DomainTurn *t, DomainDef *live, const char *word, const rem
     if (!q)
         return false;
     if (disk_is_empty(disk)) {
-        error_set(err, VIR_ERR_OPERATION_INVALID, "disk '%s' is empty: limits come with a medium", disk->dst);
+        error_set(err, VIR_ERR_OPERATION_INVALID, "disk '%s' is empty: limits come with a medium",
+                  disk->dst);
         return false;
     }
     DiskIotune old = disk->iotune;
     old.group_name = NULL;
     change(live, disk, params, n);
     if (!may_reset(&old, &disk->iotune, err) ||
-        !qmp_call(q, "block_set_io_throttle", qemu_throttle_args(disk), NULL, now_usec() + CALL_WAIT, err))
+        !qmp_call(q, "block_set_io_throttle", qemu_throttle_args(disk), NULL,
+                  now_usec() + CALL_WAIT, err))
         return false;
     share(live, disk);
     params_add_string(&told, disk->dst, "%s", VIR_DOMAIN_TUNABLE_BLKDEV_DISK);
@@ -195,7 +221,8 @@ static bool set_live(DomainTurn *t, DomainDef *live, const char *word, const rem
     return true;
 }
 
-bool qemu_domain_set_block_io_tune(Call *c, DomainTurn *t, const remote_domain_set_block_io_tune_args *a, GError **err)
+bool qemu_domain_set_block_io_tune(Call *c, DomainTurn *t,
+                                   const remote_domain_set_block_io_tune_args *a, GError **err)
 {
     remote_typed_param *params = a->params.params_val;
     u_int n = a->params.params_len;

@@ -45,10 +45,14 @@ static bool write_number(const char *path, uint64_t value, GError **err)
 
 /* own: it can be set. */
 static const ParamRow memory_rows[] = {
-    { "shm_pages_to_scan", VIR_TYPED_PARAM_UINT, .own = 1 }, { "shm_sleep_millisecs", VIR_TYPED_PARAM_UINT, .own = 1 },
-    { "shm_pages_shared", VIR_TYPED_PARAM_ULLONG },          { "shm_pages_sharing", VIR_TYPED_PARAM_ULLONG },
-    { "shm_pages_unshared", VIR_TYPED_PARAM_ULLONG },        { "shm_pages_volatile", VIR_TYPED_PARAM_ULLONG },
-    { "shm_full_scans", VIR_TYPED_PARAM_ULLONG },            { "shm_merge_across_nodes", VIR_TYPED_PARAM_UINT, .own = 1 },
+    { "shm_pages_to_scan", VIR_TYPED_PARAM_UINT, .own = 1 },
+    { "shm_sleep_millisecs", VIR_TYPED_PARAM_UINT, .own = 1 },
+    { "shm_pages_shared", VIR_TYPED_PARAM_ULLONG },
+    { "shm_pages_sharing", VIR_TYPED_PARAM_ULLONG },
+    { "shm_pages_unshared", VIR_TYPED_PARAM_ULLONG },
+    { "shm_pages_volatile", VIR_TYPED_PARAM_ULLONG },
+    { "shm_full_scans", VIR_TYPED_PARAM_ULLONG },
+    { "shm_merge_across_nodes", VIR_TYPED_PARAM_UINT, .own = 1 },
 };
 
 static char *memory_file(const char *parameter)
@@ -81,7 +85,8 @@ bool qemu_node_get_memory_parameters(Call *c, const remote_node_get_memory_param
     return true;
 }
 
-bool qemu_node_set_memory_parameters(Call *c, const remote_node_set_memory_parameters_args *a, GError **err)
+bool qemu_node_set_memory_parameters(Call *c, const remote_node_set_memory_parameters_args *a,
+                                     GError **err)
 {
     remote_typed_param *params = a->params.params_val;
     (void)c;
@@ -93,11 +98,13 @@ bool qemu_node_set_memory_parameters(Call *c, const remote_node_set_memory_param
         for (u_int i = 0; i < a->params.params_len; i++) {
             g_autofree char *file = memory_file(params[i].field);
             if (!params_row(memory_rows, G_N_ELEMENTS(memory_rows), params[i].field)->own) {
-                error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED, "parameter '%s' not supported", params[i].field);
+                error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED, "parameter '%s' not supported",
+                          params[i].field);
                 return false;
             }
             if (access(file, F_OK) < 0) {
-                error_set(err, VIR_ERR_OPERATION_INVALID, "Parameter '%s' is not supported by this kernel", params[i].field);
+                error_set(err, VIR_ERR_OPERATION_INVALID,
+                          "Parameter '%s' is not supported by this kernel", params[i].field);
                 return false;
             }
             if (pass == 1 && !write_number(file, params[i].value.u.ui, err))
@@ -111,7 +118,8 @@ bool qemu_node_set_memory_parameters(Call *c, const remote_node_set_memory_param
 
 static char *pool_file(int cell, unsigned kib)
 {
-    g_autofree char *node = cell < 0 ? g_strdup("/sys/kernel/mm") : g_strdup_printf("/sys/devices/system/node/node%d", cell);
+    g_autofree char *node = cell < 0 ? g_strdup("/sys/kernel/mm")
+                                     : g_strdup_printf("/sys/devices/system/node/node%d", cell);
     return g_strdup_printf("%s/hugepages/hugepages-%ukB/nr_hugepages", node, kib);
 }
 
@@ -128,13 +136,15 @@ static bool size_pool(int cell, unsigned kib, uint64_t count, bool set, GError *
         if (cell < 0)
             error_set(err, VIR_ERR_OPERATION_FAILED, "page size %u is not available", kib);
         else
-            error_set(err, VIR_ERR_OPERATION_FAILED, "page size %u is not available on node %d", kib, cell);
+            error_set(err, VIR_ERR_OPERATION_FAILED, "page size %u is not available on node %d",
+                      kib, cell);
         return false;
     }
     if (!read_number(file, &before, err))
         return false;
     if (!set && count > UINT64_MAX - before) {
-        error_set(err, VIR_ERR_INVALID_ARG, "%" PRIu64 " pages are more than can be counted", count);
+        error_set(err, VIR_ERR_INVALID_ARG, "%" PRIu64 " pages are more than can be counted",
+                  count);
         return false;
     }
     uint64_t wanted = set ? count : before + count;
@@ -142,7 +152,8 @@ static bool size_pool(int cell, unsigned kib, uint64_t count, bool set, GError *
         return false;
     if (after >= wanted)
         return true;
-    error_set(err, VIR_ERR_OPERATION_FAILED, "Unable to allocate %" PRIu64 " pages. Allocated only %" PRIu64, count,
+    error_set(err, VIR_ERR_OPERATION_FAILED,
+              "Unable to allocate %" PRIu64 " pages. Allocated only %" PRIu64, count,
               after > before ? after - before : 0);
     return false;
 }
@@ -155,7 +166,8 @@ static bool has_cell(const HostTopology *t, unsigned id)
     return false;
 }
 
-bool qemu_node_alloc_pages(Call *c, const remote_node_alloc_pages_args *a, remote_node_alloc_pages_ret *r, GError **err)
+bool qemu_node_alloc_pages(Call *c, const remote_node_alloc_pages_args *a,
+                           remote_node_alloc_pages_ret *r, GError **err)
 {
     const HostTopology *t = host_topology(err);
     bool set = a->flags & VIR_NODE_ALLOC_PAGES_SET;
@@ -164,8 +176,8 @@ bool qemu_node_alloc_pages(Call *c, const remote_node_alloc_pages_args *a, remot
     if (!t)
         return false;
     if (a->pageSizes.pageSizes_len != a->pageCounts.pageCounts_len) {
-        error_set(err, VIR_ERR_INVALID_ARG, "%u sizes of pages and %u counts", a->pageSizes.pageSizes_len,
-                  a->pageCounts.pageCounts_len);
+        error_set(err, VIR_ERR_INVALID_ARG, "%u sizes of pages and %u counts",
+                  a->pageSizes.pageSizes_len, a->pageCounts.pageCounts_len);
         return false;
     }
     int last = (int)t->cells->len - 1, first = a->startCell;
@@ -179,7 +191,8 @@ bool qemu_node_alloc_pages(Call *c, const remote_node_alloc_pages_args *a, remot
             continue;
         for (u_int i = 0; i < a->pageSizes.pageSizes_len; i++) {
             /* Without NUMA there is one cell, and no files of it. */
-            if (!size_pool(t->numa ? cell : -1, a->pageSizes.pageSizes_val[i], a->pageCounts.pageCounts_val[i], set, err))
+            if (!size_pool(t->numa ? cell : -1, a->pageSizes.pageSizes_val[i],
+                           a->pageCounts.pageCounts_val[i], set, err))
                 return false;
             r->ret++;
         }
@@ -191,7 +204,8 @@ bool qemu_node_alloc_pages(Call *c, const remote_node_alloc_pages_args *a, remot
 
 /* Sleep ---------------------------------------------------------------------------------------- */
 
-bool qemu_node_suspend_for_duration(Call *c, const remote_node_suspend_for_duration_args *a, GError **err)
+bool qemu_node_suspend_for_duration(Call *c, const remote_node_suspend_for_duration_args *a,
+                                    GError **err)
 {
     enum { SHORTEST = 60, START_WAIT = 5 * 1000000 };
     static const char *const words[] = { "Suspend-to-RAM", "Suspend-to-Disk", "Hybrid-Suspend" };

@@ -37,7 +37,8 @@ static GArray *vcpu_times(const Cgroup *g, const QemuStatus *s, unsigned cpus, G
         const GuestThread *one = threads_at(s->threads, i);
         if (one->kind != THREAD_VCPU)
             continue;
-        g_autoptr(GArray) times = guest_cgroup_cpu_times(g, thread_group(THREAD_VCPU, one->id, buf), err);
+        g_autoptr(GArray) times =
+            guest_cgroup_cpu_times(g, thread_group(THREAD_VCPU, one->id, buf), err);
         if (!times)
             return NULL;
         for (unsigned c = 0; c < MIN(cpus, times->len); c++)
@@ -46,7 +47,8 @@ static GArray *vcpu_times(const Cgroup *g, const QemuStatus *s, unsigned cpus, G
     return g_steal_pointer(&sum);
 }
 
-static bool add_cpus(ParamList *l, const Cgroup *g, const QemuStatus *s, unsigned first, unsigned n, unsigned cpus, GError **err)
+static bool add_cpus(ParamList *l, const Cgroup *g, const QemuStatus *s, unsigned first, unsigned n,
+                     unsigned cpus, GError **err)
 {
     g_autoptr(GArray) all = guest_cgroup_cpu_times(g, NULL, err);
     g_autoptr(GArray) vcpus = all ? vcpu_times(g, s, cpus, err) : NULL;
@@ -54,13 +56,16 @@ static bool add_cpus(ParamList *l, const Cgroup *g, const QemuStatus *s, unsigne
     if (!vcpus)
         return false;
     for (unsigned c = first; c < MIN(first + n, cpus); c++) {
-        params_add_ullong(l, c < all->len ? g_array_index(all, uint64_t, c) : 0, "%s", VIR_DOMAIN_CPU_STATS_CPUTIME);
-        params_add_ullong(l, g_array_index(vcpus, uint64_t, c), "%s", VIR_DOMAIN_CPU_STATS_VCPUTIME);
+        params_add_ullong(l, c < all->len ? g_array_index(all, uint64_t, c) : 0, "%s",
+                          VIR_DOMAIN_CPU_STATS_CPUTIME);
+        params_add_ullong(l, g_array_index(vcpus, uint64_t, c), "%s",
+                          VIR_DOMAIN_CPU_STATS_VCPUTIME);
     }
     return true;
 }
 
-bool qemu_domain_get_cpu_stats(Call *c, const DomainView *v, const remote_domain_get_cpu_stats_args *a,
+bool qemu_domain_get_cpu_stats(Call *c, const DomainView *v,
+                               const remote_domain_get_cpu_stats_args *a,
                                remote_domain_get_cpu_stats_ret *r, GError **err)
 {
     g_autoptr(Cgroup) g = guest_cgroup(v);
@@ -84,11 +89,13 @@ bool qemu_domain_get_cpu_stats(Call *c, const DomainView *v, const remote_domain
         return true;
     }
     if (a->start_cpu < -1 || a->start_cpu >= cpus) {
-        error_set(err, VIR_ERR_INVALID_ARG, "start_cpu %d larger than maximum of %d", a->start_cpu, cpus - 1);
+        error_set(err, VIR_ERR_INVALID_ARG, "start_cpu %d larger than maximum of %d", a->start_cpu,
+                  cpus - 1);
         return false;
     }
     if (a->ncpus > REMOTE_DOMAIN_GET_CPU_STATS_NCPUS_MAX) {
-        error_set(err, VIR_ERR_RPC, "%u CPUs: more than %d", a->ncpus, REMOTE_DOMAIN_GET_CPU_STATS_NCPUS_MAX);
+        error_set(err, VIR_ERR_RPC, "%u CPUs: more than %d", a->ncpus,
+                  REMOTE_DOMAIN_GET_CPU_STATS_NCPUS_MAX);
         return false;
     }
     /* How many CPUs there are, how many parameters each has, or both. */
@@ -97,7 +104,8 @@ bool qemu_domain_get_cpu_stats(Call *c, const DomainView *v, const remote_domain
         return true;
     }
     if (a->nparams < PER_CPU) {
-        error_set(err, VIR_ERR_INVALID_ARG, "%d parameters per CPU, room for %u", PER_CPU, a->nparams);
+        error_set(err, VIR_ERR_INVALID_ARG, "%d parameters per CPU, room for %u", PER_CPU,
+                  a->nparams);
         return false;
     }
     if (!add_cpus(&l, g, view_status(v), (unsigned)a->start_cpu, a->ncpus, (unsigned)cpus, err))

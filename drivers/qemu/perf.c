@@ -30,8 +30,14 @@ typedef struct EventRow {
 } EventRow;
 
 enum { OF_CACHE_MONITOR = ~0u };
-#define HW(name, id) { name, PERF_TYPE_HARDWARE, PERF_COUNT_HW_##id }
-#define SW(name, id) { name, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_##id }
+#define HW(name, id)                                                                               \
+    {                                                                                              \
+        name, PERF_TYPE_HARDWARE, PERF_COUNT_HW_##id                                               \
+    }
+#define SW(name, id)                                                                               \
+    {                                                                                              \
+        name, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_##id                                               \
+    }
 static const EventRow events[PERF_EVENTS] = {
     { "cmt", OF_CACHE_MONITOR, 1 },
     { "mbmt", OF_CACHE_MONITOR, 2 },
@@ -57,7 +63,10 @@ static const EventRow events[PERF_EVENTS] = {
     SW("emulation_faults", EMULATION_FAULTS),
 };
 
-const char *perf_name(unsigned event) { return events[event].name; }
+const char *perf_name(unsigned event)
+{
+    return events[event].name;
+}
 
 /* Counting ------------------------------------------------------------------------------------- */
 
@@ -66,7 +75,8 @@ static bool monitor_type(unsigned *ret)
     g_autofree char *text = NULL;
     uint64_t v;
 
-    if (!fd_read_file(AT_FDCWD, "/sys/bus/event_source/devices/intel_cqm/type", 64, &text, NULL, NULL) ||
+    if (!fd_read_file(AT_FDCWD, "/sys/bus/event_source/devices/intel_cqm/type", 64, &text, NULL,
+                      NULL) ||
         !g_ascii_string_to_unsigned(g_strstrip(text), 10, 0, UINT32_MAX, &v, NULL))
         return false;
     *ret = (unsigned)v;
@@ -76,14 +86,18 @@ static bool monitor_type(unsigned *ret)
 bool perf_enable(Guest *g, pid_t pid, unsigned event, GError **err)
 {
     const EventRow *row = &events[event];
-    struct perf_event_attr attr = {
-        .size = sizeof(attr), .type = row->type, .config = row->config, .inherit = 1, .disabled = 1, .enable_on_exec = 0
-    };
+    struct perf_event_attr attr = { .size = sizeof(attr),
+                                    .type = row->type,
+                                    .config = row->config,
+                                    .inherit = 1,
+                                    .disabled = 1,
+                                    .enable_on_exec = 0 };
 
     if (perf_is_enabled(g, event))
         return true;
     if (row->type == OF_CACHE_MONITOR && !monitor_type(&attr.type)) {
-        error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED, "unable to enable host cpu perf event for %s", row->name);
+        error_set(err, VIR_ERR_ARGUMENT_UNSUPPORTED, "unable to enable host cpu perf event for %s",
+                  row->name);
         return false;
     }
     auto_fd fd = (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
@@ -201,7 +215,8 @@ void start_perf_again(const Run *r)
 
 /* Calls ---------------------------------------------------------------------------------------- */
 
-bool qemu_domain_get_perf_events(Call *c, DomainQuery *q, const remote_domain_get_perf_events_args *a,
+bool qemu_domain_get_perf_events(Call *c, DomainQuery *q,
+                                 const remote_domain_get_perf_events_args *a,
                                  remote_domain_get_perf_events_ret *r, GError **err)
 {
     const DomainDef *def = common_def_for(NULL, q->view, a->flags & COMMON_IMPACT_FLAGS, err);
@@ -212,13 +227,15 @@ bool qemu_domain_get_perf_events(Call *c, DomainQuery *q, const remote_domain_ge
         return false;
     bool live = q->view->live && def == q->view->live->def;
     for (unsigned i = 0; i < PERF_EVENTS; i++)
-        params_add_bool(&l, live ? perf_is_enabled(domain_driver_data(q->domain), i) : perf_wanted(def, i), "%s",
-                        events[i].name);
+        params_add_bool(
+            &l, live ? perf_is_enabled(domain_driver_data(q->domain), i) : perf_wanted(def, i),
+            "%s", events[i].name);
     params_give(&l, &r->params);
     return true;
 }
 
-bool qemu_domain_set_perf_events(Call *c, DomainTurn *t, const remote_domain_set_perf_events_args *a, GError **err)
+bool qemu_domain_set_perf_events(Call *c, DomainTurn *t,
+                                 const remote_domain_set_perf_events_args *a, GError **err)
 {
     ParamRow rows[PERF_EVENTS];
     remote_typed_param *params = a->params.params_val;
@@ -228,7 +245,8 @@ bool qemu_domain_set_perf_events(Call *c, DomainTurn *t, const remote_domain_set
 
     for (unsigned i = 0; i < PERF_EVENTS; i++)
         rows[i] = (ParamRow){ events[i].name, VIR_TYPED_PARAM_BOOLEAN, false };
-    if (!params_check(params, n, rows, PERF_EVENTS, err) || !common_edit(t, a->flags, &live, &config, err))
+    if (!params_check(params, n, rows, PERF_EVENTS, err) ||
+        !common_edit(t, a->flags, &live, &config, err))
         return false;
     for (u_int i = 0; i < n; i++) {
         unsigned event = (unsigned)event_of(params[i].field);

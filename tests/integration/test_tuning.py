@@ -487,6 +487,15 @@ class Start(TestCase):
         self.assertFalse(emulators(name))
 
 
+    @unittest.skipIf(os.path.exists('/sys/fs/resctrl/schemata'), 'the kernel divides caches')
+    def test_what_this_host_cannot_divide_is_not_ignored(self):
+        error = self.assertLibvirtError(
+            libvirt.VIR_ERR_CONFIG_UNSUPPORTED, self.connect().createXML,
+            domain_xml(self.guest_name(), extra="""<cputune><cachetune vcpus='0'>
+                <cache id='0' level='3' type='both' size='1' unit='MiB'/></cachetune></cputune>"""))
+        self.assertIn('Resource control is not supported on this host', str(error))
+
+
 class Inactive(TestCase):
     """Questions and changes of a guest that does not run."""
 
