@@ -19,23 +19,41 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/lock.h"
 
 enum { NSS_BUFFER = 65536 };
 
+/* Directories of accounts may be on the network: asked once per user and run of the daemon. */
+static struct {
+    Lock lock;
+    bool known;
+    Creds creds;
+} recent = { .lock = LOCK_INIT };
+
 void creds_of(uid_t uid, gid_t gid, Creds *ret)
 {
-    g_autofree char *buf = g_malloc(NSS_BUFFER);
+    g_autofree char *buf = NULL;
     struct passwd pw, *found = NULL;
     int n = CREDS_GROUPS_MAX;
 
     *ret = (Creds){ .self = uid == geteuid() && gid == getegid(), .uid = uid, .gid = gid };
+    if (ret->self)
+        return;
+    LOCK_SCOPE(&recent.lock);
+    if (recent.known && recent.creds.uid == uid && recent.creds.gid == gid) {
+        *ret = recent.creds;
+        return;
+    }
+    buf = g_malloc(NSS_BUFFER);
     if (getpwuid_r(uid, &pw, buf, NSS_BUFFER, &found) == 0 && found &&
         getgrouplist(found->pw_name, gid, ret->groups, &n) >= 0) {
         ret->n_groups = (unsigned)n;
-        return;
+    } else {
+        ret->groups[0] = gid;
+        ret->n_groups = 1;
     }
-    ret->groups[0] = gid;
-    ret->n_groups = 1;
+    recent.creds = *ret;
+    recent.known = true;
 }
 
 /* Names first, then numbers; "+7" is a number in any case. */
