@@ -221,6 +221,15 @@ bool turn_write_intent(DomainTurn *t, const DomainDef *live, DriverStatus *statu
     return store_write_status(v, err);
 }
 
+bool turn_note_status(DomainTurn *t, DriverStatus *status, GError **err)
+{
+    g_autoptr(DomainView) v = view_clone(t->base);
+
+    driver_status_unref(v->status);
+    v->status = driver_status_ref(status);
+    return store_write_status(v, err);
+}
+
 void turn_drop_intent(DomainTurn *t)
 {
     g_autoptr(GError) error = NULL;

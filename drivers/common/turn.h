@@ -49,6 +49,9 @@ void turn_emit(DomainTurn *t, Event *e);
  * what there is. The commit of the running guest replaces it; turn_drop_intent() removes it. */
 bool turn_write_intent(DomainTurn *t, const DomainDef *live, DriverStatus *status, GError **err);
 void turn_drop_intent(DomainTurn *t);
+/* The same for a guest that runs: only the driver's status in its file is another, until the next commit or
+ * for good, when we are killed before it. */
+bool turn_note_status(DomainTurn *t, DriverStatus *status, GError **err);
 /* Commits what there is so far and goes on; after the guest was changed irreversibly. */
 bool turn_checkpoint(DomainTurn *t, GError **err);
 

@@ -134,6 +134,7 @@ static void status_free(DriverStatus *base)
     g_free(s->lib_dir);
     g_free(s->job_file);
     g_free(s->loaded_from);
+    g_strfreev(s->lent);
     threads_unref(s->threads);
     g_free(s);
 }
@@ -158,6 +159,7 @@ QemuStatus *qemu_status_copy(const QemuStatus *s)
     n->lib_dir = g_strdup(s->lib_dir);
     n->job_file = g_strdup(s->job_file);
     n->loaded_from = g_strdup(s->loaded_from);
+    n->lent = g_strdupv(s->lent);
     threads_ref(n->threads);
     n->helpers = g_ptr_array_new_with_free_func(helper_record_free);
     for (unsigned i = 0; i < s->helpers->len; i++)
@@ -181,6 +183,10 @@ void qemu_status_format(const DriverStatus *base, GString *out)
         : s->makes_nvram ? " starting='yes' makesNvram='yes'"
                          : " starting='yes'",
         monitor, dir);
+    for (char **path = s->lent; path && *path; path++) {
+        g_autofree char *text = g_markup_escape_text(*path, -1);
+        g_string_append_printf(out, "    <lent path='%s'/>\n", text);
+    }
     if (s->clock_base_set)
         g_string_append_printf(out, "    <clock base='%" G_GINT64_FORMAT "'/>\n", s->clock_base);
     if (s->last_node)
@@ -214,6 +220,19 @@ static uint64_t attr_u64(const xmlNode *n, const char *name)
     return text ? g_ascii_strtoull(text, NULL, 10) : 0;
 }
 
+static char **parse_lent(const xmlNode *modvirt)
+{
+    g_autoptr(GStrvBuilder) list = g_strv_builder_new();
+    const xmlNode *n = xml_child(modvirt, "lent");
+
+    if (!n)
+        return NULL;
+    for (; n; n = xml_next(n, "lent"))
+        if (xml_attr_get(n, "path"))
+            g_strv_builder_add(list, xml_attr_get(n, "path"));
+    return g_strv_builder_end(list);
+}
+
 DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
 {
     const xmlNode *qemu = xml_child(modvirt, "qemu"), *monitor = xml_child(modvirt, "monitor"),
@@ -244,6 +263,7 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
                            : AGENT_FOREVER;
     s->monitor_path = g_strdup(path);
     s->lib_dir = g_strdup(lib);
+    s->lent = parse_lent(modvirt);
     const xmlNode *clock = xml_child(modvirt, "clock");
     const char *base = clock ? xml_attr_get(clock, "base") : NULL;
     s->clock_base_set = base != NULL;

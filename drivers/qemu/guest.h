@@ -56,6 +56,7 @@ typedef struct QemuStatus {
     char *job_file;
     bool job_made_file, job_paused; /* the file is this job's; it ran before */
     char *loaded_from; /* the managed image that the guest was started from; it is to go */
+    char **lent; /* files of a device that was coming when we were killed; NULL: none */
     bool makes_nvram; /* the file of firmware variables is this start's */
     GuestThreads *threads; /* NULL: not known yet */
     GPtrArray *helpers;    /* HelperRecord (helper.h) */

@@ -65,9 +65,18 @@ static bool find(void *opaque, Device *dev, GError **err)
     return images_resolve_disk((DiskDef *)dev, &as, err);
 }
 
+/* Whoever comes after us, when we are killed, gives them back. */
 static bool lend(void *opaque, const Device *dev, GError **err)
 {
-    return security_lend_device(((Change *)opaque)->live.def, dev, err);
+    Change *c = opaque;
+    QemuStatus *s = qemu_status_copy(view_status(turn_view(c->t)));
+
+    g_strfreev(s->lent);
+    s->lent = security_files(c->live.def, dev);
+    bool ok = (!s->lent[0] || turn_note_status(c->t, &s->base, err)) &&
+              security_lend_device(c->live.def, dev, err);
+    driver_status_unref(&s->base);
+    return ok;
 }
 
 /* A file that another device of the guest uses as well stays the guest's. */

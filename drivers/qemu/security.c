@@ -233,6 +233,25 @@ void security_return_device(const DomainDef *live, const Device *dev)
     (void)each_of_device(live, dev, return_path, NULL, NULL);
 }
 
+static bool add_file(const DomainDef *live, const char *path, const GPtrArray *labels, void *list, GError **err)
+{
+    uid_t uid;
+    gid_t gid;
+    (void)err;
+
+    if (wanted_owner(live, labels, &uid, &gid))
+        g_strv_builder_add(list, path);
+    return true;
+}
+
+char **security_files(const DomainDef *live, const Device *dev)
+{
+    g_autoptr(GStrvBuilder) list = g_strv_builder_new();
+
+    (void)each_of_device(live, dev, add_file, list, NULL);
+    return g_strv_builder_end(list);
+}
+
 /* The step ---------------------------------------------------------------------------------------- */
 
 /* What we make for this run alone. */
@@ -259,6 +278,8 @@ bool start_labels(Start *s, GError **err)
 
 void start_undo_labels(const Run *r)
 {
+    for (char **path = r->status->lent; path && *path; path++)
+        security_return(r->def, *path);
     (void)each_path(r->def, return_path, NULL, NULL);
 }
 

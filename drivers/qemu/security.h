@@ -25,3 +25,5 @@ void security_return(const DomainDef *live, const char *path);
 /* All files of a device. For hotplug; after a failed lend nothing is lent. */
 bool security_lend_device(const DomainDef *live, const Device *dev, GError **err);
 void security_return_device(const DomainDef *live, const Device *dev);
+/* Paths of all files that would be lent for it; free with g_strfreev. */
+char **security_files(const DomainDef *live, const Device *dev);

@@ -160,6 +160,28 @@ class KilledDaemon(Faults):
         self.assertStarts(conn, name)
 
 
+    def test_while_a_device_comes(self):
+        conn = self.start()
+        name = unique('plug')
+        dom = conn.defineXML(self.xml(name))
+        dom.create()
+        other = self.write('other', 'x' * 4096)
+        os.chown(other, 1234, 1235)
+        xml = (f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{other}'/>"
+               "<target dev='vdb' bus='virtio'/></disk>")
+        pid, = emulators(name)
+        os.kill(pid, signal.SIGSTOP)           # it is not going to answer
+        with subprocess.Popen(['virsh', '-q', '-c', self.sandbox.uri('virtqemud'), 'attach-device', name,
+                               self.write('disk.xml', xml)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            wait_for('the file to be lent', lambda: os.stat(other).st_uid != 1234)
+            conn = self.killed_by(lambda: None)
+        os.kill(pid, signal.SIGCONT)
+        dom = conn.lookupByName(name)
+        dom.destroy()
+        self.assertNothingLeft(name)
+        self.assertEqual((os.stat(other).st_uid, os.listxattr(other)), (1234, []))
+
+
 class KilledEmulator(Faults):
     def test_while_it_starts(self):
         """At its first step, and after a while."""
