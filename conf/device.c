@@ -88,7 +88,7 @@ static const ConfField isa_rows[] = {
 CONF_DESC(isa_address_desc, IsaAddress, isa_rows);
 
 static const ConfField dimm_rows[] = {
-    CONF_U32(DimmAddress, slot, "@slot", CF_ABI | CF_ALWAYS, "memory slot"),
+    CONF_U32(DimmAddress, slot, "@slot", CF_ABI | CF_ALWAYS | CF_REQUIRED, "memory slot"),
     CONF_OPT64(DimmAddress, base, "@base", CF_ABI, "guest physical address", CONF_NUM(num_hex)),
     CONF_PAD(DimmAddress, _pad),
 };
@@ -112,17 +112,27 @@ static const ConfField address_rows[] = {
     CONF_UNION(DeviceAddress, u, "", type, address_arms, CF_ABI, "the address"),
     CONF_PAD(DeviceAddress, _pad),
 };
-CONF_DESC(device_address_desc, DeviceAddress, address_rows);
+/* 0000:00:00 is where the host bridge is: a device that asks for it wants any place. */
+static bool address_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    DeviceAddress *a = v;
+    if (a->type == ADDRESS_PCI && !a->u.pci.domain && !a->u.pci.bus && !a->u.pci.slot) {
+        a->u.pci.given = 0;
+        a->u.pci.function = 0;
+    }
+    return true;
+}
+CONF_DESC(device_address_desc, DeviceAddress, address_rows, .parsed = address_parsed);
 
 static const ConfField info_rows[] = {
-    CONF_U32(DeviceInfo, boot_order, "boot/@order", CF_ABI, "place in the boot order, from 1", CONF_NUM(num_positive)),
+    CONF_U32(DeviceInfo, boot_order, "boot/@order", CF_ABI | CF_REQUIRED | CF_IF_ELEMENT, "place in the boot order, from 1", CONF_NUM(num_positive)),
     CONF_STR(DeviceInfo, loadparm, "boot/@loadparm", CF_ABI, "s390 load parameter"),
     CONF_STR(DeviceInfo, alias, "alias/@name", CF_USER_ALIAS, "name that the emulator and events use"),
     CONF_OPT32(DeviceInfo, master_startport, "master/@startport", CF_ABI, "first port on the master controller"),
     CONF_YESNO(DeviceInfo, rom_enabled, "rom/@enabled", 0, "whether the guest sees a ROM"),
     CONF_ONOFF(DeviceInfo, rom_bar, "rom/@bar", 0, "whether the ROM is in a BAR"),
     CONF_STR(DeviceInfo, rom_file, "rom/@file", 0, "ROM image"),
-    CONF_U32(DeviceInfo, acpi_index, "acpi/@index", CF_ABI, "ACPI index: stable names in the guest"),
+    CONF_U32(DeviceInfo, acpi_index, "acpi/@index", CF_ABI, "ACPI index: stable names in the guest", CONF_NUM(num_positive)),
     CONF_STRUCT(DeviceInfo, address, "address", device_address_desc, CF_ABI, "where the device is attached"),
     CONF_HIDDEN(DeviceInfo, pci_connect, CF_NO_COMPARE), CONF_HIDDEN(DeviceInfo, pci_group, CF_NO_COMPARE),
 };

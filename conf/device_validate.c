@@ -139,6 +139,79 @@ static bool validate_histograms(const DiskDef *disk, GError **err)
     return true;
 }
 
+static bool validate_disk_name(const DiskDef *disk, GError **err)
+{
+    static const char *const floppy[] = { "fd", NULL };
+    static const char *const others[] = { "hd", "sd", "vd", "xvd", "ubd", "nvme", NULL };
+    const char *const *names = disk->device == DISK_DEVICE_FLOPPY ? floppy : others;
+
+    if (disk->bus == DISK_BUS_FDC && disk->device != DISK_DEVICE_FLOPPY) {
+        error_set(err, VIR_ERR_XML_ERROR, "disk '%s': bus 'fdc' is for floppy disks", disk->dst);
+        return false;
+    }
+    for (unsigned i = 0; names[i] || disk->device == DISK_DEVICE_CDROM; i++) {
+        if (!names[i] || g_str_has_prefix(disk->dst, names[i]))
+            return true;
+    }
+    error_set(err, VIR_ERR_XML_ERROR, "invalid %s device name: %.50s",
+              disk->device == DISK_DEVICE_FLOPPY ? "floppy" : "hard disk", disk->dst);
+    return false;
+}
+
+static bool is_empty(const StorageSource *s)
+{
+    switch (s->type) {
+    case STORAGE_NETWORK:
+        return s->protocol == PROTOCOL_NONE;
+    case STORAGE_VOLUME:
+        return !s->pool;
+    case STORAGE_NVME: case STORAGE_VHOSTUSER: case STORAGE_VHOSTVDPA:
+        return false;
+    default:
+        return !s->path || !*s->path;
+    }
+}
+
+static bool validate_source(const DiskDef *disk, const StorageSource *s, GError **err)
+{
+    const char *protocol = s->type == STORAGE_NETWORK ? enum_name(&storage_protocol_names, s->protocol) : NULL;
+    const char *problem = NULL;
+
+    if (s->type == STORAGE_NETWORK && s->protocol != PROTOCOL_NONE) {
+        if (!s->name && s->protocol != PROTOCOL_NBD)
+            problem = "a name is missing";
+        else if ((s->protocol == PROTOCOL_GLUSTER || s->protocol == PROTOCOL_RBD) && !strchr(s->name, '/'))
+            problem = "the name must have a pool and an image, separated by '/'";
+        else if (s->protocol == PROTOCOL_NFS && list_len(s->hosts) != 1)
+            problem = "exactly one host is needed";
+    }
+    if (problem) {
+        error_set(err, VIR_ERR_XML_ERROR, "disk '%s': source of protocol '%s': %s", disk->dst, protocol, problem);
+        return false;
+    }
+    return validate_device_seclabels(s->seclabels, disk->dst, err);
+}
+
+/* What has a removable medium may be empty, and so may a host's drive. */
+static bool validate_chain(const DiskDef *disk, GError **err)
+{
+    bool removable = disk->device != DISK_DEVICE_DISK;
+
+    if (!removable && is_empty(&disk->src)) {
+        error_set(err, VIR_ERR_NO_SOURCE, "%s", disk->dst);
+        return false;
+    }
+    for (const StorageSource *s = &disk->src; s; s = s->backing) {
+        if (s != &disk->src && s->format == FORMAT_NONE) {
+            error_set(err, VIR_ERR_XML_ERROR, "disk '%s': missing disk backing store format", disk->dst);
+            return false;
+        }
+        if (!validate_source(disk, s, err))
+            return false;
+    }
+    return true;
+}
+
 static bool validate_disk(const DomainDef *d, const DiskDef *disk, GError **err)
 {
     AddressType a = disk->dev.info.address.type;
@@ -173,6 +246,17 @@ static bool validate_disk(const DomainDef *d, const DiskDef *disk, GError **err)
         error_set(err, VIR_ERR_XML_ERROR,
                   "disk '%s': malformed wwn '%.50s', 16 hexadecimal digits expected", disk->dst,
                   disk->wwn);
+        return false;
+    }
+    if ((disk->vendor && strlen(disk->vendor) > 8) || (disk->product && strlen(disk->product) > 16)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
+                  "disk '%s': vendor has 8 characters at most, product 16", disk->dst);
+        return false;
+    }
+    if (!validate_disk_name(disk, err) || !validate_chain(disk, err))
+        return false;
+    if (disk->rawio == TRI_YES && disk->device != DISK_DEVICE_LUN) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "disk '%s': rawio is for device='lun'", disk->dst);
         return false;
     }
     if (disk->src.encryption && disk->src.encryption->format == ENCRYPTION_LUKS &&
@@ -282,8 +366,34 @@ static bool validate_hostdev(const DomainDef *d, const HostdevDef *h, GError **e
 {
     const HostdevDef *other;
 
+    if (h->scsi_protocol && strcmp(h->scsi_protocol, "vhost") != 0) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "unknown scsi_host subsystem protocol '%.50s'", h->scsi_protocol);
+        return false;
+    }
+    const char *teaming = teaming_problem(h->teaming, h->teaming_persistent);
+    if (teaming) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "hostdev: %s", teaming);
+        return false;
+    }
     for (guint i = 0; (other = domain_next(d, DEVICE_HOSTDEV, &i)) && other != h;) {
         if (same_host_device(h, other)) {
+            error_set(err, VIR_ERR_XML_ERROR, "Hostdev already exists in the domain configuration");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* An interface may be a host device, too. */
+static bool validate_hostdev_net(const DomainDef *d, const NetDef *n, GError **err)
+{
+    const NetDef *o;
+
+    if (n->type != NET_HOSTDEV || g_strcmp0(n->src.hostdev_type, "pci") != 0)
+        return true;
+    for (guint i = 0; (o = domain_next(d, DEVICE_INTERFACE, &i)) && o != n;) {
+        const PciAddress *a = &n->src.pci, *b = &o->src.pci;
+        if (o->type == NET_HOSTDEV && a->domain == b->domain && a->bus == b->bus && a->slot == b->slot && a->function == b->function) {
             error_set(err, VIR_ERR_XML_ERROR, "Hostdev already exists in the domain configuration");
             return false;
         }
@@ -296,6 +406,8 @@ static bool validate_hostdev(const DomainDef *d, const HostdevDef *h, GError **e
 /* path_optional: the driver makes up a socket. */
 static bool validate_chr_source(const ChrSource *s, bool path_optional, GError **err)
 {
+    if (!validate_device_seclabels(s->seclabels, "char device", err))
+        return false;
     if (s->type == CHR_UNIX && !s->path && !path_optional) {
         error_set(err, VIR_ERR_XML_ERROR, "missing source path attribute for char device");
         return false;
@@ -327,6 +439,16 @@ static bool validate_zpci(const Device *dev, GError **err)
 
 static bool validate_video(const DomainDef *d, const VideoDef *v, GError **err)
 {
+    const char *type = enum_name(&video_type_names, v->type);
+
+    if (v->type != VIDEO_QXL && v->type != VIDEO_DEFAULT && (v->ram.set || v->vram64.set || v->vgamem.set)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "video '%s': ram, vram64 and vgamem are for qxl", type);
+        return false;
+    }
+    if (v->rendernode && v->driver != VIDEO_DRIVER_VHOSTUSER) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "video '%s': rendernode is for driver 'vhostuser'", type);
+        return false;
+    }
     if (v->type == VIDEO_NONE && domain_count(d, DEVICE_VIDEO) > 1) {
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
                   "a 'none' video type must be the only video device defined for the domain");
@@ -379,6 +501,19 @@ static bool validate_device(const DomainDef *d, const Device *dev, GError **err)
     case DEVICE_SMARTCARD:
         return ((const SmartcardDef *)dev)->mode != SMARTCARD_PASSTHROUGH ||
                validate_chr_source(&((const SmartcardDef *)dev)->src, false, err);
+    case DEVICE_INTERFACE:
+        return validate_net((const NetDef *)dev, err) && validate_hostdev_net(d, (const NetDef *)dev, err);
+    case DEVICE_FILESYSTEM: {
+        const FsDef *f = (const FsDef *)dev;
+        if ((f->type == FS_MOUNT || f->type == FS_BIND || f->type == FS_BLOCK || f->type == FS_FILE || f->type == FS_TEMPLATE) &&
+            !f->src && !f->socket) {
+            error_set(err, VIR_ERR_NO_SOURCE, "%s", f->dst);
+            return false;
+        }
+        return true;
+    }
+    case DEVICE_TPM:
+        return ((const TpmDef *)dev)->backend != TPM_EXTERNAL || validate_chr_source(&((const TpmDef *)dev)->chr, false, err);
     case DEVICE_RNG:
         return ((const RngDef *)dev)->backend != RNG_EGD ||
                validate_chr_source(&((const RngDef *)dev)->chr, false, err);

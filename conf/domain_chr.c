@@ -177,8 +177,8 @@ static const ConfField chr_source_rows[] = {
     CONF_STR(C, slave, "source/@slave", CF_REQUIRED, "the other end", ON(BIT(CHR_NMDM))),
     CONF_ONOFF(C, append, "source/@append", 0, "keep what is in the file", ON(BIT(CHR_FILE))),
     CONF_STR(C, channel, "source/@channel", CF_REQUIRED, "channel name", ON(BIT(CHR_SPICEPORT) | BIT(CHR_DBUS))),
-    CONF_YESNO(C, clipboard, "source/clipboard/@copypaste", 0, "vdagent clipboard", ON(BIT(CHR_QEMU_VDAGENT))),
-    CONF_ENUM(C, mouse, "source/mouse/@mode", mouse_mode_names, 0, "vdagent mouse", ON(BIT(CHR_QEMU_VDAGENT))),
+    CONF_YESNO(C, clipboard, "source/clipboard/@copypaste", CF_REQUIRED | CF_IF_ELEMENT, "vdagent clipboard", ON(BIT(CHR_QEMU_VDAGENT))),
+    CONF_ENUM(C, mouse, "source/mouse/@mode", mouse_mode_names, CF_REQUIRED | CF_IF_ELEMENT, "vdagent mouse", ON(BIT(CHR_QEMU_VDAGENT))),
     CONF_STRUCT(C, reconnect, "source/reconnect", reconnect_desc, 0, "connect again", ON(BIT(CHR_TCP) | BIT(CHR_UNIX))),
     CONF_LIST(C, seclabels, "source/seclabel", seclabel_desc, 0, "security labels", ON(PATHS | BIT(CHR_UNIX) | BIT(CHR_PTY))),
     CONF_ENUM(C, protocol, "protocol/@type", chr_protocol_names, CF_ALWAYS, "what is spoken", ON(BIT(CHR_TCP))),
@@ -242,11 +242,19 @@ static int target_find(const void *base, const char *word)
 static const ConfEnumBy target_by = { &chr_target_names, target_find, "target type for this kind of device" };
 
 #define D ChrDef
-#define CHR_TYPE CONF_ENUM(D, src.type, "@type", chr_type_names, CF_VIEW | CF_REQUIRED, "what is on the host side")
+#define CHR_TYPE CONF_ENUM(D, src.type, "@type", chr_type_names, CF_VIEW, "what is on the host side; a terminal if not said")
 #define CHR_SOURCE CONF_STRUCT(D, src, "", chr_source_desc, 0, "host side")
 #define CHR_TARGET CONF_ENUM_BY(D, target, "target/@type", target_by, CF_ABI, "what the guest sees")
 #define CHR_HIDDEN_COMMON CONF_HIDDEN(D, is_serial_alias, CF_NO_COMPARE), CONF_PAD(D, _pad)
 #define CHR_NO_CHANNEL CONF_HIDDEN(D, state, CF_NO_COMPARE), CONF_STR(D, target_name, NULL, 0, ""), CONF_STR(D, guestfwd_address, NULL, 0, ""), CONF_HIDDEN(D, guestfwd_port, 0)
+
+static bool chr_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    ChrDef *c = v;
+    if (c->src.type == CHR_NONE)
+        c->src.type = CHR_PTY;
+    return true;
+}
 
 static const ConfField serial_rows[] = {
     CHR_TYPE, CHR_SOURCE, CHR_TARGET,
@@ -254,7 +262,7 @@ static const ConfField serial_rows[] = {
     CONF_ENUM(D, serial_model, "target/model/@name", serial_model_names, CF_ABI, "device model"),
     CONF_DEVICE_HEAD(D), CHR_NO_CHANNEL, CHR_HIDDEN_COMMON, CONF_STR(D, tty, NULL, CF_NO_COMPARE, ""),
 };
-CONF_DESC(serial_desc, ChrDef, serial_rows);
+CONF_DESC(serial_desc, ChrDef, serial_rows, .parsed = chr_parsed);
 
 static const ConfField parallel_rows[] = {
     CHR_TYPE, CHR_SOURCE,
@@ -262,23 +270,16 @@ static const ConfField parallel_rows[] = {
     CONF_DEVICE_HEAD(D), CHR_NO_CHANNEL, CHR_HIDDEN_COMMON, CONF_STR(D, tty, NULL, CF_NO_COMPARE, ""),
     CONF_HIDDEN(D, target, 0), CONF_HIDDEN(D, serial_model, 0),
 };
-CONF_DESC(parallel_desc, ChrDef, parallel_rows);
+CONF_DESC(parallel_desc, ChrDef, parallel_rows, .parsed = chr_parsed);
 
 static const ConfField console_rows[] = {
-    CONF_ENUM(D, src.type, "@type", chr_type_names, CF_VIEW, "what is on the host side"),
+    CHR_TYPE,
     CONF_STR(D, tty, "@tty", CF_LIVE | CF_NO_COMPARE, "terminal, as older clients look for it"),
     CHR_SOURCE, CHR_TARGET,
     CONF_OPT32(D, port, "target/@port", CF_ABI, "number of the console"),
     CONF_DEVICE_HEAD(D), CHR_NO_CHANNEL, CHR_HIDDEN_COMMON, CONF_HIDDEN(D, serial_model, 0),
 };
-static bool console_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
-{
-    ChrDef *c = v;
-    if (c->src.type == CHR_NONE)
-        c->src.type = CHR_PTY;
-    return true;
-}
-CONF_DESC(console_desc, ChrDef, console_rows, .parsed = console_parsed);
+CONF_DESC(console_desc, ChrDef, console_rows, .parsed = chr_parsed);
 
 static const ConfField channel_rows[] = {
     CHR_TYPE, CHR_SOURCE,
@@ -290,7 +291,7 @@ static const ConfField channel_rows[] = {
     CONF_DEVICE_HEAD(D), CHR_HIDDEN_COMMON, CONF_HIDDEN(D, port, 0), CONF_HIDDEN(D, serial_model, 0), CONF_STR(D, tty, NULL, CF_NO_COMPARE, ""),
 };
 #undef D
-CONF_DESC(channel_desc, ChrDef, channel_rows);
+CONF_DESC(channel_desc, ChrDef, channel_rows, .parsed = chr_parsed);
 
 static const ConfField cert_rows[] = { CONF_STR(StrItem, s, "text()", CF_NOT_EMPTY, "text") };
 CONF_DESC(str_text_desc, StrItem, cert_rows);

@@ -52,15 +52,15 @@ static const ConfEnumBy model_by = { &controller_model_names, model_find, "model
 #define TYPES(m) WHEN(ControllerDef, type, m)
 #define PCI TYPES(BIT(CONTROLLER_PCI))
 static const ConfField controller_rows[] = {
-    CONF_ENUM(ControllerDef, type, "@type", controller_type_names, CF_REQUIRED | CF_ALWAYS | CF_ABI, "bus that it provides"),
+    CONF_ENUM(ControllerDef, type, "@type", controller_type_names, CF_ALWAYS | CF_ABI, "bus that it provides"),
     CONF_OPT32(ControllerDef, index, "@index", CF_ABI, "number among those of its type"),
     CONF_ENUM_BY(ControllerDef, model, "@model", model_by, CF_ABI, "model"),
     CONF_OPT32(ControllerDef, ports, "@ports", CF_ABI, "ports", TYPES(BIT(CONTROLLER_USB) | BIT(CONTROLLER_VIRTIO_SERIAL))),
     CONF_OPT32(ControllerDef, vectors, "@vectors", CF_ABI, "interrupt vectors", TYPES(BIT(CONTROLLER_VIRTIO_SERIAL))),
     CONF_U32(ControllerDef, max_grant_frames, "@maxGrantFrames", CF_ABI, "xenbus grant frames", TYPES(BIT(CONTROLLER_XENBUS))),
     CONF_U32(ControllerDef, max_event_channels, "@maxEventChannels", CF_ABI, "xenbus event channels", TYPES(BIT(CONTROLLER_XENBUS))),
-    CONF_ENUM(ControllerDef, pci_name, "model/@name", pci_model_name_names, CF_ABI, "hardware behind the controller", PCI),
-    CONF_OPT32(ControllerDef, chassis_nr, "target/@chassisNr", CF_ABI, "chassis number of a bridge", PCI),
+    CONF_ENUM(ControllerDef, pci_name, "model/@name", pci_model_name_names, CF_ABI | CF_ONCE, "hardware behind the controller", PCI),
+    CONF_OPT32(ControllerDef, chassis_nr, "target/@chassisNr", CF_ABI | CF_ONCE, "chassis number of a bridge", PCI),
     CONF_OPT32(ControllerDef, chassis, "target/@chassis", CF_ABI, "chassis of a port", PCI),
     CONF_OPT32(ControllerDef, port, "target/@port", CF_ABI, "port number", CONF_NUM(num_hex), PCI),
     CONF_OPT32(ControllerDef, bus_nr, "target/@busNr", CF_ABI, "first bus number of an expander", PCI),

@@ -60,7 +60,15 @@ static const ConfField cell_rows[] = {
     CONF_LIST(NumaCell, distances, "distances/sibling", numa_distance_desc, CF_ABI, "distances"),
     CONF_LIST(NumaCell, caches, "cache", numa_cache_desc, CF_ABI, "memory side caches"),
 };
-CONF_DESC(numa_cell_desc, NumaCell, cell_rows);
+static bool cell_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    xmlNode *distances = xml_child(el, "distances");
+    if (!distances || xml_child(distances, "sibling"))
+        return true;
+    conf_error_at(err, VIR_ERR_XML_ERROR, distances, NULL, "a sibling is missing");
+    return false;
+}
+CONF_DESC(numa_cell_desc, NumaCell, cell_rows, .parsed = cell_parsed);
 
 static const ConfField interconnect_rows[] = {
     CONF_ENUM(NumaInterconnect, bandwidth, "name()", interconnect_names, 0, "latency or bandwidth"),
@@ -128,7 +136,7 @@ static const ConfField cpu_rows[] = {
     CONF_STR(C, model, "model/text()", CF_ABI, "model"),
     CONF_STR(C, vendor, "vendor/text()", CF_ABI, "vendor of the host"),
     CONF_OPTIONAL(C, topology, "topology", cpu_topology_desc, CF_ABI, "sockets, cores, threads"),
-    CONF_OPTIONAL(C, cache, "cache", cpu_cache_desc, CF_ABI, "caches"),
+    CONF_OPTIONAL(C, cache, "cache", cpu_cache_desc, CF_ABI | CF_ONCE, "caches"),
     CONF_OPTIONAL(C, maxphysaddr, "maxphysaddr", cpu_phys_desc, CF_ABI, "physical address bits"),
     CONF_LIST(C, features, "feature", cpu_feature_desc, CF_ABI, "changes to the model"),
     CONF_LIST(C, cells, "numa/cell", numa_cell_desc, CF_ABI, "NUMA cells"),
@@ -150,6 +158,11 @@ static bool cpu_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
         }
     } else if (c->mode == CPU_MODE_NONE) {
         c->mode = CPU_MODE_CUSTOM;
+    }
+    xmlNode *numa = xml_child(el, "numa");
+    if (numa && !list_len(c->cells)) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, numa, NULL, "a cell is missing");
+        return false;
     }
     if (c->mode == CPU_MODE_CUSTOM && c->match == CPU_MATCH_NONE)
         c->match = CPU_MATCH_EXACT;

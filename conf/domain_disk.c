@@ -71,10 +71,17 @@ static const ConfField secret_rows[] = {
 CONF_DESC(secret_ref_desc, SecretRef, secret_rows, .parsed = secret_parsed);
 
 static const ConfField auth_rows[] = {
-    CONF_STR(StorageAuth, username, "@username", CF_REQUIRED, "user"),
+    CONF_STR(StorageAuth, username, "@username", CF_REQUIRED | CF_NOT_EMPTY, "user"),
     CONF_STRUCT(StorageAuth, secret, "secret", secret_ref_desc, 0, "the password"),
 };
-CONF_DESC(storage_auth_desc, StorageAuth, auth_rows);
+static bool auth_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    if (((const StorageAuth *)v)->secret.type != SECRET_NONE)
+        return true;
+    conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'secret/@type' is missing");
+    return false;
+}
+CONF_DESC(storage_auth_desc, StorageAuth, auth_rows, .parsed = auth_parsed);
 
 static const ConfField cipher_rows[] = {
     CONF_STR(EncryptionCipher, name, "@name", CF_REQUIRED, "cipher"),
@@ -98,7 +105,19 @@ static const ConfField encryption_rows[] = {
     CONF_OPTIONAL(StorageEncryption, cipher, "cipher", cipher_desc, 0, "cipher"),
     CONF_OPTIONAL(StorageEncryption, ivgen, "ivgen", ivgen_desc, 0, "initialisation vectors"),
 };
-CONF_DESC(encryption_desc, StorageEncryption, encryption_rows);
+static bool encryption_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    const StorageEncryption *e = v;
+
+    for (unsigned i = 0; i < list_len(e->secrets); i++) {
+        if (((const SecretRef *)list_at(e->secrets, i))->type == SECRET_NONE) {
+            conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'secret/@type' is missing");
+            return false;
+        }
+    }
+    return true;
+}
+CONF_DESC(encryption_desc, StorageEncryption, encryption_rows, .parsed = encryption_parsed);
 
 static const ConfField host_rows[] = {
     CONF_STR(StorageHost, name, "@name", 0, "host name or address"),
@@ -238,13 +257,13 @@ static const ConfCustom outside_encryption = { outside_encryption_parse, outside
 #define ON(t) WHEN(S, type, BIT(STORAGE_##t))
 /* Rows of both descriptions. The path of the format and of the index differ. */
 #define STORAGE_ROWS(index_path) \
-    CONF_STR(S, path, "source/@file", 0, "image file", ON(FILE)), \
+    CONF_STR(S, path, "source/@file", 0, "image file", WHEN(S, type, BIT(STORAGE_FILE) | BIT(STORAGE_NONE))), \
     CONF_STR(S, path, "source/@dev", CF_VIEW, "block or vdpa device", WHEN(S, type, BIT(STORAGE_BLOCK) | BIT(STORAGE_VHOSTVDPA))), \
     CONF_STR(S, path, "source/@dir", CF_VIEW, "directory shown as a FAT disk", ON(DIR)), \
-    CONF_CONST("source/@type", "unix", ON(VHOSTUSER)), \
-    CONF_STR(S, path, "source/@path", CF_VIEW, "vhost-user socket", ON(VHOSTUSER)), \
+    CONF_CONST_REQUIRED("source/@type", "unix", ON(VHOSTUSER)), \
+    CONF_STR(S, path, "source/@path", CF_VIEW | CF_REQUIRED | CF_IF_ELEMENT, "vhost-user socket", ON(VHOSTUSER)), \
     CONF_STR(S, fdgroup, "source/@fdgroup", 0, "name of descriptors that the client passed", ON(FILE)), \
-    CONF_CONST("source/@type", "pci", ON(NVME)), \
+    CONF_CONST_REQUIRED("source/@type", "pci", ON(NVME)), \
     CONF_YESNO(S, nvme_managed, "source/@managed", 0, "detach the device from the host", ON(NVME)), \
     CONF_U64(S, nvme_namespace, "source/@namespace", CF_REQUIRED, "NVMe namespace, from 1", CONF_NUM(num_positive), ON(NVME)), \
     CONF_ENUM(S, protocol, "source/@protocol", storage_protocol_names, CF_REQUIRED | CF_IF_ELEMENT, "network protocol", ON(NETWORK)), \
@@ -295,6 +314,10 @@ static bool storage_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
         conf_free(&storage_desc, s->backing);
         s->backing = NULL;
         s->backing_none = 1;
+    }
+    if (s->backing && !xml_child(xml_child(el, "backingStore"), "source")) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "missing disk backing store source");
+        return false;
     }
     return true;
 }

@@ -267,17 +267,17 @@ static const ConfField graphics_rows[] = {
     CONF_ENUM(G, connected, "@connected", graphics_connected_names, CF_SECRET, "clients when the password changes", ON(VNC | SPICE)),
     CONF_LIST(G, listens, "listen", graphics_listen_desc, 0, "where clients connect", ON(VNC | SPICE | RDP)),
     CONF_LIST(G, channels, "channel", spice_channel_desc, 0, "encryption per channel", ON(SPICE)),
-    CONF_ENUM(G, image, "image/@compression", spice_image_names, 0, "compression of images", ON(SPICE)),
-    CONF_ENUM(G, jpeg, "jpeg/@compression", spice_compression_names, 0, "compression for slow links", ON(SPICE)),
-    CONF_ENUM(G, zlib, "zlib/@compression", spice_compression_names, 0, "compression for slow links", ON(SPICE)),
-    CONF_ONOFF(G, playback, "playback/@compression", 0, "compression of sound", ON(SPICE)),
-    CONF_ENUM(G, streaming, "streaming/@mode", spice_streaming_names, 0, "detection of video", ON(SPICE)),
-    CONF_ENUM(G, mouse, "mouse/@mode", mouse_mode_names, 0, "who draws the pointer", ON(SPICE)),
-    CONF_YESNO(G, copypaste, "clipboard/@copypaste", 0, "copy and paste", ON(SPICE)),
-    CONF_YESNO(G, filetransfer, "filetransfer/@enable", 0, "file transfer", ON(SPICE)),
-    CONF_YESNO(G, gl, "gl/@enable", 0, "OpenGL", ON(SPICE | BIT(GRAPHICS_SDL) | BIT(GRAPHICS_DBUS))),
+    CONF_ENUM(G, image, "image/@compression", spice_image_names, CF_REQUIRED | CF_IF_ELEMENT, "compression of images", ON(SPICE)),
+    CONF_ENUM(G, jpeg, "jpeg/@compression", spice_compression_names, CF_REQUIRED | CF_IF_ELEMENT, "compression for slow links", ON(SPICE)),
+    CONF_ENUM(G, zlib, "zlib/@compression", spice_compression_names, CF_REQUIRED | CF_IF_ELEMENT, "compression for slow links", ON(SPICE)),
+    CONF_ONOFF(G, playback, "playback/@compression", CF_REQUIRED | CF_IF_ELEMENT, "compression of sound", ON(SPICE)),
+    CONF_ENUM(G, streaming, "streaming/@mode", spice_streaming_names, CF_REQUIRED | CF_IF_ELEMENT, "detection of video", ON(SPICE)),
+    CONF_ENUM(G, mouse, "mouse/@mode", mouse_mode_names, CF_REQUIRED | CF_IF_ELEMENT, "who draws the pointer", ON(SPICE)),
+    CONF_YESNO(G, copypaste, "clipboard/@copypaste", CF_REQUIRED | CF_IF_ELEMENT, "copy and paste", ON(SPICE)),
+    CONF_YESNO(G, filetransfer, "filetransfer/@enable", CF_REQUIRED | CF_IF_ELEMENT, "file transfer", ON(SPICE)),
+    CONF_YESNO(G, gl, "gl/@enable", CF_REQUIRED | CF_IF_ELEMENT, "OpenGL", ON(SPICE | BIT(GRAPHICS_SDL) | BIT(GRAPHICS_DBUS))),
     CONF_STR(G, rendernode, "gl/@rendernode", 0, "DRM render node", ON(SPICE | BIT(GRAPHICS_EGL_HEADLESS) | BIT(GRAPHICS_DBUS))),
-    CONF_OPT32(G, audio_id, "audio/@id", 0, "audio backend", ON(VNC | BIT(GRAPHICS_DBUS))),
+    CONF_OPT32(G, audio_id, "audio/@id", CF_REQUIRED | CF_IF_ELEMENT, "audio backend", CONF_NUM(num_positive), ON(VNC | BIT(GRAPHICS_DBUS))),
     CONF_DEVICE_HEAD(G),
     CONF_HIDDEN(G, port, 0), CONF_HIDDEN(G, tls_port, 0), CONF_HIDDEN(G, websocket, 0), CONF_HIDDEN(G, autoport, 0),
     CONF_HIDDEN(G, websocket_generated, 0), CONF_HIDDEN(G, auto_dbus_address, CF_NO_COMPARE), CONF_PAD(G, _pad),
@@ -305,8 +305,8 @@ static const ConfField video_rows[] = {
     CONF_YESNO(V, accel2d, "model/acceleration/@accel2d", CF_ABI, "2D acceleration"),
     CONF_YESNO(V, accel3d, "model/acceleration/@accel3d", CF_ABI, "3D acceleration"),
     CONF_STR(V, rendernode, "model/acceleration/@rendernode", 0, "DRM render node"),
-    CONF_U32(V, resolution_x, "model/resolution/@x", 0, "pixels"),
-    CONF_U32(V, resolution_y, "model/resolution/@y", 0, "pixels"),
+    CONF_U32(V, resolution_x, "model/resolution/@x", CF_REQUIRED | CF_IF_ELEMENT, "pixels"),
+    CONF_U32(V, resolution_y, "model/resolution/@y", CF_REQUIRED | CF_IF_ELEMENT, "pixels"),
     CONF_DEVICE_HEAD(V),
 };
 static bool video_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
@@ -316,6 +316,11 @@ static bool video_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 
     if (bad_x || bad_y) {
         conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "missing values for resolution");
+        return false;
+    }
+    const xmlNode *model = xml_child(el, "model");
+    if (model && xml_child(model, "acceleration") && d->accel2d == TRI_ABSENT && d->accel3d == TRI_ABSENT && !d->rendernode) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "missing values for acceleration");
         return false;
     }
     if (!d->heads.set && d->type != VIDEO_NONE && d->type != VIDEO_DEFAULT)
@@ -337,7 +342,7 @@ static const ConfField sound_rows[] = {
     CONF_YESNO(SoundDef, multichannel, "@multichannel", CF_ABI, "more than two channels"),
     CONF_U32(SoundDef, streams, "@streams", CF_ABI, "virtio streams"),
     CONF_LIST(SoundDef, codecs, "codec", sound_codec_desc, CF_ABI, "codecs"),
-    CONF_OPT32(SoundDef, audio_id, "audio/@id", 0, "audio backend"),
+    CONF_OPT32(SoundDef, audio_id, "audio/@id", CF_REQUIRED | CF_IF_ELEMENT, "audio backend", CONF_NUM(num_positive)),
     CONF_STRUCT(SoundDef, virtio, "driver", virtio_options_desc, CF_ABI, "virtio options"),
     CONF_DEVICE_HEAD(SoundDef), CONF_PAD(SoundDef, _pad),
 };
@@ -347,8 +352,8 @@ CONF_DESC(sound_desc, SoundDef, sound_rows);
 static const ConfField audio_io_rows[] = {
     CONF_YESNO(A, mixing_engine, "@mixingEngine", 0, "mix inside the emulator"),
     CONF_YESNO(A, fixed_settings, "@fixedSettings", 0, "use the settings below"),
-    CONF_U32(A, voices, "@voices", 0, "voices"),
-    CONF_U32(A, buffer_length, "@bufferLength", 0, "microseconds"),
+    CONF_U32(A, voices, "@voices", 0, "voices", CONF_NUM(num_positive)),
+    CONF_U32(A, buffer_length, "@bufferLength", 0, "microseconds", CONF_NUM(num_positive)),
     CONF_STR(A, dev, "@dev", 0, "device of the host"),
     CONF_STR(A, name, "@name", 0, "sink or source"),
     CONF_STR(A, stream_name, "@streamName", 0, "name of the stream"),
@@ -359,8 +364,8 @@ static const ConfField audio_io_rows[] = {
     CONF_STR(A, client_name, "@clientName", 0, "jack client"),
     CONF_STR(A, connect_ports, "@connectPorts", 0, "jack ports"),
     CONF_YESNO(A, exact_name, "@exactName", 0, "no other client name"),
-    CONF_U32(A, frequency, "settings/@frequency", 0, "Hz"),
-    CONF_U32(A, channels, "settings/@channels", 0, "channels"),
+    CONF_U32(A, frequency, "settings/@frequency", 0, "Hz", CONF_NUM(num_positive)),
+    CONF_U32(A, channels, "settings/@channels", 0, "channels", CONF_NUM(num_positive)),
     CONF_ENUM(A, format, "settings/@format", audio_format_names, 0, "samples"),
     CONF_PAD(A, _pad),
 };
@@ -371,7 +376,7 @@ CONF_DESC(audio_io_desc, AudioIo, audio_io_rows);
 static const ConfField audio_rows[] = {
     CONF_U32(A, id, "@id", CF_REQUIRED, "number that devices refer to", CONF_NUM(num_positive)),
     CONF_ENUM(A, type, "@type", audio_type_names, CF_REQUIRED | CF_ALWAYS, "host audio system"),
-    CONF_U32(A, timer_period, "@timerPeriod", 0, "microseconds"),
+    CONF_U32(A, timer_period, "@timerPeriod", 0, "microseconds", CONF_NUM(num_positive)),
     CONF_STR(A, server_name, "@serverName", 0, "server", WHEN(A, type, BIT(AUDIO_PULSEAUDIO))),
     CONF_STR(A, runtime_dir, "@runtimeDir", 0, "pipewire's directory", WHEN(A, type, BIT(AUDIO_PIPEWIRE))),
     CONF_STR(A, path, "@path", 0, "file", WHEN(A, type, BIT(AUDIO_FILE))),

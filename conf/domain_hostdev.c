@@ -50,6 +50,13 @@ static bool scsi_address_parse(ConfParser *p, const ConfField *row, xmlNode *el,
     HostdevDef *h = base;
     if (!el || h->iscsi)
         return true;
+    static const char *const needed[] = { "bus", "target", "unit" };
+    for (unsigned i = 0; i < G_N_ELEMENTS(needed); i++) {
+        if (!xml_attr_get(el, needed[i])) {
+            conf_error_at(err, VIR_ERR_XML_ERROR, el, needed[i], "missing");
+            return false;
+        }
+    }
     if (!conf_parse(p, &drive_address_desc, el, &h->scsi, err))
         return false;
     h->scsi.controller = 0;
@@ -67,6 +74,11 @@ static void scsi_address_format(ConfFormatter *f, const ConfField *row, const vo
     xml_attrf(&f->w, "unit", "%u", h->scsi.unit);
 }
 static const ConfCustom scsi_address = { scsi_address_parse, scsi_address_format, NULL, &drive_address_desc };
+
+static bool is_naa(const char *wwpn)
+{
+    return wwpn && g_str_has_prefix(wwpn, "naa.") && strlen(wwpn) == 20 && strspn(wwpn + 4, "0123456789abcdefABCDEF") == 16;
+}
 
 static bool hostdev_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {
@@ -100,7 +112,23 @@ static bool hostdev_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
         conf_error_at(err, VIR_ERR_XML_ERROR, el, "model", "missing for a mediated device");
         return false;
     }
-    if (h->type == HOSTDEV_SCSI && !h->iscsi && !h->scsi_adapter) {
+    if (h->type == HOSTDEV_SCSI && !h->iscsi && !xml_child(xml_child(el, "source"), "address")) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'address' must be specified for scsi hostdev source");
+        return false;
+    }
+    if (h->iscsi && (!h->iscsi->name || list_len(h->iscsi->hosts) != 1)) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "an iscsi hostdev source has a name and exactly one host");
+        return false;
+    }
+    if (h->type == HOSTDEV_SCSI_HOST && !is_naa(h->wwpn)) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "malformed 'wwpn' value '%.50s', expected naa. and 16 hexadecimal digits", h->wwpn);
+        return false;
+    }
+    if (h->type == HOSTDEV_USB && h->usb_device.set && !h->usb_bus.set) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'bus' is missing in the address of the usb device");
+        return false;
+    }
+    if (h->type == HOSTDEV_SCSI && !h->iscsi && (!h->scsi_adapter || !*h->scsi_adapter)) {
         conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'adapter' must be specified for scsi hostdev source");
         return false;
     }
@@ -251,7 +279,7 @@ static const ConfField filesystem_rows[] = {
     CONF_SIZE(F, usage, "source/@usage", size_kib, CF_REQUIRED | CF_UNITS, "memory", ON(BIT(FS_RAM))),
     CONF_STR(F, src_pool, "source/@pool", CF_REQUIRED, "storage pool", ON(BIT(FS_VOLUME))),
     CONF_STR(F, src_volume, "source/@volume", CF_REQUIRED, "volume", ON(BIT(FS_VOLUME))),
-    CONF_STR(F, dst, "target/@dir", CF_REQUIRED | CF_ABI, "mount tag or directory in the guest"),
+    CONF_STR(F, dst, "target/@dir", CF_REQUIRED | CF_NOT_EMPTY | CF_ABI, "mount tag or directory in the guest"),
     CONF_FLAG(F, readonly, "readonly", CF_ABI, "the guest may not write"),
     CONF_DEVICE_HEAD(F),
     CONF_SIZE(F, space_hard_limit, "space_hard_limit/text()", size_bytes, 0, "quota"),

@@ -70,7 +70,7 @@ static const ConfField rng_rows[] = {
     CONF_ENUM(R, model, "@model", rng_model_names, CF_REQUIRED | CF_ALWAYS | CF_ABI, "device model"),
     CONF_U32(R, rate_bytes, "rate/@bytes", CF_ABI, "bytes per period"),
     CONF_U32(R, rate_period, "rate/@period", CF_ABI, "milliseconds"),
-    CONF_ENUM(R, backend, "backend/@model", rng_backend_names, CF_REQUIRED | CF_ALWAYS, "source of entropy"),
+    CONF_ENUM(R, backend, "backend/@model", rng_backend_names, CF_ONCE | CF_REQUIRED | CF_ALWAYS, "source of entropy"),
     CONF_STR(R, path, "backend/text()", 0, "device of the host", WHEN(R, backend, BIT(RNG_RANDOM))),
     CONF_ENUM(R, chr.type, "backend/@type", chr_type_names, CF_VIEW | CF_REQUIRED, "connection to the daemon", WHEN(R, backend, BIT(RNG_EGD))),
     CONF_STRUCT(R, chr, "backend", chr_source_desc, 0, "connection to the daemon", WHEN(R, backend, BIT(RNG_EGD))),
@@ -94,7 +94,7 @@ CONF_DESC(pcr_bank_desc, StrItem, bank_rows);
 #define ON(m) WHEN(T, backend, m)
 static const ConfField tpm_rows[] = {
     CONF_ENUM(T, model, "@model", tpm_model_names, CF_ABI, "device model"),
-    CONF_ENUM(T, backend, "backend/@type", tpm_backend_names, CF_REQUIRED | CF_ALWAYS, "what is behind it"),
+    CONF_ENUM(T, backend, "backend/@type", tpm_backend_names, CF_ONCE | CF_REQUIRED | CF_ALWAYS, "what is behind it"),
     CONF_ENUM(T, version, "backend/@version", tpm_version_names, CF_ABI, "TPM version", ON(BIT(TPM_EMULATOR))),
     CONF_YESNO(T, persistent_state, "backend/@persistent_state", 0, "state outlives a transient guest", ON(BIT(TPM_EMULATOR))),
     CONF_HIDDEN(T, debug_set, 0), CONF_U32(T, debug, "backend/@debug", 0, "log level", ON(BIT(TPM_EMULATOR))),
@@ -193,7 +193,7 @@ CONF_DESC(iommu_desc, IommuDef, iommu_rows);
 static const ConfField vsock_rows[] = {
     CONF_ENUM(VsockDef, model, "@model", vsock_model_names, CF_ABI, "device model"),
     CONF_YESNO(VsockDef, auto_cid, "cid/@auto", CF_ABI, "choose an address at start"),
-    CONF_U32(VsockDef, cid, "cid/@address", CF_ABI, "address of the guest"),
+    CONF_U32(VsockDef, cid, "cid/@address", CF_ABI, "address of the guest", CONF_NUM(num_positive)),
     CONF_DEVICE_HEAD(VsockDef),
     CONF_STRUCT(VsockDef, virtio, "driver", virtio_options_desc, CF_ABI, "virtio options"),
     CONF_PAD(VsockDef, _pad),
@@ -219,7 +219,7 @@ static const ConfField pstore_rows[] = {
 CONF_DESC(pstore_desc, PstoreDef, pstore_rows);
 
 static const ConfField lease_rows[] = {
-    CONF_STR(LeaseDef, lockspace, "lockspace/text()", 0, "lock space"),
+    CONF_STR(LeaseDef, lockspace, "lockspace/text()", CF_REQUIRED, "lock space"),
     CONF_STR(LeaseDef, key, "key/text()", CF_REQUIRED, "name of the lease"),
     CONF_STR(LeaseDef, path, "target/@path", CF_REQUIRED, "file"),
     CONF_U64(LeaseDef, offset, "target/@offset", 0, "byte in the file"),

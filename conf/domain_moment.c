@@ -76,12 +76,6 @@ static bool snapshot_disk_parsed(ConfParser *p, xmlNode *el, void *v, GError **e
     SnapshotDisk *d = v;
     StorageSource *s = &d->src;
 
-    /* Which attribute holds the path depends on the type, which may be missing. */
-    if (s->type == STORAGE_NONE && xml_child(el, "source") && xml_attr_get(xml_child(el, "source"), "file")) {
-        s->type = STORAGE_FILE;
-        s->path = g_strdup(xml_attr_get(xml_child(el, "source"), "file"));
-        conf_mark_attrs(xml_child(el, "source"));
-    }
     bool given = s->path || s->protocol != PROTOCOL_NONE || s->volume || s->format != FORMAT_NONE;
     if (!given)
         conf_clear(&top_storage_desc, s);

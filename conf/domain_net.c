@@ -104,23 +104,10 @@ CONF_DESC(rate_desc, BandwidthRate, rate_rows);
 
 static const ConfField bandwidth_rows[] = {
     CONF_UNUSED("@classID", "chosen by the network"),
-    CONF_OPTIONAL(NetBandwidth, inbound, "inbound", rate_desc, 0, "to the guest"),
-    CONF_OPTIONAL(NetBandwidth, outbound, "outbound", rate_desc, 0, "from the guest"),
+    CONF_OPTIONAL(NetBandwidth, inbound, "inbound", rate_desc, CF_ONCE, "to the guest"),
+    CONF_OPTIONAL(NetBandwidth, outbound, "outbound", rate_desc, CF_ONCE, "from the guest"),
 };
-static bool bandwidth_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
-{
-    static const char *const once[] = { "inbound", "outbound" };
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(once); i++) {
-        xmlNode *c = xml_child(el, once[i]);
-        if (!c || !xml_next(c, once[i]))
-            continue;
-        conf_error_at(err, VIR_ERR_XML_ERROR, xml_next(c, once[i]), NULL, "only one <%s> is allowed", once[i]);
-        return false;
-    }
-    return true;
-}
-CONF_DESC(bandwidth_desc, NetBandwidth, bandwidth_rows, .parsed = bandwidth_parsed);
+CONF_DESC(bandwidth_desc, NetBandwidth, bandwidth_rows);
 
 static const ConfField param_rows[] = {
     CONF_STR(FilterParam, name, "@name", CF_REQUIRED, "variable"),
@@ -177,7 +164,7 @@ static const ConfField actual_rows[] = {
 CONF_DESC(net_actual_desc, NetActual, actual_rows);
 
 static const ConfField net_rows[] = {
-    CONF_ENUM(D, type, "@type", net_type_names, CF_REQUIRED | CF_ALWAYS, "where the other end is"),
+    CONF_ENUM(D, type, "@type", net_type_names, CF_ALWAYS, "where the other end is"),
     CONF_YESNO(D, src.managed, "@managed", CF_VIEW, "detach the device from the host", ON(BIT(NET_HOSTDEV))),
     CONF_YESNO(D, trust_guest_rx_filters, "@trustGuestRxFilters", 0, "follow the guest's filters"),
     CONF_MAC(D, mac, "mac/@address", CF_ABI, "hardware address"),
@@ -199,10 +186,11 @@ static const ConfField net_rows[] = {
     CONF_STR(D, src.path, "source/@path", CF_VIEW, "socket", ON(BIT(NET_VHOSTUSER))),
     CONF_STR(D, src.socket_mode, "source/@mode", CF_VIEW, "server or client", ON(BIT(NET_VHOSTUSER))),
     CONF_STRUCT(D, src.reconnect, "source/reconnect", reconnect_desc, CF_VIEW, "connect again", ON(BIT(NET_VHOSTUSER))),
-    CONF_STR(D, src.address, "source/@address", CF_VIEW, "address", ON(SOCKETS)),
+    CONF_STR(D, src.address, "source/@address", CF_VIEW, "address", ON(SOCKETS & ~BIT(NET_UDP))),
+    CONF_STR(D, src.address, "source/@address", CF_VIEW | CF_REQUIRED, "address", ON(BIT(NET_UDP))),
     CONF_U32(D, src.port, "source/@port", CF_VIEW | CF_REQUIRED, "port", CONF_NUM(num_u16), ON(SOCKETS)),
-    CONF_STR(D, src.local_address, "source/local/@address", CF_VIEW, "our address", ON(BIT(NET_UDP))),
-    CONF_U32(D, src.local_port, "source/local/@port", CF_VIEW, "our port", CONF_NUM(num_u16), ON(BIT(NET_UDP))),
+    CONF_STR(D, src.local_address, "source/local/@address", CF_VIEW | CF_REQUIRED, "our address", ON(BIT(NET_UDP))),
+    CONF_U32(D, src.local_port, "source/local/@port", CF_VIEW | CF_REQUIRED, "our port", CONF_NUM(num_u16), ON(BIT(NET_UDP))),
     CONF_STR(D, src.switchid, "source/@switchid", CF_VIEW, "distributed switch", ON(BIT(NET_VDS))),
     CONF_OPT32(D, src.vds_portid, "source/@portid", CF_VIEW, "its port", ON(BIT(NET_VDS))),
     CONF_STR(D, src.portgroupid, "source/@portgroupid", CF_VIEW, "its group", ON(BIT(NET_VDS))),

@@ -71,6 +71,10 @@ static bool nvram_source_parse(ConfParser *p, const ConfField *row, xmlNode *el,
         n->path = *g_strstrip(text) ? g_steal_pointer(&text) : NULL;
         return true;
     }
+    if (!xml_child(el, "source")) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'source' is missing");
+        return false;
+    }
     n->src = g_new0(StorageSource, 1);
     return conf_parse(p, &storage_desc, el, n->src, err);
 }
@@ -93,7 +97,7 @@ static const ConfField nvram_var_rows[] = {
 CONF_DESC(os_nvram_desc, OsNvram, nvram_var_rows);
 
 static const ConfField acpi_table_rows[] = {
-    CONF_STR(AcpiTable, type, "@type", CF_REQUIRED, "'slic'"),
+    CONF_CONST_REQUIRED("@type", "slic"),
     CONF_STR(AcpiTable, path, "text()", CF_REQUIRED, "file"),
 };
 CONF_DESC(acpi_table_desc, AcpiTable, acpi_table_rows);
@@ -169,15 +173,27 @@ static bool hyperv_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 CONF_DESC(hyperv_desc, HypervFeatures, hyperv_rows, .parsed = hyperv_parsed);
 #undef V
 
+#define GIVEN (CF_ABI | CF_REQUIRED | CF_IF_ELEMENT)
 static const ConfField kvm_rows[] = {
-    CONF_STATE(KvmFeatures, hidden, "hidden", CF_ABI, "hide the hypervisor"),
-    CONF_STATE(KvmFeatures, hint_dedicated, "hint-dedicated", CF_ABI, "CPUs are not shared"),
-    CONF_STATE(KvmFeatures, poll_control, "poll-control", CF_ABI, "the guest polls"),
-    CONF_STATE(KvmFeatures, pv_ipi, "pv-ipi", CF_ABI, "paravirtual IPIs"),
-    CONF_STATE(KvmFeatures, dirty_ring, "dirty-ring", CF_ABI, "dirty page ring"),
+    CONF_ONOFF(KvmFeatures, hidden, "hidden/@state", GIVEN, "hide the hypervisor"),
+    CONF_ONOFF(KvmFeatures, hint_dedicated, "hint-dedicated/@state", GIVEN, "CPUs are not shared"),
+    CONF_ONOFF(KvmFeatures, poll_control, "poll-control/@state", GIVEN, "the guest polls"),
+    CONF_ONOFF(KvmFeatures, pv_ipi, "pv-ipi/@state", GIVEN, "paravirtual IPIs"),
+    CONF_ONOFF(KvmFeatures, dirty_ring, "dirty-ring/@state", GIVEN, "dirty page ring"),
     CONF_U32(KvmFeatures, dirty_ring_size, "dirty-ring/@size", CF_ABI, "entries"),
 };
-CONF_DESC(kvm_desc, KvmFeatures, kvm_rows);
+#undef GIVEN
+static bool kvm_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    const KvmFeatures *k = v;
+    uint32_t n = k->dirty_ring_size;
+
+    if (k->dirty_ring != TRI_YES || (n >= 1024 && n <= 65536 && !(n & (n - 1))))
+        return true;
+    conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "dirty ring must be power of 2 and ranges [1024, 65536]");
+    return false;
+}
+CONF_DESC(kvm_desc, KvmFeatures, kvm_rows, .parsed = kvm_parsed);
 
 static const ConfField xen_rows[] = {
     CONF_STATE(XenFeatures, e820_host, "e820_host", CF_ABI, "memory map of the host"),

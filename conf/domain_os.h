@@ -79,7 +79,6 @@ typedef struct OsVarstore { /* the emulator keeps the variables itself */
 } OsVarstore;
 
 typedef struct AcpiTable {
-    char *type;        /* "slic" */
     char *path;
 } AcpiTable;
 

@@ -51,13 +51,13 @@ static const ConfField vcpupin_rows[] = {
 };
 CONF_DESC(vcpu_pin_desc, Pin, vcpupin_rows);
 static const ConfField iothreadpin_rows[] = {
-    CONF_U32(Pin, id, "@iothread", CF_REQUIRED | CF_ALWAYS, "I/O thread"),
+    CONF_U32(Pin, id, "@iothread", CF_REQUIRED | CF_ALWAYS, "I/O thread", CONF_NUM(num_positive)),
     CONF_BITMAP(Pin, cpuset, "@cpuset", CF_REQUIRED, "CPUs of the host"), CONF_PAD(Pin, _pad),
 };
 CONF_DESC(iothread_pin_desc, Pin, iothreadpin_rows);
 
 #define SCHED CONF_ENUM(SchedDef, policy, "@scheduler", sched_policy_names, CF_REQUIRED, "policy"), \
-    CONF_OPTI32(SchedDef, priority, "@priority", 0, "fifo, rr: priority", WHEN(SchedDef, policy, BIT(SCHED_POLICY_FIFO) | BIT(SCHED_POLICY_RR))), CONF_PAD(SchedDef, _pad)
+    CONF_OPTI32(SchedDef, priority, "@priority", CF_REQUIRED, "fifo, rr: priority", WHEN(SchedDef, policy, BIT(SCHED_POLICY_FIFO) | BIT(SCHED_POLICY_RR))), CONF_PAD(SchedDef, _pad)
 static const ConfField vcpusched_rows[] = { CONF_BITMAP(SchedDef, ids, "@vcpus", CF_REQUIRED, "CPUs of the guest"), SCHED };
 CONF_DESC(vcpu_sched_desc, SchedDef, vcpusched_rows);
 static const ConfField iothreadsched_rows[] = { CONF_BITMAP(SchedDef, ids, "@iothreads", CF_REQUIRED, "I/O threads"), SCHED };
@@ -108,7 +108,7 @@ static const ConfField cputune_rows[] = {
     Q(), Q(global_), Q(emulator_), Q(iothread_),
 #undef Q
     CONF_LIST(C, vcpu_pins, "vcpupin", vcpu_pin_desc, 0, "pinned CPUs"),
-    CONF_BITMAP(C, emulator_pin, "emulatorpin/@cpuset", 0, "CPUs of the host for the emulator"),
+    CONF_BITMAP(C, emulator_pin, "emulatorpin/@cpuset", CF_REQUIRED | CF_IF_ELEMENT | CF_ONCE, "CPUs of the host for the emulator"),
     CONF_LIST(C, iothread_pins, "iothreadpin", iothread_pin_desc, 0, "pinned I/O threads"),
     CONF_OPTIONAL(C, emulator_sched, "emulatorsched", emulator_sched_desc, 0, "scheduler of the emulator"),
     CONF_LIST(C, vcpu_scheds, "vcpusched", vcpu_sched_desc, 0, "schedulers of CPUs"),

@@ -26,15 +26,37 @@ static bool validate_disks(const DomainDef *d, GError **err)
     return true;
 }
 
+/* Companion controllers share the index of their master. */
+static bool validate_usb_controller(const DomainDef *d, const ControllerDef *c, GError **err)
+{
+    bool companion = c->dev.info.master_startport.set, has_master = false;
+    const ControllerDef *o;
+
+    for (guint i = 0; (o = domain_next(d, DEVICE_CONTROLLER, &i));) {
+        if (o == c || o->type != CONTROLLER_USB || o->index.v != c->index.v || o->dev.info.master_startport.set)
+            continue;
+        has_master = true;
+        if (!companion) {
+            error_set(err, VIR_ERR_XML_ERROR, "duplicate USB controllers with index '%u'", c->index.v);
+            return false;
+        }
+    }
+    if (companion && !has_master)
+        error_set(err, VIR_ERR_XML_ERROR, "USB controller '%u' is a companion, and there is no master", c->index.v);
+    return !companion || has_master;
+}
+
 static bool validate_controllers(const DomainDef *d, GError **err)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
     const ControllerDef *c;
 
     for (guint i = 0; (c = domain_next(d, DEVICE_CONTROLLER, &i));) {
-        /* Companion controllers share the index of their master. */
-        if (c->type == CONTROLLER_USB)
+        if (c->type == CONTROLLER_USB) {
+            if (!validate_usb_controller(d, c, err))
+                return false;
             continue;
+        }
         if (!g_hash_table_add(seen, GUINT_TO_POINTER(c->type << 20 | (c->index.v & 0xfffff)))) {
             error_set(err, VIR_ERR_XML_ERROR, "multiple '%s' controllers with index '%u'",
                       enum_name(&controller_type_names, c->type), c->index.v);
@@ -83,6 +105,12 @@ static bool validate_unique(const DomainDef *d, GError **err)
 
 static bool validate_os(const DomainDef *d, GError **err)
 {
+    static const char *const arches[] = {
+        "alpha", "armv6l", "armv7b", "armv7l", "aarch64", "cris", "i686", "ia64", "itanium", "lm32", "loongarch64", "m68k",
+        "microblaze", "microblazeel", "mips", "mipsel", "mips64", "mips64el", "openrisc", "parisc", "parisc64", "ppc", "ppc64",
+        "ppc64le", "ppcemb", "riscv32", "riscv64", "s390", "s390x", "sh4", "sh4eb", "sparc", "sparc64", "unicore32", "x86_64",
+        "xtensa", "xtensaeb", NULL
+    };
     const OsDef *os = &d->os;
     const char *problem = NULL;
     Tristate secure_boot = TRI_ABSENT, enrolled = TRI_ABSENT;
@@ -94,7 +122,17 @@ static bool validate_os(const DomainDef *d, GError **err)
         else
             enrolled = f->enabled;
     }
-    if (os->firmware == FIRMWARE_BIOS && os->nvram)
+    if (os->arch && !g_strv_contains(arches, os->arch)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "unknown architecture %.50s", os->arch);
+        return false;
+    }
+    if (os->type == OS_NONE && !os->bootloader) {
+        error_set(err, VIR_ERR_XML_ERROR, "domain/os: an os <type> must be specified");
+        return false;
+    }
+    if (list_len(os->acpi_tables) > 1)
+        problem = "only one acpi table is supported";
+    else if (os->firmware == FIRMWARE_BIOS && os->nvram)
         problem = "firmware type 'bios' does not support nvram";
     else if (enrolled == TRI_YES && secure_boot == TRI_NO)
         problem =
@@ -173,7 +211,7 @@ static bool driver_validate(const DomainDef *d, const ConfPolicy *policy, void *
 bool domain_validate(const DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err)
 {
     return validate_disks(d, err) && validate_controllers(d, err) && validate_unique(d, err) &&
-           validate_devices(d, err) && validate_os(d, err) && validate_sysinfo(d, err) &&
+           validate_devices(d, err) && validate_parts(d, err) && validate_os(d, err) && validate_sysinfo(d, err) &&
            validate_tuning(d, err) && validate_timers(&d->clock, err) && validate_vcpus(d, err) &&
            driver_validate(d, policy, policy_data, err);
 }

@@ -3,6 +3,8 @@
  * Rules between the tuning elements: sets that must not overlap, cells that must exist, policies that
  * exclude each other. Reads only; any thread.
  */
+#include <string.h>
+
 #include "conf/validate-internal.h"
 #include "util/api.h"
 #include "util/error.h"
@@ -157,6 +159,59 @@ static bool validate_numatune(const DomainDef *d, const NumaTuning *n, GError **
     return true;
 }
 
+static const NumaCache *find_cache(const NumaCell *c, uint32_t level)
+{
+    for (unsigned i = 0; c && i < list_len(c->caches); i++) {
+        if (((const NumaCache *)list_at(c->caches, i))->level == level)
+            return list_at(c->caches, i);
+    }
+    return NULL;
+}
+
+static bool validate_interconnects(const CpuDef *cpu, GError **err)
+{
+    for (unsigned i = 0; i < list_len(cpu->interconnects); i++) {
+        const NumaInterconnect *a = list_at(cpu->interconnects, i);
+        const char *problem = NULL;
+        if (!find_cell(cpu, a->initiator) || !find_cell(cpu, a->target))
+            problem = "there is no such cell";
+        else if (a->cache.set && a->cache.v && !find_cache(find_cell(cpu, a->target), a->cache.v))
+            problem = "the target has no such cache";
+        for (unsigned j = 0; !problem && j < i; j++) {
+            const NumaInterconnect *b = list_at(cpu->interconnects, j);
+            if (a->bandwidth == b->bandwidth && a->initiator == b->initiator && a->target == b->target && a->type == b->type &&
+                a->cache.v == b->cache.v)
+                problem = "it is given twice";
+        }
+        if (problem) {
+            error_set(err, VIR_ERR_XML_ERROR, "domain/cpu/numa/interconnects: from cell %u to cell %u: %s", a->initiator, a->target,
+                      problem);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* 10 is the distance of a cell to itself, others are farther. */
+static bool validate_cell(const NumaCell *c, GError **err)
+{
+    for (unsigned i = 0; i < list_len(c->distances); i++) {
+        const NumaDistance *s = list_at(c->distances, i);
+        if (s->id == c->id.v ? s->value == 10 : s->value > 10 && s->value <= 255)
+            continue;
+        error_set(err, VIR_ERR_XML_ERROR, "'value %u' is invalid for 'sibling id %u' under NUMA 'cell id %u'", s->value, s->id, c->id.v);
+        return false;
+    }
+    for (unsigned i = 0; i < list_len(c->caches); i++) {
+        const NumaCache *n = list_at(c->caches, i);
+        if (find_cache(c, n->level) == n)
+            continue;
+        error_set(err, VIR_ERR_XML_ERROR, "NUMA cell %u: cache level '%u' already defined", c->id.v, n->level);
+        return false;
+    }
+    return true;
+}
+
 static bool validate_cpu(const CpuDef *cpu, GError **err)
 {
     const CpuCache *cache = cpu->cache;
@@ -181,6 +236,8 @@ static bool validate_cpu(const CpuDef *cpu, GError **err)
     }
     for (unsigned i = 0; i < n; i++) {
         const NumaCell *a = list_at(cpu->cells, i);
+        if (!validate_cell(a, err))
+            return false;
         if (a->id.v >= n) {
             error_set(
                 err, VIR_ERR_XML_ERROR,
@@ -201,7 +258,11 @@ static bool validate_cpu(const CpuDef *cpu, GError **err)
             }
         }
     }
-    return true;
+    if (cpu->vendor_id && *cpu->vendor_id && strlen(cpu->vendor_id) != 12) {
+        error_set(err, VIR_ERR_XML_ERROR, "domain/cpu/model/@vendor_id: must be exactly 12 characters long");
+        return false;
+    }
+    return validate_interconnects(cpu, err);
 }
 
 static bool validate_memory(const DomainDef *d, GError **err)
@@ -210,6 +271,17 @@ static bool validate_memory(const DomainDef *d, GError **err)
 
     for (unsigned i = 0; d->backing && i < list_len(d->backing->pages); i++) {
         const HugePage *p = list_at(d->backing->pages, i);
+        if (!p->size) {
+            error_set(err, VIR_ERR_XML_ERROR, "domain/memoryBacking/hugepages: the size of pages cannot be zero");
+            return false;
+        }
+        for (unsigned j = 0; p->nodes && j < i; j++) {
+            const HugePage *o = list_at(d->backing->pages, j);
+            if (o->nodes && bitmap_overlaps(p->nodes, o->nodes)) {
+                error_set(err, VIR_ERR_XML_ERROR, "domain/memoryBacking/hugepages: two page sizes for the same cell");
+                return false;
+            }
+        }
         if (!p->nodes && master++) {
             error_set(err, VIR_ERR_XML_ERROR,
                       "domain/memoryBacking/hugepages: two page sizes for the same memory");

@@ -310,7 +310,7 @@ static bool parse_scalar(ConfParser *p, const ConfField *r, const ConfStep *s, x
     }
     if (r->type->with_unit) {
         xmlAttr *a = find_attr(el, conf_unit_attr(r));
-        unit = a ? attr_text(a) : NULL;
+        unit = a && *attr_text(a) ? attr_text(a) : NULL;
     }
     if ((r->flags & CF_WRITE_ONLY) || ((r->flags & (CF_LIVE | CF_LIVE_INPUT)) && (p->flags & DOMAIN_PARSE_INACTIVE)))
         return true;
@@ -417,6 +417,13 @@ static bool parse_row(ConfParser *p, const ConfDesc *d, unsigned i, xmlNode *bas
     const ConfStep *s = conf_step(d, i);
     void *v = (char *)base + r->off;
 
+    xmlNode *again = (r->flags & CF_ONCE) && el && s->n ? next(el, s->names[s->n - 1]) : NULL;
+    if (again) {
+        GError *e = NULL;
+        conf_error_at(&e, VIR_ERR_XML_ERROR, again, NULL, "only one <%s> is allowed here", s->names[s->n - 1]);
+        if (!forgive(p, err, e))
+            return false;
+    }
     switch (r->kind) {
     case CK_SCALAR:
         return parse_scalar(p, r, s, base_el, el, base, err);

@@ -51,6 +51,7 @@ enum { /* ConfField.flags */
     CF_ONLY_KNOWN = 1 << 17, /* list of any element: names that its name() row lacks are left alone */
     CF_LIVE_INPUT = 1 << 18, /* read from documents of running guests only, hidden when an inactive document is asked for */
     CF_ONE_PER_NAMESPACE = 1 << 19, /* raw: children without a namespace, or with one that came before, are dropped */
+    CF_ONCE = 1 << 21,      /* a second element of this name is an error; otherwise the first one counts */
     CF_UNITS = 1 << 20,     /* the unit stands in @units instead of @unit */
     CF_ON_IF_PRESENT = 1 << 15, /* the element without the attribute means the second word */
 };
@@ -181,6 +182,8 @@ struct ConfDesc {
 #define CONF_CUSTOM_VIEW(fns, path_, doc_, ...) { .kind = CK_CUSTOM, .flags = CF_VIEW, .path = path_, .arg = &(fns), .field = "", .doc = doc_, ##__VA_ARGS__ }
 /* a word that is always written and may only be this word */
 #define CONF_CONST(path_, word, ...) { .kind = CK_SCALAR, .flags = CF_VIEW | CF_ALWAYS, .path = path_, .type = &conf_const, .arg = (word), .field = "", .doc = "always " word, ##__VA_ARGS__ }
+/* the same, and it must be there when its element is */
+#define CONF_CONST_REQUIRED(path_, word, ...) { .kind = CK_SCALAR, .flags = CF_VIEW | CF_ALWAYS | CF_REQUIRED | CF_IF_ELEMENT, .path = path_, .type = &conf_const, .arg = (word), .field = "", .doc = "always " word, ##__VA_ARGS__ }
 /* other releases write or allow it here and do nothing with it: read, not kept */
 #define CONF_UNUSED(path_, doc_, ...) { .kind = CK_SCALAR, .flags = CF_VIEW | CF_READ_ONLY, .path = path_, .type = &conf_unused, .field = "", .doc = doc_, ##__VA_ARGS__ }
 /* not in documents: kept, copied and (unless CF_NO_COMPARE) compared as bytes */

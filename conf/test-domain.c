@@ -55,24 +55,24 @@ static void refused(const char *xml, unsigned flags, int code, const char *const
 
 static void test_errors_name_their_place(void)
 {
-    REFUSED(DOMAIN("<disk><target dev='vda'/></disk>\n<disk>\n<driver cache='writebak'/><target dev='vdb'/></disk>"), VIR_ERR_XML_ERROR,
+    REFUSED(DOMAIN("<disk><source file='/a'/><target dev='vda'/></disk>\n<disk><source file='/a'/>\n<driver cache='writebak'/><target dev='vdb'/></disk>"), VIR_ERR_XML_ERROR,
             "line 8: domain/devices/disk[2]/driver/@cache: unknown value 'writebak'", "expected one of default, none,", "did you mean 'writeback'?");
-    REFUSED(DOMAIN("<disk><target dev='vda' rotation_rate='x'/></disk>"), VIR_ERR_XML_ERROR, "target/@rotation_rate: 'x' is not a number");
+    REFUSED(DOMAIN("<disk><source file='/a'/><target dev='vda' rotation_rate='x'/></disk>"), VIR_ERR_XML_ERROR, "target/@rotation_rate: 'x' is not a number");
     REFUSED(DOMAIN("<disk/>"), VIR_ERR_XML_ERROR, "'target/@dev' is missing");
     REFUSED("<domain type='qemu'><name>a/b</name><memory>1</memory></domain>", VIR_ERR_XML_ERROR, "domain/name", "a/b");
     REFUSED("<network/>", VIR_ERR_XML_ERROR, "expected <domain>");
     REFUSED("<domain type='qemu'>\n<name>", VIR_ERR_XML_DETAIL, "line 2");
     REFUSED("<!DOCTYPE x [<!ENTITY e 'x'>]><domain type='qemu'><name>&e;</name></domain>", VIR_ERR_XML_DETAIL, "document type declarations");
-    REFUSED(DOMAIN("<disk><target dev='vda'/></disk><disk><target dev='vda'/></disk>"), VIR_ERR_XML_ERROR, "target 'vda' duplicated");
+    REFUSED(DOMAIN("<disk><source file='/a'/><target dev='vda'/></disk><disk><source file='/a'/><target dev='vda'/></disk>"), VIR_ERR_XML_ERROR, "target 'vda' duplicated");
 }
 
 static void test_unknown_and_unsupported_words(void)
 {
     /* A typing mistake is ignored, as clients are used to. */
-    g_autoptr(DomainDef) d = good(DOMAIN("<disk colour='red'><tarrget/><target dev='vda'/></disk>"));
+    g_autoptr(DomainDef) d = good(DOMAIN("<disk colour='red'><source file='/a'/><tarrget/><target dev='vda'/></disk>"));
     CHECK(domain_count(d, DEVICE_DISK) == 1);
     /* Strict mode lists all of them. */
-    refused(DOMAIN("<disk colour='red'><tarrget/><target dev='vda'/></disk>"), DOMAIN_PARSE_STRICT,
+    refused(DOMAIN("<disk colour='red'><source file='/a'/><tarrget/><target dev='vda'/></disk>"), DOMAIN_PARSE_STRICT,
             VIR_ERR_XML_INVALID_SCHEMA,
             (const char *const[]){
                 "domain/devices/disk/@colour: unknown attribute",
@@ -87,13 +87,13 @@ static void test_unknown_and_unsupported_words(void)
     /* All errors of a document, also those that rows of their own find. */
     refused(
         DOMAIN(
-            "<disk colour='red'><target dev='vda'/></disk><pstorr/><serial type='tcp'><source mode='x' host='h' service='1'/></serial>"
+            "<disk colour='red'><source file='/a'/><target dev='vda'/></disk><pstorr/><serial type='tcp'><source mode='x' host='h' service='1'/></serial>"
             "<video><model type='?'/></video>"),
         DOMAIN_PARSE_STRICT, VIR_ERR_XML_INVALID_SCHEMA,
         (const char *const[]){ "disk/@colour",
                                "devices/pstorr: unknown element; did you mean 'pstore'?",
                                "devices/serial/source/@mode", "model/@type", NULL });
-    refused(DOMAIN("<disk device='x'><target dev='vda' bus='y'/></disk>"), DOMAIN_PARSE_STRICT,
+    refused(DOMAIN("<disk device='x'><source file='/a'/><target dev='vda' bus='y'/></disk>"), DOMAIN_PARSE_STRICT,
             VIR_ERR_XML_INVALID_SCHEMA,
             (const char *const[]){ "disk/@device: unknown value 'x'",
                                    "target/@bus: unknown value 'y'", NULL });
@@ -156,11 +156,11 @@ static void test_newer_words(void)
 
     REFUSED(
         DOMAIN(
-            "<disk><target dev='vda'/><throttlefilters><throttlefilter group='x'/></throttlefilters></disk>"),
+            "<disk><source file='/a'/><target dev='vda'/><throttlefilters><throttlefilter group='x'/></throttlefilters></disk>"),
         VIR_ERR_XML_ERROR, "throttle group 'x' is not defined");
     REFUSED(
         DOMAIN(
-            "<disk><driver><statistics><latency-histogram><bin start='2'/><bin start='1'/></latency-histogram></statistics></driver>"
+            "<disk><source file='/a'/><driver><statistics><latency-histogram><bin start='2'/><bin start='1'/></latency-histogram></statistics></driver>"
             "<target dev='vda'/></disk>"),
         VIR_ERR_XML_ERROR, "ascending");
     REFUSED(DOMAIN("<interface type='vhostuser'><source type='unix' path='/x'/></interface>"),
@@ -173,7 +173,7 @@ static void test_modes(void)
 {
     static const char xml[] = "<domain type='qemu' id='4'><name>t</name><memory>1024</memory><os><type arch='x86_64'>hvm</type></os><devices>"
         "<disk><source file='/a' index='3'/><target dev='vda'/><alias name='virtio-disk0'/></disk>"
-        "<disk><target dev='vdb'/><alias name='ua-mine'/></disk>"
+        "<disk><source file='/a'/><target dev='vdb'/><alias name='ua-mine'/></disk>"
         "<graphics type='vnc' passwd='secret'/></devices></domain>";
     g_autoptr(GError) err = NULL;
     g_autoptr(DomainDef) live = good(xml);
@@ -194,7 +194,7 @@ static void test_modes(void)
 
 static void test_implied_devices(void)
 {
-    g_autoptr(DomainDef) d = good(DOMAIN("<disk><target dev='sdh'/></disk><disk device='cdrom'><target dev='hdc'/></disk>"
+    g_autoptr(DomainDef) d = good(DOMAIN("<disk><source file='/a'/><target dev='sdh'/></disk><disk device='cdrom'><target dev='hdc'/></disk>"
         "<console type='pty'/><channel type='unix'><target type='virtio' name='x'/></channel><interface type='user'/>"));
     guint i = 0;
     DiskDef *disk = domain_next(d, DEVICE_DISK, &i);
@@ -232,7 +232,7 @@ static bool refuse_two(const DomainDef *d, void *data, GError **err)
 
 static void test_policy_hooks(void)
 {
-    static const char xml[] = DOMAIN("<disk><target dev='vda'/></disk><rng model='virtio'><backend model='random'/></rng>");
+    static const char xml[] = DOMAIN("<disk><source file='/a'/><target dev='vda'/></disk><rng model='virtio'><backend model='random'/></rng>");
     ConfPolicy policy = { .name = "test", .device_defaults = count_device, .domain_defaults = add_balloon };
     g_autoptr(GError) err = NULL;
     int n = 0;
@@ -245,7 +245,7 @@ static void test_policy_hooks(void)
 
 static void test_equal_names_the_difference(void)
 {
-    g_autoptr(DomainDef) a = good(DOMAIN("<disk><target dev='vda'/></disk><disk><target dev='vdb'/></disk>"));
+    g_autoptr(DomainDef) a = good(DOMAIN("<disk><source file='/a'/><target dev='vda'/></disk><disk><source file='/a'/><target dev='vdb'/></disk>"));
     g_autoptr(DomainDef) b = domain_copy(a);
     g_autofree char *path = NULL, *path2 = NULL;
 
@@ -284,7 +284,7 @@ static void test_single_devices(void)
 {
     static const char xml[] = "<disk type='file' device='disk'>\n  <source file='/x'/>\n  <target dev='vdz' bus='virtio'/>\n</disk>\n";
     g_autoptr(GError) err = NULL;
-    g_autoptr(DomainDef) d = good(DOMAIN("<disk><target dev='vda'/></disk>"));
+    g_autoptr(DomainDef) d = good(DOMAIN("<disk><source file='/a'/><target dev='vda'/></disk>"));
     g_autoptr(Device) dev = device_parse(xml, strlen(xml), DOMAIN_PARSE_INACTIVE, d, NULL, NULL, &err);
 
     CHECK(dev && dev->kind == DEVICE_DISK);

@@ -5,4 +5,9 @@
 #include "conf/domain.h"
 
 bool validate_devices(const DomainDef *d, GError **err);
+bool validate_parts(const DomainDef *d, GError **err);
+bool validate_net(const NetDef *n, GError **err);
+const char *teaming_problem(TeamingType type, const char *persistent);
+/* of: the device that has them, for messages. */
+bool validate_device_seclabels(const GPtrArray *labels, const char *of, GError **err);
 bool validate_tuning(const DomainDef *d, GError **err); /* cputune, numatune, cpu, memory */

@@ -303,6 +303,10 @@ static bool assign_zpci(DomainDef *d, const QemuCaps *caps, GError **err)
             if (info->address.type != ADDRESS_PCI || !info->pci_connect || bridge)
                 continue;
             if (round == 0) {
+                if ((a->zpci_uid.set && bitmap_is_set(uids, a->zpci_uid.v)) || (a->zpci_fid.set && bitmap_is_set(fids, a->zpci_fid.v))) {
+                    error_set(err, VIR_ERR_XML_ERROR, "zpci uid 0x%04x or fid 0x%08x is used more than once", a->zpci_uid.v, a->zpci_fid.v);
+                    return false;
+                }
                 /* Numbers beyond the bitmap are never handed out. */
                 if (a->zpci_uid.set)
                     (void)bitmap_set(uids, a->zpci_uid.v);

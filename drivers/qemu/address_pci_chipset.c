@@ -63,6 +63,14 @@ static bool assign_piix3(DomainDef *d, PciSet *s, GError **err)
             !fix_place(c, 1, 2, "PIIX3 USB controller at index 0", err))
             return false;
     }
+    for (unsigned i = 0; i < list_len(d->devices); i++) {
+        const Device *dev = list_at(d->devices, i);
+        const PciAddress *a = &dev->info.address.u.pci;
+        if (dev->info.address.type == ADDRESS_PCI && dev->kind != DEVICE_CONTROLLER && !a->domain && !a->bus && a->slot == 1 && !a->function && !pci_wanted(&dev->info)) {
+            error_set(err, VIR_ERR_XML_ERROR, "Attempted double use of PCI Address 0000:00:01.0, where the chipset's ISA bridge is");
+            return false;
+        }
+    }
     for (unsigned f = 0; f < 8; f++)
         reserve_function(s, 1, f);
     return primary_video(d, s, 2, err);

@@ -193,6 +193,8 @@ static bool cache_props(GString *s, const CpuDef *cpu, GError **err)
 bool cmd_cpu(Cmd *c, GError **err)
 {
     const DomainDef *d = c->def;
+    if (d->cpu && d->cpu->mode == CPU_MODE_HOST_PASSTHROUGH && d->virt == VIRT_QEMU)
+        return cmd_refuse(err, "CPU mode 'host-passthrough' for %s qemu domain on this host is not supported by hypervisor", d->os.arch);
     GString *model = g_string_new(NULL), *s = g_string_new(NULL);
     bool ok = !d->cpu || cpu_model(c, model, err);
     for (unsigned i = 0; ok && i < list_len(d->clock.timers); i++) {

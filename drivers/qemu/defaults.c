@@ -47,8 +47,6 @@ static const char *host_arch(const QemuPolicyData *p)
 /* Identity of the machine; all else depends on it. */
 static void machine_defaults(DomainDef *d, const QemuPolicyData *p, QemuCaps **ret_caps)
 {
-    if (d->os.type == OS_NONE)
-        d->os.type = OS_HVM;
     if (!d->os.arch)
         d->os.arch = g_strdup(host_arch(p));
     if (!d->emulator && p->emulator)

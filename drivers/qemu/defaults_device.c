@@ -51,8 +51,6 @@ static void controller_defaults(const DomainDef *d, ControllerDef *c, const Qemu
         c->model = default_usb_model(d, !p->keep_hardware, caps);
     else if (c->type == CONTROLLER_SCSI && caps)
         c->model = default_scsi_model(d, caps);
-    else if (c->type == CONTROLLER_PCI && c->index.v == 0)
-        c->model = qemu_machine_is_q35(d) || qemu_machine_is_arm_virt(d) ? PCIE_ROOT : PCI_ROOT;
 }
 
 static void source_defaults(StorageSource *s)

@@ -159,7 +159,7 @@ static void refused(const char *devices, const char *word)
 static void test_refusals(void)
 {
     refused("<interface type='user'>" AT("5") "</interface><memballoon model='virtio'>" AT("5") "</memballoon>", "Attempted double use of PCI Address");
-    refused("<interface type='user'>" AT("0") "</interface>", "slot must be");
+    refused("<controller type='pci' index='1' model='pci-bridge'/><interface type='user'><address type='pci' bus='1' slot='0'/></interface>", "slot must be");
     refused("<controller type='ide' index='0'>" AT("7") "</controller>", "0:0:1.1");
     refused("<input type='tablet' bus='usb'><address type='usb' bus='4294967295' port='1'/></input>", "no bus");
     refused("<input type='tablet' bus='usb'><address type='usb' bus='0' port='1.1'/></input>", "no hub");

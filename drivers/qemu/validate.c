@@ -30,7 +30,7 @@ static bool validate_layer(const DiskDef *disk, const StorageSource *s, GError *
         return refuse(err, "disk '%s': format 'dir' is not for images, use type 'dir'", disk->dst);
     if (s->format == FORMAT_COW)
         return refuse(err, "disk '%s': format '%s' is not supported", disk->dst, format);
-    if (s->encryption && s->format != FORMAT_RAW && s->format != FORMAT_QCOW2 && s->format != FORMAT_NONE)
+    if (s->encryption && s->format != FORMAT_RAW && s->format != FORMAT_QCOW2)
         return refuse(err, "disk '%s': encryption is for the formats raw and qcow2, not '%s'", disk->dst, format);
     return true;
 }
@@ -268,7 +268,9 @@ static bool validate_shape(const DomainDef *d, GError **err)
         usb_off |= c->type == CONTROLLER_USB && c->model == USB_NONE;
         if (c->type == CONTROLLER_FDC && c->index.v > 0)
             return refuse(err, "only 1 fdc controller is supported");
-        if (c->type == CONTROLLER_IDE && c->index.v > 0 && qemu_machine_has_ide(d))
+        if (c->type == CONTROLLER_IDE && !qemu_machine_has_ide(d))
+            return refuse(err, "IDE controllers are not for machine '%s'", d->os.machine ? d->os.machine : "");
+        if (c->type == CONTROLLER_IDE && c->index.v > 0)
             return refuse(err, "only 1 IDE controller is supported by this machine");
     }
     for (unsigned i = 0; usb_off && i < list_len(d->devices); i++) {
@@ -305,11 +307,9 @@ static bool validate_displays(const DomainDef *d, GError **err)
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err)
 {
     if (!validate_virt_type(d, caps, err) || !validate_features(d, caps, err) || !validate_firmware(d, err) ||
-        !validate_shape(d, err) || !validate_displays(d, err) || !qemu_validate_newer(d, err) ||
+        !validate_shape(d, err) || !validate_displays(d, err) || !qemu_validate_limits(d, err) || !qemu_validate_newer(d, err) ||
         !qemu_validate_lifecycle(d, err))
         return false;
-    if (d->cpu && d->cpu->mode == CPU_MODE_HOST_PASSTHROUGH && d->virt == VIRT_QEMU)
-        return refuse(err, "CPU mode 'host-passthrough' for %s qemu domain on this host is not supported by hypervisor", d->os.arch);
     const CpuTopology *t = d->cpu ? d->cpu->topology : NULL;
     if (t && (!caps || qemu_caps_has(caps, QEMU_CAP_QUERY_HOTPLUGGABLE_CPUS)) &&
         (uint64_t)t->sockets * MAX(t->dies, 1) * MAX(t->clusters, 1) * t->cores * t->threads != d->vcpus_max)

@@ -7,7 +7,8 @@
 #include "drivers/qemu/caps.h"
 
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err);
-/* What the driver has not learned yet; part of the above. */
+/* What its machines and devices cannot do, and what the driver has not learned yet; parts of the above. */
+bool qemu_validate_limits(const DomainDef *d, GError **err);
 bool qemu_validate_newer(const DomainDef *d, GError **err);
 /* Actions at power-off, reboot and crash (validate_lifecycle.c); event: VIR_DOMAIN_LIFECYCLE_*. */
 LifecycleAction *qemu_lifecycle_action(DomainDef *d, unsigned event);
