@@ -37,6 +37,7 @@ bool common_domain_get_max_memory(Call *c, const DomainView *v, const remote_dom
 bool common_domain_get_max_vcpus(Call *c, const DomainView *v, const remote_domain_get_max_vcpus_args *a, remote_domain_get_max_vcpus_ret *r, GError **err);
 bool common_domain_get_vcpus_flags(Call *c, const DomainView *v, const remote_domain_get_vcpus_flags_args *a, remote_domain_get_vcpus_flags_ret *r, GError **err);
 bool common_domain_get_autostart(Call *c, const DomainView *v, const remote_domain_get_autostart_args *a, remote_domain_get_autostart_ret *r, GError **err);
+bool common_domain_get_autostart_once(Call *c, const DomainView *v, const remote_domain_get_autostart_once_args *a, remote_domain_get_autostart_once_ret *r, GError **err);
 bool common_domain_is_active(Call *c, const DomainView *v, const remote_domain_is_active_args *a, remote_domain_is_active_ret *r, GError **err);
 bool common_domain_is_persistent(Call *c, const DomainView *v, const remote_domain_is_persistent_args *a, remote_domain_is_persistent_ret *r, GError **err);
 bool common_domain_is_updated(Call *c, const DomainView *v, const remote_domain_is_updated_args *a, remote_domain_is_updated_ret *r, GError **err);
@@ -47,6 +48,7 @@ bool common_domain_define_xml(Call *c, DomainTurn *t, const remote_domain_define
 bool common_domain_define_xml_flags(Call *c, DomainTurn *t, const remote_domain_define_xml_flags_args *a, remote_domain_define_xml_flags_ret *r, GError **err);
 bool common_domain_undefine(Call *c, DomainTurn *t, const remote_domain_undefine_args *a, GError **err);
 bool common_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_undefine_flags_args *a, GError **err);
+bool common_domain_set_autostart_once(Call *c, DomainTurn *t, const remote_domain_set_autostart_once_args *a, GError **err);
 bool common_domain_set_autostart(Call *c, DomainTurn *t, const remote_domain_set_autostart_args *a, GError **err);
 bool common_domain_rename(Call *c, DomainTurn *t, const remote_domain_rename_args *a, remote_domain_rename_ret *r, GError **err);
 /* handlers_change.c */

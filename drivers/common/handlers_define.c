@@ -77,7 +77,8 @@ static bool undefine(DomainTurn *t, unsigned flags, GError **err)
         return false;
     turn_set_managed_save(t, false);
     emit_lifecycle(t, VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_REMOVED);
-    turn_set_autostart(t, false, false);
+    turn_set_autostart(t, false);
+    turn_set_autostart_once(t, false);
     turn_set_persistent(t, false); /* an inactive domain vanishes with that, an active one is transient now */
     turn_set_config(t, NULL);
     return true;
@@ -103,7 +104,19 @@ bool common_domain_set_autostart(Call *c, DomainTurn *t, const remote_domain_set
         error_set(err, VIR_ERR_OPERATION_INVALID, "cannot set autostart for transient domain");
         return false;
     }
-    turn_set_autostart(t, a->autostart != 0, false);
+    turn_set_autostart(t, a->autostart != 0);
+    return true;
+}
+
+bool common_domain_set_autostart_once(Call *c, DomainTurn *t, const remote_domain_set_autostart_once_args *a,
+                                      GError **err)
+{
+    (void)c;
+    if (!turn_view(t)->persistent) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "cannot set autostart for transient domain");
+        return false;
+    }
+    turn_set_autostart_once(t, a->autostart != 0);
     return true;
 }
 

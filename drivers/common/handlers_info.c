@@ -134,6 +134,16 @@ bool common_domain_get_autostart(Call *c, const DomainView *v, const remote_doma
     return true;
 }
 
+bool common_domain_get_autostart_once(Call *c, const DomainView *v, const remote_domain_get_autostart_once_args *a,
+                                      remote_domain_get_autostart_once_ret *r, GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)err;
+    r->autostart = v->autostart_once;
+    return true;
+}
+
 bool common_domain_is_active(Call *c, const DomainView *v, const remote_domain_is_active_args *a,
                              remote_domain_is_active_ret *r, GError **err)
 {

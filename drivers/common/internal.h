@@ -63,6 +63,7 @@ bool store_write_config(const DomainView *v, GError **err);
 /* Reads and parses what store_load() found; fails when it is not that domain's any more. */
 DomainDef *store_read_config(const char *name, const uint8_t *uuid, GError **err);
 bool store_remove_config(const char *name, GError **err);
-bool store_set_autostart(const char *name, bool on, GError **err);
+/* once: for the next start of the host alone. */
+bool store_set_autostart(const char *name, bool once, bool on, GError **err);
 bool store_write_status(const DomainView *v, GError **err);
 bool store_remove_status(const char *name, GError **err);

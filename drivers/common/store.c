@@ -84,20 +84,23 @@ bool store_write_config(const DomainView *v, GError **err)
     return state_write(dirs.config, file, text, strlen(text), DEF_MODE, err);
 }
 
+/* Behind the name of a link that counts for one start of the host. */
+#define ONCE ".once"
+
 bool store_remove_config(const char *name, GError **err)
 {
     g_autofree char *file = file_name(name);
     return state_remove(dirs.config, file, err);
 }
 
-bool store_set_autostart(const char *name, bool on, GError **err)
+bool store_set_autostart(const char *name, bool once, bool on, GError **err)
 {
-    g_autofree char *file = file_name(name);
+    g_autofree char *file = file_name(name), *link = g_strconcat(file, once ? ONCE : "", NULL);
 
     if (!on)
-        return state_remove(dirs.autostart, file, err);
+        return state_remove(dirs.autostart, link, err);
     g_autofree char *target = g_build_filename(dirs.config_path, file, NULL);
-    return state_link(dirs.autostart, file, target, err);
+    return state_link(dirs.autostart, link, target, err);
 }
 
 /* Status ------------------------------------------------------------------------------------- */
@@ -292,10 +295,13 @@ bool store_load(GPtrArray **ret_live, GError **err)
     if (!statuses)
         return false;
     g_auto(GStrv) links = state_list(dirs.autostart, ".xml", err);
-    if (!links)
+    g_auto(GStrv) once_links = links ? state_list(dirs.autostart, ".xml" ONCE, err) : NULL;
+    if (!once_links)
         return false;
     g_autoptr(GHashTable) autostart = g_hash_table_new(g_str_hash, g_str_equal);
     for (char **f = links; *f; f++)
+        g_hash_table_add(autostart, *f);
+    for (char **f = once_links; *f; f++)
         g_hash_table_add(autostart, *f);
 
     g_autoptr(GPtrArray) live = g_ptr_array_new_with_free_func(domain_destroy_ref);
@@ -310,7 +316,9 @@ bool store_load(GPtrArray **ret_live, GError **err)
                       dirs.config_path, *f, error->message);
             continue;
         }
+        g_autofree char *once = g_strconcat(*f, ONCE, NULL);
         v->autostart = g_hash_table_contains(autostart, *f);
+        v->autostart_once = g_hash_table_contains(autostart, once);
         DomainView *twin = g_hash_table_lookup(by_uuid, v->uuid);
         if (twin) {
             bool newer = is_newer(v->name, twin->name);
@@ -339,6 +347,7 @@ bool store_load(GPtrArray **ret_live, GError **err)
             v->persistent = true;
             v->autostart = c->autostart;
             v->managed_save = c->managed_save;
+            v->autostart_once = c->autostart_once;
             g_hash_table_remove(defined, v->name);
         } else {
             v->persistent = false;

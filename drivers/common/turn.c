@@ -159,11 +159,16 @@ void turn_set_persistent(DomainTurn *t, bool on)
     t->status_dirty = true;
 }
 
-void turn_set_autostart(DomainTurn *t, bool on, bool once)
+void turn_set_autostart(DomainTurn *t, bool on)
 {
     t->autostart_dirty |= t->next->autostart != on;
     t->next->autostart = on;
-    t->next->autostart_once = once;
+}
+
+void turn_set_autostart_once(DomainTurn *t, bool on)
+{
+    t->autostart_dirty |= t->next->autostart_once != on;
+    t->next->autostart_once = on;
 }
 
 void turn_set_autodestroy(DomainTurn *t, bool on)
@@ -244,6 +249,18 @@ void turn_emit(DomainTurn *t, Event *e)
         g_ptr_array_add(t->events, e);
 }
 
+/* Makes the links of a name what they are to be; a view that is NULL has none. */
+static bool write_links(const char *name, const DomainView *was, const DomainView *now, GError **err)
+{
+    bool from[] = { was && was->autostart, was && was->autostart_once };
+    bool to[] = { now && now->autostart, now && now->autostart_once };
+
+    for (unsigned once = 0; once < G_N_ELEMENTS(to); once++)
+        if (from[once] != to[once] && !store_set_autostart(name, once, to[once], err))
+            return false;
+    return true;
+}
+
 /* The files of a definition under its new name, then away with the old ones. What is left over of those
  * does no harm: it is the same domain, and the next start of ours says so. */
 static bool write_renamed(DomainTurn *t, GError **err)
@@ -252,13 +269,12 @@ static bool write_renamed(DomainTurn *t, GError **err)
     const char *old_name = t->base->name;
     g_autoptr(GError) error = NULL;
 
-    if (!store_write_config(v, err) || (v->autostart && !store_set_autostart(v->name, true, err))) {
-        (void)store_set_autostart(v->name, false, NULL);
+    if (!store_write_config(v, err) || !write_links(v->name, NULL, v, err)) {
+        (void)write_links(v->name, v, NULL, NULL);
         (void)store_remove_config(v->name, NULL);
         return false;
     }
-    if ((v->autostart && !store_set_autostart(old_name, false, &error)) ||
-        !store_remove_config(old_name, &error))
+    if (!write_links(old_name, t->base, NULL, &error) || !store_remove_config(old_name, &error))
         log_error("cannot remove what was kept of domain '%s' under its old name '%s': %s", v->name,
                   old_name, error->message);
     return true;
@@ -274,11 +290,11 @@ static bool write_files(DomainTurn *t, GError **err)
 
     if (t->remove || !v->persistent) {
         if (was_persistent) {
-            if (t->base->autostart && !store_set_autostart(old_name, false, err))
+            if (!write_links(old_name, t->base, NULL, err))
                 return false;
             if (!store_remove_config(old_name, err))
                 return false;
-            v->autostart = false;
+            v->autostart = v->autostart_once = false;
         }
     } else if (t->renamed) {
         if (!write_renamed(t, err))
@@ -286,7 +302,7 @@ static bool write_files(DomainTurn *t, GError **err)
     } else {
         if (t->config_dirty && !store_write_config(v, err))
             return false;
-        if (t->autostart_dirty && !store_set_autostart(v->name, v->autostart, err))
+        if (t->autostart_dirty && !write_links(v->name, t->base, v, err))
             return false;
     }
 

@@ -29,7 +29,9 @@ void turn_set_live(DomainTurn *t, DomainDef *take);
 void turn_set_id(DomainTurn *t, int id);
 void turn_set_state(DomainTurn *t, int state, int reason);
 void turn_set_persistent(DomainTurn *t, bool on);
-void turn_set_autostart(DomainTurn *t, bool on, bool once);
+void turn_set_autostart(DomainTurn *t, bool on);
+/* At the next start of the host alone. */
+void turn_set_autostart_once(DomainTurn *t, bool on);
 void turn_set_autodestroy(DomainTurn *t, bool on);
 /* There is an image that the next start takes the guest from; the image itself is the driver's. */
 void turn_set_managed_save(DomainTurn *t, bool on);

@@ -223,6 +223,7 @@ static void autostart_turn(DomainTurn *t, void *unused)
 
     if (!t || view_active(turn_view(t)) || !turn_view(t)->config)
         return;
+    turn_set_autostart_once(t, false); /* this is the once */
     const DomainDef *def = view_config(turn_view(t), NULL, &error);
     StartHow how = { 0 };
     RestoreHow restore = { .running = -1, .managed = true, .bypass_cache = qemu.config->auto_start_bypass_cache };
@@ -246,7 +247,7 @@ static void driver_start(void)
     g_autoptr(GPtrArray) views = registry_views();
     for (unsigned i = 0; i < views->len; i++) {
         const DomainView *v = views->pdata[i];
-        g_autoptr(Domain) d = v->autostart && !view_active(v) ? registry_find_uuid(v->uuid) : NULL;
+        g_autoptr(Domain) d = (v->autostart || v->autostart_once) && !view_active(v) ? registry_find_uuid(v->uuid) : NULL;
         if (d)
             domain_run_turn(d, "autostart", false, autostart_turn, NULL);
     }
@@ -358,6 +359,8 @@ static const RemoteHandlers remote_handlers = {
     .domain_undefine = { qemu_domain_undefine },
     .domain_undefine_flags = { qemu_domain_undefine_flags, (VIR_DOMAIN_UNDEFINE_KEEP_TPM << 1) - 1 },
     .domain_rename = { common_domain_rename },
+    .domain_get_autostart_once = { common_domain_get_autostart_once },
+    .domain_set_autostart_once = { common_domain_set_autostart_once },
     .domain_set_autostart = { common_domain_set_autostart },
 
     .domain_create = { qemu_domain_create },

@@ -79,16 +79,6 @@ char *start_memory_dir(const char *domain, int id)
     return g_build_filename(qemu.config->memory_backing_dir, name, NULL);
 }
 
-bool start_directories(Start *s, GError **err)
-{
-    g_autofree char *memory = start_memory_dir(s->def->name, s->status->id);
-
-    return path_make_dir(s->status->lib_dir, 0750, err) &&
-           write_master_key(s->status->lib_dir, err) &&
-           qemu_launch_listen(s->launch, s->status->monitor_path, err) &&
-           path_make_dir(memory, 0750, err);
-}
-
 /* A run's directories hold plain files and sockets only. */
 static void remove_dir(const char *path)
 {
@@ -101,6 +91,19 @@ static void remove_dir(const char *path)
     }
     if (rmdir(path) < 0 && errno != ENOENT)
         log_warn("cannot remove '%s': %s", path, g_strerror(errno));
+}
+
+bool start_directories(Start *s, GError **err)
+{
+    g_autofree char *memory = start_memory_dir(s->def->name, s->status->id);
+
+    /* Of a run that ended with the host: numbers of guests begin anew, this directory outlives it. */
+    if (g_file_test(s->status->lib_dir, G_FILE_TEST_IS_DIR))
+        remove_dir(s->status->lib_dir);
+    return path_make_dir(s->status->lib_dir, 0750, err) &&
+           write_master_key(s->status->lib_dir, err) &&
+           qemu_launch_listen(s->launch, s->status->monitor_path, err) &&
+           path_make_dir(memory, 0750, err);
 }
 
 void start_undo_directories(const Run *r)

@@ -195,5 +195,40 @@ class Autodestroy(OwnSandbox):
         wait_for('the guest to be forgotten', lambda: name not in names(virsh('list', '--all', '--name')))
 
 
+class Autostart(OwnSandbox):
+    def test_with_the_host_always_and_once(self):
+        self.sandbox.start()
+        self.use(self.sandbox, 'virtqemud')
+        always, once, never = (unique(stem) for stem in ('always', 'once', 'never'))
+        c = self.connect()
+        for name in (always, once, never):
+            c.defineXML(domain_xml(name))
+        virsh('autostart', always)
+        etc = os.path.join(self.sandbox.dir, 'etc', 'libvirt', 'qemu')
+        link = os.path.join(etc, 'autostart', f'{once}.xml.once')
+
+        def boot():
+            """As after a start of the host: the run directory is empty."""
+            self.sandbox.stop_daemon('virtqemud')
+            for name in (always, once, never):
+                for pid in emulators(name):
+                    os.kill(pid, signal.SIGKILL)
+            for path in glob.glob(os.path.join(self.sandbox.dir, 'run', 'libvirt', 'qemu', '*')):
+                os.unlink(path)
+            self.sandbox.start_daemon('virtqemud')
+            self.use(self.sandbox, 'virtqemud')
+
+        self.sandbox.stop_daemon('virtqemud')
+        os.symlink(os.path.join(etc, f'{once}.xml'), link)
+        self.sandbox.start_daemon('virtqemud')
+        self.assertEqual(names(virsh('list', '--name')), [])     # the host did not start
+        boot()
+        wait_for('both', lambda: set(names(virsh('list', '--name'))) == {always, once})
+        wait_for('the end of the once', lambda: not os.path.lexists(link))
+        boot()
+        wait_for('the other', lambda: names(virsh('list', '--name')) == [always])
+        virsh('destroy', always)
+
+
 if __name__ == '__main__':
     unittest.main()
