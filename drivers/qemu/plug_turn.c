@@ -174,8 +174,6 @@ static bool begin(Change *c, DomainTurn *t, GError **err)
                           .set_up = set_up,
                           .give_back = give_back,
                           .set_rate = bandwidth_set,
-                          .move_bridge = resources_move_bridge,
-                          .check_source = check_source,
                           .move_bridge = net_device_move_bridge,
                           .added = added,
                           .removed = removed,
