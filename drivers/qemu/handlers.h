@@ -69,8 +69,6 @@ HANDLER_T(domain_detach_device_alias);
 HANDLER_T(domain_update_device_flags);
 
 /* handlers_tune.c */
-/* An element that says nothing is not written: for definitions that lost the last of it. */
-void tuning_drop_empty(DomainDef *d);
 HANDLER_V(domain_get_scheduler_type);
 HANDLER_Q(domain_get_scheduler_parameters);
 HANDLER_Q(domain_get_scheduler_parameters_flags);

@@ -10,6 +10,7 @@
 #include "drivers/qemu/cgroup.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/handlers.h"
+#include "drivers/qemu/tuning.h"
 #include "util/error.h"
 
 enum { DEVICES_MAX = 1024 };

@@ -8,6 +8,7 @@
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/qmp_cmds.h"
 #include "drivers/qemu/threads.h"
+#include "drivers/qemu/tuning.h"
 #include "util/error.h"
 #include "util/log.h"
 

@@ -70,31 +70,6 @@ bool qemu_domain_set_vcpus_flags(Call *c, DomainTurn *t,
     return set_vcpus(t, a->nvcpus, a->flags, err);
 }
 
-static bool set_config_vcpus(DomainDef *d, const Bitmap *ids, bool on, GError **err)
-{
-    vcpus_list_all(d);
-    for (int i = bitmap_next(ids, 0); i >= 0; i = bitmap_next(ids, (unsigned)i + 1)) {
-        VcpuDef *v = vcpus_find(d, (unsigned)i);
-        if (!v) {
-            error_set(err, VIR_ERR_INVALID_ARG, "vcpu %d is not present in persistent config", i);
-            return false;
-        }
-        if (i == 0) { /* it starts all others */
-            error_set(err, VIR_ERR_INVALID_ARG, "vCPU '0' can't be modified");
-            return false;
-        }
-        if ((v->enabled == TRI_YES) == on)
-            continue;
-        v->enabled = on ? TRI_YES : TRI_NO;
-        v->hotpluggable = TRI_YES;
-        v->order = 0;
-        d->vcpus += on ? 1 : -1u;
-    }
-    for (LIST_EACH(VcpuDef, v, d->vcpu_defs))
-        v->order = 0;
-    return true;
-}
-
 bool qemu_domain_set_vcpu(Call *c, DomainTurn *t, const remote_domain_set_vcpu_args *a,
                           GError **err)
 {
@@ -112,7 +87,7 @@ bool qemu_domain_set_vcpu(Call *c, DomainTurn *t, const remote_domain_set_vcpu_a
     if (bitmap_is_empty(ids))
         return refuse(err, VIR_ERR_INVALID_ARG, "no vcpus selected for modification");
     return common_edit(t, a->flags, &live, &config, err) &&
-           (!config || set_config_vcpus(config, ids, a->state, err)) &&
+           (!config || vcpus_set(config, ids, a->state, err)) &&
            (!live || vcpus_change(t, ids, a->state, err));
 }
 

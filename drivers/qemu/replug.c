@@ -4,7 +4,9 @@
  * tests/conformance/run. One request per line on standard input, "key=value" fields separated by tabs:
  * op=attach|detach|update|put, domain=FILE (a running guest's document; "kept" is the guest as the last
  * request left it), device=FILE, script=FILE (JSON: command, reply, command, reply, ...), arch=, flags=.
- * "put" only makes the device part of the guest, as if it had been attached before. The answer is "ok LENGTH" or
+ * op=vcpus takes count=N, or
+ * vcpus=LIST and on=0|1, and recorded=FILE, an exchange as it was recorded, and answers with the running guest's document and that
+ * of its next start, a line "====" between them. "put" only makes the device part of the guest, as if it had been attached before. The answer is "ok LENGTH" or
  * "refused CODE LENGTH", then that many bytes: the guest's document after it, or the error. What the exchange
  * was wrong in (a command that the script has not, or one that did not come) is refused as well.
  */
@@ -16,11 +18,13 @@
 #include <sys/socket.h>
 
 #include "conf/domain.h"
+#include "drivers/qemu/alias.h"
 #include "drivers/qemu/defaults.h"
 #include "drivers/qemu/plug_live.h"
 #include "drivers/qemu/plug_run.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/recorded.h"
+#include "drivers/qemu/vcpus.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -32,6 +36,7 @@ enum { GRACE = 100 * 1000 };
 typedef struct Peer {
     int fd;
     JsonObject *script; /* NULL: everything is accepted */
+    bool jumps;         /* a command is looked for from here on, then before: recordings have more questions than we ask */
     size_t at;
     char *wrong;
     pthread_t thread;
@@ -59,9 +64,28 @@ static void reply(Peer *p, const char *text, const char *id)
     }
 }
 
+/* Where the script has the command, from here on or else the last one before. A question is answered as things
+ * are: no change lies between. */
+static void jump(Peer *p, const char *name)
+{
+    size_t n = json_len(p->script), found = n;
+    bool asks = g_str_has_prefix(name, "query-");
+
+    for (size_t i = 0; i + 1 < n && (found == n || found < p->at); i += 2) {
+        const char *there = json_object_get_string(json_object_array_get_idx(p->script, i));
+        if (strcmp(there, name) == 0)
+            found = i;
+        else if (asks && i >= p->at && !g_str_has_prefix(there, "query-"))
+            break;
+    }
+    p->at = found < n ? found : p->at;
+}
+
 static void handle(Peer *p, JsonObject *command)
 {
     const char *name = json_get_str(command, "execute"), *id = json_get_str(command, "id");
+    if (p->jumps && g_strcmp0(name, "qmp_capabilities") != 0)
+        jump(p, name);
     JsonObject *next = p->script && p->at < json_len(p->script) ? json_object_array_get_idx(p->script, p->at) : NULL;
 
     if (g_strcmp0(name, "qmp_capabilities") == 0 || (!p->script && g_strcmp0(name, "query-fdsets") != 0)) {
@@ -124,7 +148,7 @@ static bool stop(Peer *p, Qmp *q, GError **err)
     (void)shutdown(p->fd, SHUT_RDWR);
     pthread_join(p->thread, NULL);
     fd_close(&p->fd);
-    if (!p->wrong && p->script && p->at < json_len(p->script) && json_object_array_get_idx(p->script, p->at))
+    if (!p->wrong && !p->jumps && p->script && p->at < json_len(p->script) && json_object_array_get_idx(p->script, p->at))
         p->wrong = g_strdup_printf("command '%s' of the script did not come", json_object_get_string(json_object_array_get_idx(p->script, p->at)));
     bool ok = !p->wrong;
     if (!ok) {
@@ -203,6 +227,70 @@ static bool change(PlugLive *l, const char *op, Device *take, GError **err)
     return plug_live_update(l, g_steal_pointer(&dev), false, err);
 }
 
+/* ---- vCPUs --------------------------------------------------------------------------------------------- */
+
+/* A recording is pairs of objects, command and reply, with white space between. */
+static JsonObject *read_recording(const char *path, GError **err)
+{
+    g_autofree char *text = NULL;
+    gsize len;
+
+    if (!read_text(path, &text, &len, err))
+        return NULL;
+    g_autoptr(JsonObject) script = json_object_new_array();
+    json_tokener *tok = json_tokener_new();
+    for (gsize at = 0; at < len;) {
+        JsonObject *o = json_tokener_parse_ex(tok, text + at, (int)(len - at));
+        if (!o)
+            break;
+        at += json_tokener_get_parse_end(tok);
+        const char *command = json_get_str(o, "execute");
+        json_object_array_add(script, command ? json_object_new_string(command) : json_object_new_string(json_object_to_json_string(o)));
+        json_object_put(o);
+    }
+    json_tokener_free(tok);
+    return g_steal_pointer(&script);
+}
+
+static bool change_vcpus(DomainDef *live, DomainDef *config, Qmp *q, GHashTable *f, GError **err)
+{
+    const char *count = g_hash_table_lookup(f, "count"), *list = g_hash_table_lookup(f, "vcpus");
+    bool on = g_strcmp0(g_hash_table_lookup(f, "on"), "1") == 0;
+
+    if (!vcpus_follow(live, q, err))
+        return false;
+    if (count) {
+        unsigned n = (unsigned)strtoul(count, NULL, 10);
+        return vcpus_set_count(config, n, true, err) && vcpus_plug_count(live, q, n, err);
+    }
+    g_autoptr(Bitmap) ids = bitmap_parse(list ? list : "", err);
+    return ids && vcpus_set(config, ids, on, err) && vcpus_plug(live, q, ids, on, err);
+}
+
+static char *run_vcpus(GHashTable *f, GError **err)
+{
+    g_autofree char *xml = NULL;
+    gsize len;
+    Peer peer = { .fd = -1, .jumps = true };
+
+    if (!read_text(g_hash_table_lookup(f, "domain"), &xml, &len, err))
+        return NULL;
+    g_autoptr(DomainDef) live = domain_parse(xml, len, 0, &qemu_policy, (void *)&policy, err);
+    g_autoptr(DomainDef) config = live ? domain_parse(xml, len, DOMAIN_PARSE_INACTIVE, &qemu_policy, (void *)&policy, err) : NULL;
+    if (!config || !qemu_assign_aliases(live, now.caps, err) || !(peer.script = read_recording(g_hash_table_lookup(f, "recorded"), err)))
+        return NULL;
+    Qmp *q = start(&peer, err);
+    bool ok = q && change_vcpus(live, config, q, f, err);
+    (void)stop(&peer, q, NULL);
+    json_object_put(peer.script);
+    if (!ok)
+        return NULL;
+    DomainFormatContext form = { .id = 7 };
+    g_autofree char *a = domain_format(live, DOMAIN_FORMAT_SECURE, &form, err);
+    g_autofree char *b = a ? domain_format(config, DOMAIN_FORMAT_SECURE | DOMAIN_FORMAT_INACTIVE, NULL, err) : NULL;
+    return b ? g_strconcat(a, "====\n", b, NULL) : NULL;
+}
+
 static char *run(GHashTable *f, GError **err)
 {
     const char *op = g_hash_table_lookup(f, "op"), *script = g_hash_table_lookup(f, "script"), *arch = g_hash_table_lookup(f, "arch");
@@ -213,6 +301,8 @@ static char *run(GHashTable *f, GError **err)
 
     qemu_caps_unref(now.caps);
     now.caps = recorded_caps_of_flags(arch ? arch : "x86_64", flags ? flags : "");
+    if (g_strcmp0(op, "vcpus") == 0)
+        return run_vcpus(f, err);
     g_autoptr(DomainDef) d = guest_of(g_hash_table_lookup(f, "domain"), err);
     if (!d || !op || !read_text(g_hash_table_lookup(f, "device"), &xml, &len, err))
         return NULL;

@@ -8,9 +8,8 @@
 
 #include <string.h>
 
-#include "drivers/qemu/guest.h"
-#include "drivers/qemu/handlers.h"
 #include "drivers/qemu/qmp_cmds.h"
+#include "drivers/qemu/tuning.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -151,6 +150,31 @@ bool vcpus_set_max(DomainDef *d, unsigned n, GError **err)
     return true;
 }
 
+bool vcpus_set(DomainDef *d, const Bitmap *ids, bool on, GError **err)
+{
+    vcpus_list_all(d);
+    for (int i = bitmap_next(ids, 0); i >= 0; i = bitmap_next(ids, (unsigned)i + 1)) {
+        VcpuDef *v = vcpus_find(d, (unsigned)i);
+        if (!v) {
+            error_set(err, VIR_ERR_INVALID_ARG, "vcpu %d is not present in persistent config", i);
+            return false;
+        }
+        if (i == 0) { /* it starts all others */
+            error_set(err, VIR_ERR_INVALID_ARG, "vCPU '0' can't be modified");
+            return false;
+        }
+        if ((v->enabled == TRI_YES) == on)
+            continue;
+        v->enabled = on ? TRI_YES : TRI_NO;
+        v->hotpluggable = TRI_YES;
+        v->order = 0;
+        d->vcpus += on ? 1 : -1u;
+    }
+    for (LIST_EACH(VcpuDef, v, d->vcpu_defs))
+        v->order = 0;
+    return true;
+}
+
 /* Slots ---------------------------------------------------------------------------------------- */
 
 typedef struct Slot {
@@ -196,7 +220,7 @@ static const Slot *slot_of(const GArray *slots, unsigned id)
 }
 
 /* The definition as the emulator is. Machines that can plug nothing list nothing. */
-static bool follow(DomainDef *d, Qmp *mon, GError **err)
+bool vcpus_follow(DomainDef *d, Qmp *mon, GError **err)
 {
     g_autoptr(JsonObject) answer = NULL;
     g_autoptr(GArray) slots = read_slots(mon, &answer, NULL);
@@ -212,9 +236,11 @@ static bool follow(DomainDef *d, Qmp *mon, GError **err)
         const Slot *s = slot_of(slots, v->id);
         if (!s)
             continue;
+        const VcpuDef *first = v->id == s->first ? NULL : vcpus_find(d, s->first);
         v->enabled = s->path ? TRI_YES : TRI_NO;
         v->hotpluggable = s->path && !s->alias ? TRI_NO : TRI_YES;
-        v->order = !s->path ? 0 : v->order ? v->order : ++last;
+        /* Those of a slot come at once. */
+        v->order = !s->path ? 0 : first ? first->order : v->order ? v->order : ++last;
         on += s->path != NULL;
     }
     if (on)
@@ -295,26 +321,10 @@ bool vcpus_start(DomainDef *d, Qmp *mon, GError **err)
             return false;
         last = s;
     }
-    return !list_len(d->vcpu_defs) || follow(d, mon, err);
+    return !list_len(d->vcpu_defs) || vcpus_follow(d, mon, err);
 }
 
 /* Running guests ------------------------------------------------------------------------------- */
-
-/* Definition and threads after a change, of which ok says whether it worked. */
-static bool settle(DomainTurn *t, Qmp *mon, bool ok, GError **err)
-{
-    g_autoptr(GError) error = NULL;
-
-    /* Some may have come or gone before the one that failed. */
-    if (follow(turn_edit_live(t), mon, &error) && threads_refresh(t, mon, &error) &&
-        (ok || turn_checkpoint(t, &error)))
-        return ok;
-    if (ok)
-        g_propagate_error(err, g_steal_pointer(&error));
-    else
-        log_warn("'%s': %s", turn_view(t)->name, error->message);
-    return false;
-}
 
 static bool no_slots(GError **err)
 {
@@ -324,15 +334,13 @@ static bool no_slots(GError **err)
     return false;
 }
 
-bool vcpus_change_count(DomainTurn *t, unsigned n, GError **err)
+bool vcpus_plug_count(DomainDef *live, Qmp *mon, unsigned n, GError **err)
 {
-    const DomainDef *live = turn_view(t)->live->def;
-    g_autoptr(Qmp) mon = guest_qmp(turn_driver_data(t), err);
     g_autoptr(JsonObject) answer = NULL;
     unsigned now = live->vcpus;
     bool ok = true;
 
-    if (!mon || too_many(n, live, "live", err))
+    if (too_many(n, live, "live", err))
         return false;
     g_autoptr(GArray) slots = read_slots(mon, &answer, err);
     if (!slots)
@@ -358,51 +366,54 @@ bool vcpus_change_count(DomainTurn *t, unsigned n, GError **err)
         const Slot *s = chosen->pdata[i];
         ok = s->path ? unplug(mon, s, err) : plug(mon, s, err);
     }
-    return settle(t, mon, ok, err);
+    return vcpus_follow(live, mon, ok ? err : NULL) && ok;
 }
 
-bool vcpus_change(DomainTurn *t, const Bitmap *ids, bool on, GError **err)
+/* The one slot that holds exactly these. */
+static const Slot *choose(const GArray *slots, const DomainDef *live, const Bitmap *ids, bool on, GError **err)
 {
-    const DomainDef *live = turn_view(t)->live->def;
-    g_autoptr(Qmp) mon = guest_qmp(turn_driver_data(t), err);
-    g_autoptr(JsonObject) answer = NULL;
     const Slot *slot = NULL;
 
-    g_autoptr(GArray) slots = mon ? read_slots(mon, &answer, err) : NULL;
-    if (!slots)
-        return false;
     for (int i = bitmap_next(ids, 0); i >= 0; i = bitmap_next(ids, (unsigned)i + 1)) {
         const Slot *s = slot_of(slots, (unsigned)i);
         if ((unsigned)i >= live->vcpus_max || !s) {
             error_set(err, VIR_ERR_INVALID_ARG, "vcpu %d is not present in live config", i);
-            return false;
+            return NULL;
         }
         if ((s->path != NULL) == on) {
             error_set(err, VIR_ERR_INVALID_ARG, "vcpu '%d' is already in requested state", i);
-            return false;
+            return NULL;
         }
         if (!on && !s->alias) {
             error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "vcpu '%d' can't be unplugged", i);
-            return false;
+            return NULL;
         }
         if (slot && s != slot) {
             error_set(err, VIR_ERR_OPERATION_UNSUPPORTED,
                       "only one hotpluggable entity can be selected");
-            return false;
+            return NULL;
         }
         slot = s;
     }
-    return slot && settle(t, mon, on ? plug(mon, slot, err) : unplug(mon, slot, err), err);
+    for (unsigned i = 0; slot && i < slot->count; i++) {
+        if (!bitmap_is_set(ids, slot->first + i)) {
+            error_set(err, VIR_ERR_OPERATION_UNSUPPORTED,
+                      "vcpu '%d' belongs to a larger hotpluggable entity, but siblings were not selected",
+                      bitmap_next(ids, 0));
+            return NULL;
+        }
+    }
+    return slot;
 }
 
-bool vcpus_gone(DomainTurn *t, const char *alias)
+bool vcpus_plug(DomainDef *live, Qmp *mon, const Bitmap *ids, bool on, GError **err)
 {
-    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonObject) answer = NULL;
+    g_autoptr(GArray) slots = read_slots(mon, &answer, err);
+    const Slot *slot = slots ? choose(slots, live, ids, on, err) : NULL;
 
-    if (!alias || !g_str_has_prefix(alias, "vcpu"))
+    if (!slot)
         return false;
-    g_autoptr(Qmp) mon = guest_qmp(turn_driver_data(t), &error);
-    if (mon && (!follow(turn_edit_live(t), mon, &error) || !threads_refresh(t, mon, &error)))
-        log_warn("'%s' after the end of %s: %s", turn_view(t)->name, alias, error->message);
-    return true;
+    bool ok = on ? plug(mon, slot, err) : unplug(mon, slot, err);
+    return vcpus_follow(live, mon, ok ? err : NULL) && ok;
 }

@@ -39,10 +39,32 @@ class Hotplug(qemu.Tool):
         _, error, code = self.ask(self.fields(case, 'put', domain))
         return 'kept' if error is None else domain
 
+    def vcpus(self, case):
+        p, inputs, expected = case['params'], case['inputs'], case.get('expected') or {}
+        fields = {'op': 'vcpus', 'domain': inputs['domain'], 'recorded': inputs['monitor'], 'flags': 'QEMU_CAPS_QUERY_HOTPLUGGABLE_CPUS'}
+        if 'count' in p:
+            fields['count'] = str(p['count'])
+        else:
+            fields.update(vcpus=p['cpu_map'], on='1' if p['state'] else '0')
+        got, error, code = self.ask(fields)
+        if error is not None:
+            return ('fail' if code == -1 or case['kind'] == 'success' else 'pass'), error, {}
+        if case['kind'] != 'success':
+            return 'fail', 'accepted, should be refused', {}
+        details, outputs = [], {}
+        for role, text in zip(('live', 'config'), got.split('====\n')):
+            if role not in expected:
+                continue
+            outputs[expected[role]] = text
+            want, have = documents.canonical(documents.read(self.folder, expected[role])), documents.canonical(text)
+            if want != have:
+                details += ['(%s)' % role, documents.difference(want, have, 1)]
+        return ('fail' if details else 'pass'), '\n'.join(details), outputs
+
     def run(self, case):
         p = case['params']
-        if p['action'] not in ('attach', 'detach', 'update'):
-            return 'notyet', 'vcpus', {}
+        if p['action'] == 'set-vcpus':
+            return self.vcpus(case)
         start = self.begin(case)
         with tempfile.NamedTemporaryFile('w', suffix='.json') as script:
             json.dump([w for w in p.get('qmp_script') or [] if w is not None], script)
