@@ -50,10 +50,10 @@ bool guest_cgroups_have(CgroupController c)
 
 /* Every part of a partition but the well-known first one carries a suffix, so that it is never the name of a
  * guest. */
-static char *partition_path(const char *partition)
+static char *partition_path(const DomainDef *def)
 {
     GString *out = g_string_new(NULL);
-    g_auto(GStrv) parts = g_strsplit(partition, "/", -1);
+    g_auto(GStrv) parts = g_strsplit(def->partition ? def->partition : "/machine", "/", -1);
 
     for (char **p = parts; *p; p++) {
         if (!**p)
@@ -68,7 +68,7 @@ static char *partition_path(const char *partition)
 /* Letters, digits, '-' and '.' of the name. */
 static char *group_path(const DomainDef *def, int id)
 {
-    g_autofree char *partition = partition_path(def->partition ? def->partition : "/machine");
+    g_autofree char *partition = partition_path(def);
     GString *name = g_string_new(NULL);
 
     g_string_append_printf(name, "qemu-%d-", id);
@@ -124,7 +124,7 @@ static bool possible(const DomainDef *d, bool cpu, bool memory, bool blkio, GErr
 
 void start_tell_cgroup(const Start *s, GPtrArray *lines)
 {
-    g_autofree char *path = partition_path(s->def->partition ? s->def->partition : "/machine");
+    g_autofree char *path = partition_path(s->def);
     g_autoptr(GString) have = g_string_new(NULL);
 
     for (unsigned i = 0; i < CGROUP_CONTROLLER_N; i++)
@@ -214,7 +214,7 @@ static bool apply_nodes(const Cgroup *g, const NumaTuning *t, GError **err)
  * CPU. One that is there already is its maker's business. */
 static bool make_partition(const DomainDef *d, GError **err)
 {
-    g_autofree char *path = partition_path(d->partition);
+    g_autofree char *path = partition_path(d);
     g_autoptr(Cgroup) there = cgroup_open(host, path);
     uint64_t min, max;
 

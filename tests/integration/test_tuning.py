@@ -493,7 +493,7 @@ class Start(TestCase):
             libvirt.VIR_ERR_CONFIG_UNSUPPORTED, self.connect().createXML,
             domain_xml(self.guest_name(), extra="""<cputune><cachetune vcpus='0'>
                 <cache id='0' level='3' type='both' size='1' unit='MiB'/></cachetune></cputune>"""))
-        self.assertIn('Resource control is not supported on this host', str(error))
+        self.assertIn('cachetune and memorytune are only supported for KVM domains', str(error))
 
 
 class Inactive(TestCase):
