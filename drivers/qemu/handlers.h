@@ -50,10 +50,15 @@ HANDLER_C(connect_baseline_cpu);
 HANDLER_C(connect_baseline_hypervisor_cpu);
 HANDLER_C(node_get_free_pages);
 
+/* handlers_console.c */
+bool qemu_domain_open_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err);
+bool qemu_domain_open_channel(Call *c, const DomainView *v, const remote_domain_open_channel_args *a, GError **err);
+/* handlers_display.c */
+bool qemu_domain_open_graphics(Call *c, DomainQuery *query, const remote_domain_open_graphics_args *a, GError **err);
+bool qemu_domain_open_graphics_fd(Call *c, DomainQuery *query, const remote_domain_open_graphics_fd_args *a, GError **err);
 /* handlers_guest.c */
 HANDLER_V(domain_get_info);
 HANDLER_V(domain_get_control_info);
-bool qemu_domain_open_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err);
 bool qemu_domain_monitor_command(Call *c, DomainQuery *q, const qemu_domain_monitor_command_args *a, qemu_domain_monitor_command_ret *r, GError **err);
 
 /* handlers_input.c */

@@ -683,6 +683,21 @@ bool qmp_getfd(Qmp *q, const char *name, int fd, GError **err)
     return qmp_call_with_fd(q, "getfd", json_make(J_STR("fdname", name)), fd, NULL, 0, err);
 }
 
+bool qmp_add_client(Qmp *q, const char *protocol, int fd, bool skip_auth, GError **err)
+{
+    /* Calls may overtake each other between the two commands. */
+    static unsigned last;
+    g_autofree char *name = g_strdup_printf("client-%u", __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED));
+
+    if (!qmp_getfd(q, name, fd, err))
+        return false;
+    if (qmp_call(q, "add_client",
+                 json_make(J_STR("protocol", protocol), J_STR("fdname", name), J_BOOL("skipauth", skip_auth)), NULL, 0, err))
+        return true;
+    (void)qmp_closefd(q, name, NULL);
+    return false;
+}
+
 bool qmp_add_fd(Qmp *q, int fd, const char *opaque, int64_t *ret_set, GError **err)
 {
     g_autoptr(JsonObject) ret = NULL;

@@ -188,6 +188,8 @@ bool qmp_getfd(Qmp *q, const char *name, int fd, GError **err);
 /* A set of its own for a copy of fd: QEMU opens "/dev/fdset/SET" instead of a path. */
 bool qmp_add_fd(Qmp *q, int fd, const char *opaque, int64_t *ret_set, GError **err);
 bool qmp_remove_fd(Qmp *q, int64_t set, GError **err);
+/* A copy of fd, a socket, becomes a client of a display server: "vnc", "spice", "@dbus-display". */
+bool qmp_add_client(Qmp *q, const char *protocol, int fd, bool skip_auth, GError **err);
 bool qmp_closefd(Qmp *q, const char *name, GError **err);
 /* A human monitor command; its output. */
 bool qmp_hmp(Qmp *q, const char *command, char **ret, uint64_t deadline, GError **err);

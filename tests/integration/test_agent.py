@@ -11,7 +11,7 @@ import unittest
 import libvirt
 import libvirt_qemu
 
-from harness import OwnSandbox, domain_xml, emulators, rows, scratch, start_event_loop, unique, virsh, wait_for
+from harness import OwnSandbox, domain_xml, emulators, read_until, rows, scratch, start_event_loop, unique, virsh, wait_for
 
 CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 UNRESPONSIVE = libvirt.VIR_ERR_AGENT_UNRESPONSIVE
@@ -55,6 +55,25 @@ class Guest(OwnSandbox):
             self.ask(d, 'guest-exec-status', pid=pid)), 60)
         import base64
         return done.get('exitcode'), base64.b64decode(done.get('out-data', '')).decode()
+
+
+class Channels(Guest):
+    def test_a_channel_of_the_hosts_program(self):
+        d = self.boot("<channel type='unix'><target type='virtio' name='org.modvirt.test'/></channel>")
+        stream = self.conn.newStream(0)
+        d.openChannel('org.modvirt.test', stream, 0)
+        another = self.conn.newStream(0)
+        self.assertIn('active channel session exists', str(self.assertLibvirtError(
+            libvirt.VIR_ERR_OPERATION_FAILED, d.openChannel, 'org.modvirt.test', another, 0)))
+        port = '/dev/virtio-ports/org.modvirt.test'
+        self.assertEqual(self.run_inside(d, '/bin/sh', '-c', f'echo from the guest > {port}')[0], 0)
+        self.assertEqual(read_until(stream.recv, b'\n'), b'from the guest\n')
+        stream.send(b'from the host\n')
+        self.assertEqual(self.run_inside(d, '/bin/sh', '-c', f'head -n 1 {port}'), (0, 'from the host\n'))
+        stream.finish()
+        for name in ('nobody', ''):
+            self.assertIn('cannot find channel', str(self.assertLibvirtError(
+                libvirt.VIR_ERR_INTERNAL_ERROR, d.openChannel, name, self.conn.newStream(0), 0)))
 
 
 class Commands(Guest):

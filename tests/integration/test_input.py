@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest's keyboard, its NMI button and its screen; another name for a guest."""
 import os
+import socket
 import struct
 import zlib
 
@@ -96,6 +97,41 @@ class Screen(TestCase):
             status, _, err = virsh('screenshot', dom.name(), '/dev/null', '--screen', screen, check=False)
             self.assertEqual(status, 1)
             self.assertIn('no such screen ID', err)
+
+
+VNC = "<graphics type='vnc' port='-1' autoport='no' passwd='secret'><listen type='none'/></graphics>"
+
+
+class Display(TestCase):
+    """Sockets instead of ports: what viewers use who may administer the guest."""
+
+    def rfb(self, sock):
+        """Which authentications the VNC server offers (RFC 6143, 7.1.2)."""
+        sock.settimeout(20)
+        version = sock.recv(12, socket.MSG_WAITALL)
+        self.assertTrue(version.startswith(b'RFB 003.'), version)
+        sock.sendall(version)
+        count, = sock.recv(1)
+        return set(sock.recv(count, socket.MSG_WAITALL))
+
+    def test_sockets_of_the_display(self):
+        none, password = 1, 2
+        dom = self.connect().createXML(domain_xml(self.guest_name('vnc'), devices=VNC))
+        with socket.socket(fileno=dom.openGraphicsFD(0)) as sock:
+            self.assertEqual(self.rfb(sock), {password})
+        with socket.socket(fileno=dom.openGraphicsFD(0, libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH)) as sock:
+            self.assertEqual(self.rfb(sock), {none})
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            dom.openGraphics(0, theirs.fileno(), libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH)
+            self.assertEqual(self.rfb(ours), {none})
+
+    def test_refusals(self):
+        dom = self.connect().createXML(domain_xml(self.guest_name('vnc'), devices=VNC))
+        self.assertIn('no graphics backend with index 1',
+                      str(self.assertLibvirtError(libvirt.VIR_ERR_INTERNAL_ERROR, dom.openGraphicsFD, 1)))
+        self.assertLibvirtError(libvirt.VIR_ERR_INVALID_ARG, dom.openGraphicsFD, 0, 1 << 7)
+        self.assertLibvirtError(libvirt.VIR_ERR_OPERATION_INVALID, self.define(stem='off').openGraphicsFD, 0)
 
 
 class Rename(TestCase):
