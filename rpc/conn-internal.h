@@ -10,16 +10,16 @@
 
 enum { CONN_LOW = 128 << 10, CONN_HIGH = 512 << 10 };
 
-/* Something to write: a Message, or a head of our own in front of a shared body. */
+/* Something to write: a Message, or events: bytes of our own, and behind them a body that others have, too. */
 typedef struct OutItem {
     struct OutItem *next;
     Message *m;
-    GBytes *body;
+    uint8_t *own; /* NULL: a message */
+    uint32_t own_len, own_room;
+    GBytes *body; /* NULL: none */
     uint32_t pos; /* bytes written */
     uint8_t fds_sent;
     bool then_layer; /* all behind it goes through the layer */
-    uint8_t head_len;
-    uint8_t head[MESSAGE_HEAD + 4];
 } OutItem;
 
 struct Conn {
@@ -60,8 +60,9 @@ struct Conn {
         size_t event_bytes; /* of shared bodies, whole items */
         bool blocked;       /* the socket is full: EPOLLOUT goes on */
         bool congested, dead;
-        bool dirty, is_later; /* written at the end of the batch; in a later turn */
-        Conn *next_dirty, *next_later;
+        bool dirty;  /* written at the end of the batch */
+        GList later; /* data set: written in a later turn */
+        Conn *next_dirty;
     } out;
     Keepalive keepalive;
 };
@@ -75,6 +76,8 @@ void conn_lost(Conn *c, GError *why);
 void conn_flush(Conn *c);
 void conn_check_marks(Conn *c);
 void conn_output_clear(Conn *c);
+/* It has nothing more to write in a later turn. */
+void conn_leave_later(Conn *c);
 /* conn_input.c */
 extern _Atomic uint64_t conn_gone_usec; /* how long nothing may go on of what a peer has sent that is gone */
 bool conn_input_full(const Conn *c);

@@ -42,6 +42,7 @@ static void conn_release(Conn *c)
     loop_io_remove(&c->io);
     if (c->share)
         share_leave(c->share, &c->share_link);
+    conn_leave_later(c);
     c->flush_timer = sd_event_source_disable_unref(c->flush_timer);
     c->gone_timer = sd_event_source_disable_unref(c->gone_timer);
     keepalive_done(&c->keepalive);

@@ -8,6 +8,9 @@
  * Shared bodies (events) go to many at once, and nobody waits for them. They are queued at once and
  * written in the next turns of the loop, for LATER_MAX connections in each: who made the event has his
  * answer meanwhile, others their turns, and a subscriber to whom several events go gets them with one write.
+ * A round of such writes is followed by a rest that is many times as long as the round took, but too short
+ * for a person to notice. So the first event after a while goes out at once, and a burst costs few writes,
+ * however many listen.
  *
  * Invariant: what is queued is in the order in which it was sent, and something looks at it again: the end
  * of the batch, the list of those to be written later, or EPOLLOUT.
@@ -26,6 +29,11 @@ enum {
     STREAM_BUFFER = 1 << 20,
     BATCH_FLUSH = 256 << 10, /* neither a batch nor the list holds back more than this */
     LATER_MAX = 16,          /* connections that are written to in one turn of the loop */
+    COPIED_MAX = 512, /* an event up to which copying is cheaper than sharing */
+    OWN_MAX = 1000,   /* bytes of events that are put together: no large block, for malloc() */
+    /* After a round: for each connection that was written to, and at most. */
+    LATER_REST_USEC = 50,
+    LATER_REST_MAX_USEC = 10000,
 };
 
 /* The connections with output held back by the batch that this thread is in. */
@@ -36,9 +44,12 @@ static _Thread_local struct {
 
 /* Those with output that is written in a later turn of this thread's loop. */
 static _Thread_local struct {
-    Conn *first, **last;
-    Loop *loop; /* of all of them */
+    GQueue conns; /* of Conn.out.later; who is closed leaves it */
+    Loop *loop;   /* of all of them */
     bool posted;
+    unsigned left, written; /* in this round */
+    uint64_t rest_end;      /* no round begins before */
+    sd_event_source *rest;  /* until then */
 } later;
 
 /* --- the queue ------------------------------------------------------------------------------------ */
@@ -48,6 +59,7 @@ static void out_item_free(OutItem *i)
     message_unref(i->m);
     if (i->body)
         g_bytes_unref(i->body);
+    g_free(i->own);
     g_free(i);
 }
 
@@ -66,7 +78,7 @@ void conn_output_clear(Conn *c)
 
 static size_t out_item_len(const OutItem *i)
 {
-    return i->m ? i->m->len : i->head_len + g_bytes_get_size(i->body);
+    return i->m ? i->m->len : i->own_len + (i->body ? g_bytes_get_size(i->body) : 0);
 }
 
 static void out_push(Conn *c, OutItem *i)
@@ -77,7 +89,7 @@ static void out_push(Conn *c, OutItem *i)
         c->out.first = i;
     c->out.last = i;
     c->out.bytes += out_item_len(i);
-    if (i->body)
+    if (i->own)
         c->out.event_bytes += out_item_len(i);
 }
 
@@ -88,11 +100,39 @@ static void out_pop(Conn *c)
     c->out.first = i->next;
     if (!c->out.first)
         c->out.last = NULL;
-    if (i->body)
+    if (i->own)
         c->out.event_bytes -= out_item_len(i);
     if (i->then_layer)
         c->tx = c->rx;
     out_item_free(i);
+}
+
+/* Room for len bytes of events at the end of the queue, in front of body (NULL: nothing is behind them). To be
+ * filled at once. What fits goes behind the events before: a burst is one item. */
+static uint8_t *out_room(Conn *c, size_t len, GBytes *body)
+{
+    OutItem *i = c->out.last;
+
+    if (!body && i && i->own && !i->body && i->own_len + len <= OWN_MAX) {
+        if (i->own_len + len > i->own_room) {
+            i->own_room = OWN_MAX;
+            i->own = g_realloc(i->own, i->own_room);
+        }
+        c->out.bytes += len;
+        c->out.event_bytes += len;
+    } else {
+        i = g_new0(OutItem, 1);
+        i->own = g_malloc(len);
+        i->own_room = len;
+        i->body = body ? g_bytes_ref(body) : NULL;
+    }
+
+    uint8_t *p = i->own + i->own_len;
+
+    i->own_len += len;
+    if (i != c->out.last)
+        out_push(c, i);
+    return p;
 }
 
 /* The bytes of an item from its position on; returns how many iovecs were used (at most 2). */
@@ -104,11 +144,11 @@ static unsigned out_item_iov(const OutItem *i, struct iovec *iov)
     }
 
     unsigned n = 0;
-    size_t body_len, off = i->pos > i->head_len ? i->pos - i->head_len : 0;
-    const uint8_t *body = g_bytes_get_data(i->body, &body_len);
+    size_t body_len = 0, off = i->pos > i->own_len ? i->pos - i->own_len : 0;
+    const uint8_t *body = i->body ? g_bytes_get_data(i->body, &body_len) : NULL;
 
-    if (i->pos < i->head_len)
-        iov[n++] = (struct iovec){ (void *)(i->head + i->pos), i->head_len - i->pos };
+    if (i->pos < i->own_len)
+        iov[n++] = (struct iovec){ i->own + i->pos, i->own_len - i->pos };
     if (off < body_len)
         iov[n++] = (struct iovec){ (void *)(body + off), body_len - off };
     return n;
@@ -298,43 +338,81 @@ static void conn_widen(Conn *c)
         (void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-/* The list holds a reference of each. */
-static void on_later(void *loop)
+static void later_go_on(void);
+
+static void on_later(void *data)
 {
     later.posted = false;
-    for (unsigned i = 0; i < LATER_MAX && later.first; i++) {
-        g_autoptr(Conn) c = later.first;
+    if (!later.left)
+        later.left = later.conns.length;
+    for (unsigned i = 0; i < LATER_MAX && later.left && later.conns.head; i++) {
+        Conn *c = later.conns.head->data;
 
-        later.first = c->out.next_later;
-        c->out.is_later = false;
-        if (!c->closed && !c->out.blocked && !c->out.dirty && c->out.first)
-            conn_flush(c);
+        later.left--;
+        conn_leave_later(c);
+        if (c->out.blocked || c->out.dirty || !c->out.first)
+            continue;
+        later.written++;
+        conn_flush(c);
     }
-    if (later.first && !later.posted) {
+    if (!later.left || !later.conns.head) {
+        /* Who had but one turn to take needs no rest. */
+        unsigned usec = later.written > LATER_MAX ? later.written * LATER_REST_USEC : 0;
+
+        later.rest_end = usec ? now_usec() + MIN(usec, LATER_REST_MAX_USEC) : 0;
+        later.left = later.written = 0;
+    }
+    later_go_on();
+}
+
+static int on_rested(sd_event_source *s, uint64_t usec, void *data)
+{
+    later.rest = sd_event_source_disable_unref(later.rest);
+    later.rest_end = 0;
+    on_later(NULL);
+    return 0;
+}
+
+/* With the round, or with the next one when it is time. */
+static void later_go_on(void)
+{
+    if (!later.conns.head || later.posted || later.rest)
+        return;
+
+    uint64_t now = later.rest_end ? now_usec() : 0;
+
+    if (later.rest_end > now) {
+        loop_timer_set(later.loop, &later.rest, later.rest_end - now, on_rested, NULL);
+    } else {
         later.posted = true;
-        loop_post(loop, on_later, loop);
+        loop_post(later.loop, on_later, NULL);
     }
+}
+
+void conn_leave_later(Conn *c)
+{
+    if (!c->out.later.data)
+        return;
+    c->out.later.data = NULL;
+    g_queue_unlink(&later.conns, &c->out.later);
+    if (!later.conns.head)
+        later.rest = sd_event_source_disable_unref(later.rest);
 }
 
 static void conn_output_later(Conn *c)
 {
-    if (c->out.blocked || c->out.bytes >= BATCH_FLUSH || (later.first && later.loop != c->loop)) {
+    bool other_loop = later.loop != c->loop && (later.conns.head || later.posted);
+
+    if (c->out.blocked || c->out.bytes >= BATCH_FLUSH || other_loop) {
         conn_output(c);
         return;
     }
-    if (c->out.is_later || c->out.dirty)
+    if (c->out.later.data || c->out.dirty)
         return;
     later.loop = c->loop;
-    c->out.is_later = true;
-    c->out.next_later = NULL;
-    if (!later.first)
-        later.last = &later.first;
-    *later.last = conn_ref(c);
-    later.last = &c->out.next_later;
-    if (!later.posted) {
-        later.posted = true;
-        loop_post(c->loop, on_later, c->loop);
-    }
+    c->out.later.data = c;
+    g_queue_push_tail_link(&later.conns, &c->out.later);
+    later_go_on();
 }
 
 static bool conn_takes_output(const Conn *c)
@@ -428,14 +506,14 @@ bool conn_send_shared(Conn *c, const MsgHeader *h, const uint8_t *prefix, unsign
     if (c->out.event_bytes + len > event_quota)
         return false;
 
-    OutItem *i = g_new0(OutItem, 1);
+    bool copied = len <= COPIED_MAX;
+    uint8_t *p = out_room(c, copied ? len : MESSAGE_HEAD + prefix_len, copied ? NULL : body);
 
-    i->body = g_bytes_ref(body);
-    i->head_len = MESSAGE_HEAD + prefix_len;
-    msg_header_encode(h, len, i->head);
+    msg_header_encode(h, len, p);
     if (prefix_len)
-        memcpy(i->head + MESSAGE_HEAD, prefix, prefix_len);
-    out_push(c, i);
+        memcpy(p + MESSAGE_HEAD, prefix, prefix_len);
+    if (copied)
+        memcpy(p + MESSAGE_HEAD + prefix_len, g_bytes_get_data(body, NULL), g_bytes_get_size(body));
     conn_output_later(c);
     return true;
 }
