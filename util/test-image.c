@@ -2,8 +2,12 @@
 /* Heads of images: formats, sizes, what lies below; and nothing beyond the buffer. */
 #undef NDEBUG
 #include <assert.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "util/fd.h"
 #include "util/image.h"
 
 static void put_be(uint8_t *p, uint64_t v, unsigned n)
@@ -50,14 +54,16 @@ static void make_qcow2(uint8_t *h, unsigned version, const char *backing,
 static void assert_image(const uint8_t *h, size_t len, const char *format, uint64_t capacity,
                          const char *backing, const char *backing_format)
 {
-    g_autofree char *name = NULL, *below = NULL;
+    g_auto(ImageInfo) info = { 0 };
     g_autoptr(GError) err = NULL;
-    uint64_t got = 0;
+    uint64_t alone = 0;
 
     assert(g_str_equal(image_format(h, len), format));
-    assert(image_capacity(format, h, len, 4096, &got) == (capacity != 0) && got == capacity);
-    assert(image_backing(format, h, len, &name, &below, &err) && !err);
-    assert(g_strcmp0(name, backing) == 0 && g_strcmp0(below, backing_format) == 0);
+    assert(image_probe(NULL, h, len, 4096, &info, &err) && !err);
+    assert(g_str_equal(info.format, format));
+    assert(info.has_capacity == (capacity != 0) && info.capacity == capacity);
+    assert(image_capacity(format, h, len, 4096, &alone) == info.has_capacity && alone == capacity);
+    assert(g_strcmp0(info.backing, backing) == 0 && g_strcmp0(info.backing_format, backing_format) == 0);
 }
 
 static void test_formats(void)
@@ -99,16 +105,108 @@ static void test_formats(void)
     assert_image(h, 0, "raw", 4096, NULL, NULL);
 }
 
+/* What else clients see of a qcow2 image. */
+static void test_qcow2_details(void)
+{
+    uint8_t h[HEAD];
+    g_auto(ImageInfo) new = { 0 }, old = { 0 };
+
+    make_qcow2(h, 3, "base.img", "raw");
+    put_be(h + 20, 16, 4);                /* cluster bits */
+    put_be(h + 32, 2, 4);                 /* LUKS */
+    put_be(h + 72, 1 | 4 | 8 | 16, 8);    /* dirty, external data, compression, subclusters */
+    put_be(h + 80, 1, 8);                 /* lazy reference counts */
+    put_be(h + 88, 2, 8);                 /* the data file is raw */
+    put_be(h + 100, 112, 4);
+    h[104] = 1;                           /* zstd */
+    memset(h + 105, 0, 100);
+    put_be(h + 112, 0x44415441, 4);
+    put_be(h + 116, 8, 4);
+    memcpy(h + 120, "data.raw", 8);
+    put_be(h + 128, 0xe2792aca, 4);
+    put_be(h + 132, 5, 4);
+    memcpy(h + 136, "qcow2", 5);
+    assert(image_probe(NULL, h, HEAD, 0, &new, NULL));
+    assert(new.cluster_size == 65536 && new.encryption == IMAGE_LUKS && g_str_equal(new.compat, "1.1"));
+    assert(new.dirty && !new.corrupt && new.external_data && new.external_data_raw && new.extended_l2);
+    assert(new.lazy_refcounts && g_str_equal(new.compression, "zstd"));
+    assert(g_str_equal(new.data_file, "data.raw") && g_str_equal(new.backing_format, "qcow2"));
+
+    make_qcow2(h, 2, NULL, NULL);
+    put_be(h + 20, 40, 4); /* no such clusters */
+    put_be(h + 32, 1, 4);
+    assert(image_probe("qcow2", h, HEAD, 0, &old, NULL));
+    assert(old.cluster_size == 0 && old.encryption == IMAGE_QCOW_AES && g_str_equal(old.compat, "0.10"));
+    assert(!old.external_data && !old.lazy_refcounts);
+}
+
+static void test_encrypted_raw(void)
+{
+    uint8_t h[HEAD] = { 0 };
+    g_auto(ImageInfo) one = { 0 }, two = { 0 }, cut = { 0 };
+
+    memcpy(h, "LUKS\xba\xbe\0\1", 8);
+    put_be(h + 104, 4, 4);
+    assert(image_probe("raw", h, HEAD, 1 << 20, &one, NULL));
+    assert(one.encryption == IMAGE_LUKS && one.capacity == (1 << 20) - 4 * 512 && g_str_equal(one.format, "raw"));
+    assert(image_probe("raw", h, HEAD, 512, &cut, NULL) && cut.capacity == 512);
+    h[7] = 2;
+    assert(image_probe(NULL, h, HEAD, 1 << 20, &two, NULL));
+    assert(two.encryption == IMAGE_LUKS2 && two.capacity == 1 << 20);
+}
+
+static int temporary(void)
+{
+    g_autofree char *path = g_strdup("/tmp/test-image-XXXXXX");
+    int fd = g_mkstemp(path);
+
+    assert(fd >= 0 && unlink(path) == 0);
+    return fd;
+}
+
+/* Formats that tell their size far from the head. */
+static void test_files(void)
+{
+    auto_fd fd = temporary(), apple = temporary(), dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_auto(ImageInfo) info = { 0 }, dmg = { 0 }, d = { 0 };
+    uint8_t b[512] = "vhdxfile";
+
+    assert(pwrite(fd, b, 8, 0) == 8);
+    memset(b, 0, sizeof(b));
+    memcpy(b, "regi", 4);
+    put_le(b + 8, 1, 4);
+    memcpy(b + 16, "\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e", 16);
+    put_le(b + 32, 1 << 20, 8);
+    assert(pwrite(fd, b, 64, 192 * 1024) == 64);
+    memset(b, 0, sizeof(b));
+    memcpy(b, "metadata", 8);
+    put_le(b + 10, 1, 2);
+    memcpy(b + 32, "\x24\x42\xa5\x2f\x1b\xcd\x76\x48\xb2\x11\x5d\xbe\xd8\x3b\xf4\xb8", 16);
+    put_le(b + 48, 65536, 4);
+    assert(pwrite(fd, b, 64, 1 << 20) == 64);
+    put_le(b, SIZE, 8);
+    assert(pwrite(fd, b, 8, (1 << 20) + 65536) == 8);
+    assert(image_probe_fd(fd, NULL, &info, NULL));
+    assert(g_str_equal(info.format, "vhd") && info.has_capacity && info.capacity == SIZE);
+
+    memset(b, 0, sizeof(b));
+    memcpy(b, "koly", 4);
+    put_be(b + 0x1ec, 7, 8);
+    assert(pwrite(apple, b, 512, 8192) == 512);
+    assert(image_probe_fd(apple, "dmg", &dmg, NULL) && dmg.has_capacity && dmg.capacity == 7 * 512);
+    assert(image_probe_fd(dir, NULL, &d, NULL) && g_str_equal(d.format, "dir") && !d.has_capacity);
+}
+
 /* A raw image that a guest made look like another is raw to those who know that it is. */
 static void test_known_format_wins(void)
 {
     uint8_t h[HEAD];
+    g_auto(ImageInfo) info = { 0 };
     uint64_t got = 0;
-    char *name, *below;
 
     make_qcow2(h, 3, "/etc/shadow", "raw");
     assert(image_capacity("raw", h, HEAD, 4096, &got) && got == 4096);
-    assert(image_backing("raw", h, HEAD, &name, &below, NULL) && !name && !below);
+    assert(image_probe("raw", h, HEAD, 4096, &info, NULL) && !info.backing && !info.compat);
     assert(!image_capacity("vdi", h, HEAD, 4096, &got));
 }
 
@@ -120,31 +218,34 @@ static void test_hostile(void)
     make_qcow2(h, 3, "base.img", "raw");
     for (size_t len = 0; len < HEAD; len++) {
         g_autofree uint8_t *cut = g_memdup2(h, len ? len : 1);
-        g_autofree char *name = NULL, *below = NULL;
+        g_auto(ImageInfo) info = { 0 };
         uint64_t got;
         (void)image_format(cut, len);
         (void)image_capacity("qcow2", cut, len, 4096, &got);
-        (void)image_backing("qcow2", cut, len, &name, &below, NULL);
+        (void)image_probe("qcow2", cut, len, 4096, &info, NULL);
     }
     static const struct {
         uint64_t at, n;
     } wrong[] = { { 1 << 20, 4 }, { 512, 5000 }, { UINT64_MAX, 8 }, { HEAD - 2, 4 } };
     for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
         g_autoptr(GError) err = NULL;
-        char *name = NULL, *below = NULL;
+        g_auto(ImageInfo) info = { 0 };
         put_be(h + 8, wrong[i].at, 8);
         put_be(h + 16, wrong[i].n, 4);
-        assert(!image_backing("qcow2", h, HEAD, &name, &below, &err) && err && !name);
+        assert(!image_probe("qcow2", h, HEAD, 4096, &info, &err) && err && !info.backing);
     }
     make_qcow2(h, 3, "base.img", "raw");
     put_be(h + 104 + 4, UINT32_MAX, 4); /* an extension that is longer than the file */
-    g_autofree char *name = NULL, *below = NULL;
-    assert(image_backing("qcow2", h, HEAD, &name, &below, NULL) && name && !below);
+    g_auto(ImageInfo) info = { 0 };
+    assert(image_probe("qcow2", h, HEAD, 4096, &info, NULL) && info.backing && !info.backing_format);
 }
 
 int main(void)
 {
     test_formats();
+    test_qcow2_details();
+    test_encrypted_raw();
+    test_files();
     test_known_format_wins();
     test_hostile();
     return 0;
