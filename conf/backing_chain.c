@@ -148,6 +148,10 @@ bool storage_chain_load(StorageSource *top, StorageReachFn *reach, void *data, G
     unsigned n = 0;
 
     for (StorageSource *s = top; s && is_local(s); s = s->backing) {
+        if (s->fdgroup) { /* not ours to look into: what lies below is as the document says */
+            s->backing_none |= !s->backing;
+            continue;
+        }
         if (!(reach ? reach : must_be_there)(s, top, data, err))
             return false;
         if (++n > CHAIN_MAX || in_chain(top, s)) {

@@ -42,6 +42,8 @@ bool cmd_secret(Cmd *c, const SecretRef *ref, const char *alias, GError **err);
 char *cmd_fd_word(Cmd *c, QemuFdRole role, const Device *dev, unsigned index, GError **err);
 /* A descriptor in a new set, for what takes paths: "/dev/fdset/N". NULL with *err. */
 char *cmd_fd_set(Cmd *c, QemuFdRole role, const Device *dev, const char *opaque, GError **err);
+/* Likewise for all descriptors of a name; ret_n: how many. Members of the set are called opaque0, opaque1, … */
+char *cmd_fd_group(Cmd *c, const char *name, const char *opaque, unsigned *ret_n, GError **err);
 /* "3-name": the name part of private directories. */
 char *cmd_short_name(const Cmd *c);
 

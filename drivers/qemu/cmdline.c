@@ -181,22 +181,58 @@ char *cmd_fd_word(Cmd *c, QemuFdRole role, const Device *dev, unsigned index, GE
     return g_steal_pointer(&name);
 }
 
-char *cmd_fd_set(Cmd *c, QemuFdRole role, const Device *dev, const char *opaque, GError **err)
+/* The number of a set that nobody has yet. */
+static bool next_set(Cmd *c, unsigned *ret, GError **err)
 {
-    int fd = cmd_fd(c, role, dev, 0, err);
-    if (fd < 0)
-        return NULL;
     if (!c->plug) {
-        unsigned set = c->fdset++;
-        cmd_optf(c, "-add-fd", "set=%u,fd=%d,opaque=%s", set, fd, opaque);
-        return g_strdup_printf("/dev/fdset/%u", set);
+        *ret = c->fdset++;
+        return true;
     }
     if (!c->plug->fdset_known && !c->plug->removing && c->ctx->next_fdset &&
         !c->ctx->next_fdset(c->ctx->opaque, &c->plug->next_fdset, err))
-        return NULL;
+        return false;
     c->plug->fdset_known = true;
-    unsigned set = c->plug->next_fdset++;
-    plug_steps_add(c->plug, PLUG_ADD_FD, opaque, json_make(J_UINT("fdset-id", set), J_STR("opaque", opaque)), fd);
+    *ret = c->plug->next_fdset++;
+    return true;
+}
+
+static void add_to_set(Cmd *c, unsigned set, int fd, const char *opaque)
+{
+    if (c->plug)
+        plug_steps_add(c->plug, PLUG_ADD_FD, opaque, json_make(J_UINT("fdset-id", set), J_STR("opaque", opaque)), fd);
+    else
+        cmd_optf(c, "-add-fd", "set=%u,fd=%d,opaque=%s", set, fd, opaque);
+}
+
+char *cmd_fd_set(Cmd *c, QemuFdRole role, const Device *dev, const char *opaque, GError **err)
+{
+    unsigned set;
+    int fd = cmd_fd(c, role, dev, 0, err);
+
+    if (fd < 0 || !next_set(c, &set, err))
+        return NULL;
+    add_to_set(c, set, fd, opaque);
+    return g_strdup_printf("/dev/fdset/%u", set);
+}
+
+char *cmd_fd_group(Cmd *c, const char *name, const char *opaque, unsigned *ret_n, GError **err)
+{
+    g_autoptr(GArray) fds = g_array_new(false, true, sizeof(int));
+    unsigned set;
+
+    if (c->plug && c->plug->removing)
+        g_array_set_size(fds, 1); /* the set goes with its first member */
+    else if (!c->ctx->fd_group)
+        return (void)cmd_refuse(err, "the descriptors '%s' are known to a running daemon only", name), NULL;
+    else if (!c->ctx->fd_group(c->ctx->opaque, name, fds, err))
+        return NULL;
+    if (!next_set(c, &set, err))
+        return NULL;
+    for (unsigned i = 0; i < fds->len; i++) {
+        g_autofree char *member = g_strdup_printf("%s%u", opaque, i);
+        add_to_set(c, set, g_array_index(fds, int, i), member);
+    }
+    *ret_n = fds->len;
     return g_strdup_printf("/dev/fdset/%u", set);
 }
 

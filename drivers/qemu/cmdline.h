@@ -61,6 +61,9 @@ typedef struct QemuCmdlineContext {
     /* The number a descriptor will have in the child: index counts queues. dev is the device (its
      * alias is info.alias). -1 with *err when there is none. */
     int (*fd)(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err);
+    /* Appends the numbers (int) that the descriptors of this name will have in the child. NULL: documents
+     * with <source fdgroup=…/> are refused. */
+    bool (*fd_group)(void *opaque, const char *name, GArray *fds, GError **err);
     /* Base64 of a secret encrypted with the master key (AES-256-CBC), and its base64 IV.
      * NULL: documents with secrets are refused. */
     bool (*secret)(void *opaque, const SecretRef *ref, const char *alias, char **ret_data,

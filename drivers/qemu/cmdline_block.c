@@ -248,7 +248,7 @@ JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *dis
         return NULL;
     }
     if (s->fdgroup) {
-        (void)cmd_refuse(err, "disk source: fdgroup '%s' is not supported", s->fdgroup);
+        (void)cmd_refuse(err, "fdgroup '%s': descriptors can be given for the images of disks", s->fdgroup);
         return NULL;
     }
     const char *aio = disk && disk->io != DISK_IO_DEFAULT ? enum_name(&disk_io_names, disk->io) : NULL;
@@ -337,6 +337,15 @@ static bool encryption(Cmd *c, const StorageSource *s, char **ret_secret, const 
     return true;
 }
 
+/* Of an image whose descriptors a client gave; ret_n: how many. */
+static JsonObject *given_props(Cmd *c, const StorageSource *s, const DiskDef *disk, const char *node, unsigned *ret_n, GError **err)
+{
+    g_autofree char *path = cmd_fd_group(c, s->fdgroup, node, ret_n, err);
+    const char *aio = disk->io != DISK_IO_DEFAULT ? enum_name(&disk_io_names, disk->io) : NULL;
+
+    return path ? props_new(P_STR("driver", "file"), P_STR("filename", path), P_STR("aio", aio)) : NULL;
+}
+
 static bool add_layer(Cmd *c, const DiskDef *disk, const StorageSource *s, bool top, bool readonly, GError **err)
 {
     g_autofree char *storage = g_strdup_printf("libvirt-%u-storage", s->index);
@@ -347,14 +356,16 @@ static bool add_layer(Cmd *c, const DiskDef *disk, const StorageSource *s, bool 
 
     if (!driver)
         return cmd_refuse(err, "disk '%s': image format '%s' is not supported", disk->dst, enum_name(&storage_format_names, s->format));
-    JsonObject *below = cmd_storage_props(c, s, disk, storage, err);
+    unsigned given = 0;
+    JsonObject *below = s->fdgroup ? given_props(c, s, disk, storage, &given, err) : cmd_storage_props(c, s, disk, storage, err);
     if (!below)
         return false;
     if (!encryption(c, s, &key, &key_format, err)) {
         json_put_(below);
         return false;
     }
-    add_storage(c, below, disk, storage, true, readonly);
+    /* A single descriptor can be opened in its own mode only. */
+    add_storage(c, below, disk, storage, given != 1, readonly);
 
     bool raw = strcmp(driver, "raw") == 0, luks = raw && key;
     if (part && (!raw || luks)) {

@@ -515,6 +515,8 @@ static const RemoteHandlers remote_handlers = {
     .domain_send_key = { qemu_domain_send_key },
     .domain_inject_nmi = { qemu_domain_inject_nmi },
     .domain_screenshot = { qemu_domain_screenshot },
+    .domain_fd_associate = { qemu_domain_fd_associate, VIR_DOMAIN_FD_ASSOCIATE_SECLABEL_RESTORE |
+        VIR_DOMAIN_FD_ASSOCIATE_SECLABEL_WRITABLE },
     .domain_open_graphics = { qemu_domain_open_graphics, VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH },
     .domain_open_graphics_fd = { qemu_domain_open_graphics_fd, VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH },
     .domain_open_channel = { qemu_domain_open_channel, VIR_DOMAIN_CHANNEL_FORCE },

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "drivers/common/job.h"
+#include "drivers/qemu/fd_groups.h"
 #include "drivers/qemu/helper.h"
 #include "drivers/qemu/process.h"
 #include "util/error.h"
@@ -40,6 +41,7 @@ void guest_detach(void *guest)
     pidref_done(&g->starting);
     figures_done(&g->figures);
     perf_disable_all(g);
+    fd_groups_done(g);
     lock_done(&g->lock);
     g_free(g);
 }

@@ -18,7 +18,7 @@
 
 typedef struct Guest {
     Domain *domain;           /* owner, not a reference */
-    Lock lock;                /* of qmp, and of making agent */
+    Lock lock;                /* of qmp, of making agent, and where said */
     Qmp *qmp;                 /* NULL: not running */
     Agent *agent;             /* NULL: not spoken to yet */
     atomic_int agent_timeout; /* of its commands: AGENT_* or seconds */
@@ -30,6 +30,7 @@ typedef struct Guest {
     atomic_uint_least64_t migrate_speed; /* MiB/s that migrations may take, plus 1; 0: no limit */
     Figures figures;
     PerfFds perf;             /* under lock */
+    GHashTable *fd_groups;    /* under lock; fd_groups.h; NULL: none */
     atomic_bool stopped_told; /* the hook heard of the end of this run */
     atomic_bool stops_itself; /* STOP and RESUME are our own doing: an operation tells of them */
     atomic_bool fake_reboot; /* the next SHUTDOWN is the first half of a reboot that we asked for */

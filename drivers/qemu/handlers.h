@@ -50,6 +50,8 @@ HANDLER_C(connect_baseline_cpu);
 HANDLER_C(connect_baseline_hypervisor_cpu);
 HANDLER_C(node_get_free_pages);
 
+/* fd_groups.c */
+bool qemu_domain_fd_associate(Call *c, DomainTurn *t, const remote_domain_fd_associate_args *a, GError **err);
 /* handlers_console.c */
 bool qemu_domain_open_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err);
 bool qemu_domain_open_channel(Call *c, const DomainView *v, const remote_domain_open_channel_args *a, GError **err);

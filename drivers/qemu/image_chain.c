@@ -88,7 +88,7 @@ bool images_usable(const DomainDef *d, const Creds *as, GError **err)
         bool readonly = disk->readonly || disk->device == DISK_DEVICE_CDROM;
         for (const StorageSource *s = &disk->src; s && is_local(s); s = s->backing) {
             bool top = s == &disk->src;
-            if (!reachable(s, top ? NULL : &disk->src, as, top && !readonly ? R_OK | W_OK : R_OK,
+            if (!s->fdgroup && !reachable(s, top ? NULL : &disk->src, as, top && !readonly ? R_OK | W_OK : R_OK,
                            err))
                 return false;
         }

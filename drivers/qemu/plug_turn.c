@@ -49,6 +49,18 @@ static int open_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned in
     return g_array_index(c->res.fds, SpawnFd, c->res.fds->len - 1).fd;
 }
 
+static bool open_group(void *opaque, const char *name, GArray *fds, GError **err)
+{
+    Change *c = opaque;
+    unsigned before = c->res.fds->len;
+
+    if (!resources_fd_group(&c->res, name, fds, err))
+        return false;
+    for (unsigned i = 0; i < fds->len; i++)
+        g_array_index(fds, int, i) = g_array_index(c->res.fds, SpawnFd, before + i).fd;
+    return true;
+}
+
 static bool next_fdset(void *opaque, unsigned *ret, GError **err)
 {
     return plug_next_fdset(((Change *)opaque)->mon, ret, err);
@@ -151,11 +163,12 @@ static bool begin(Change *c, DomainTurn *t, GError **err)
         g_clear_pointer(&c->mon, qmp_unref);
         return false;
     }
-    resources_init(&c->res);
+    resources_init(&c->res, turn_driver_data(t));
     c->channels = g_build_filename(qemu.lib, "channel", "target", NULL);
     c->ctx = (QemuCmdlineContext){ .id = v->id,
                                    .lib_dir = view_status(v)->lib_dir,
                                    .fd = open_fd,
+                                   .fd_group = open_group,
                                    .next_fdset = next_fdset,
                                    .opaque = c };
     qemu_config_cmdline(qemu.config, &c->ctx);

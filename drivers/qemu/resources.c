@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/fd_groups.h"
 #include "drivers/qemu/net_device.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/unix_path.h"
@@ -36,9 +37,9 @@ typedef struct KeptFd {
     int fd;
 } KeptFd;
 
-void resources_init(Resources *r)
+void resources_init(Resources *r, Guest *guest)
 {
-    *r = (Resources){ .monitor_fd = -1, .next_target = FIRST_TARGET };
+    *r = (Resources){ .monitor_fd = -1, .next_target = FIRST_TARGET, .guest = guest };
     r->fds = g_array_new(false, true, sizeof(SpawnFd));
     r->kept = g_array_new(false, true, sizeof(KeptFd));
 }
@@ -67,6 +68,26 @@ static int give(Resources *r, int fd)
 
     g_array_append_val(r->fds, s);
     return s.target;
+}
+
+static bool room_for(const Resources *r, unsigned n, GError **err)
+{
+    if (r->fds->len + n <= CHILD_FDS_MAX)
+        return true;
+    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "the guest needs more than %d descriptors", CHILD_FDS_MAX);
+    return false;
+}
+
+bool resources_fd_group(void *opaque, const char *name, GArray *fds, GError **err)
+{
+    Resources *r = opaque;
+
+    if (!fd_groups_copy(r->guest, name, fds, err))
+        return false;
+    /* Those are in no other hands yet. */
+    for (unsigned i = 0; i < fds->len; i++)
+        g_array_index(fds, int, i) = give(r, g_array_index(fds, int, i));
+    return room_for(r, 0, err);
 }
 
 /* Descriptors by role ------------------------------------------------------------------------ */
@@ -108,11 +129,8 @@ int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned inde
                   dev ? device_kind_element(dev->kind) : "device");
         return -1;
     }
-    if (r->fds->len >= CHILD_FDS_MAX) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "the guest needs more than %d descriptors",
-                  CHILD_FDS_MAX);
+    if (!room_for(r, 1, err))
         return -1;
-    }
     switch (role) {
     case QEMU_FD_MONITOR:
         fd = fcntl(r->monitor_fd, F_DUPFD_CLOEXEC, 3);

@@ -9,16 +9,22 @@
 #include "drivers/qemu/cmdline.h"
 #include "util/spawn.h"
 
+typedef struct Guest Guest;
+
 typedef struct Resources {
     GArray *fds;    /* SpawnFd; 'fd' is ours to close */
     int monitor_fd; /* borrowed */
     int next_target;
     GArray *kept; /* KeptFd: made before the command line asks for them */
+    Guest *guest;
 } Resources;
 
-void resources_init(Resources *r);
+/* guest: whose descriptors by name they are. */
+void resources_init(Resources *r, Guest *guest);
 /* QemuCmdlineContext.fd; opaque is the Resources. */
 int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err);
+/* QemuCmdlineContext.fd_group */
+bool resources_fd_group(void *opaque, const char *name, GArray *fds, GError **err);
 /* The emulator's end of what a helper serves for this device; taken. */
 void resources_keep_fd(Resources *r, const Device *dev, int fd);
 /* Whether it can, in this version. */

@@ -139,7 +139,7 @@ static bool each_of_device(const DomainDef *d, const Device *dev, PathFn fn, voi
         for (const StorageSource *s = &((const DiskDef *)dev)->src; s; s = s->backing) {
             bool local =
                 s->type == STORAGE_FILE || s->type == STORAGE_BLOCK || s->type == STORAGE_DIR;
-            if (local && s->path && !fn(d, s->path, s->seclabels, data, err))
+            if (local && s->path && !s->fdgroup && !fn(d, s->path, s->seclabels, data, err))
                 return false;
         }
     } else if (dev->kind == DEVICE_INPUT) {

@@ -173,7 +173,7 @@ bool start_guest(DomainTurn *t, DomainDef *def, const StartHow *how, GError **er
     atomic_store(&s.g->pause_reason, -1);
     s.status->starting = true;
     s.status->agent_timeout = atomic_load(&s.g->agent_timeout);
-    resources_init(&s.res);
+    resources_init(&s.res, s.g);
 
     while (step->name && !interrupted(&s) && step->run(&s, &error))
         step++;

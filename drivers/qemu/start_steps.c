@@ -13,6 +13,7 @@
 
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/fd_groups.h"
 #include "drivers/qemu/firmware.h"
 #include "drivers/qemu/image_chain.h"
 #include "drivers/qemu/memlock.h"
@@ -178,10 +179,12 @@ bool start_command_line(Start *s, GError **err)
     ctx->lib_dir = s->status->lib_dir;
     ctx->monitor_path = s->status->monitor_path;
     ctx->fd = resources_fd;
+    ctx->fd_group = resources_fd_group;
     ctx->host_node = host_has_node;
     ctx->incoming = s->how->load;
     ctx->opaque = &s->res;
     qemu_config_cmdline(qemu.config, ctx);
+    fd_groups_unlock(s->g);
     s->res.monitor_fd = qemu_launch_monitor_fd(s->launch);
     return qemu_cmdline_build(s->def, s->caps, ctx, &s->argv, &s->env, err);
 }

@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/fd_groups.h"
 #include "drivers/qemu/firmware.h"
 #include "drivers/qemu/memlock.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/security.h"
 #include "drivers/qemu/start.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/paths.h"
 
 static void say(GPtrArray *lines, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
@@ -167,32 +169,53 @@ bool start_check_ports(const Start *s, GError **err)
     return true;
 }
 
+typedef struct Counter {
+    int next;
+    Guest *guest;
+} Counter;
+
 /* Numbers instead of descriptors; what a start cannot open is refused here as there. */
 static int count_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err)
 {
-    int *next = opaque;
+    Counter *c = opaque;
     (void)index;
 
     if (resources_can(role))
-        return (*next)++;
+        return c->next++;
     error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "a <%s> of this kind cannot be started yet",
               dev ? device_kind_element(dev->kind) : "device");
     return -1;
+}
+
+static bool count_group(void *opaque, const char *name, GArray *fds, GError **err)
+{
+    Counter *c = opaque;
+
+    if (!c->guest) /* nobody can have given any */
+        c->next++;
+    else if (!fd_groups_copy(c->guest, name, fds, err))
+        return false;
+    for (unsigned i = 0; i < fds->len; i++) {
+        fd_close(&g_array_index(fds, int, i));
+        g_array_index(fds, int, i) = c->next++;
+    }
+    return true;
 }
 
 static bool rehearse(const Start *s, GPtrArray **ret_argv, int *ret_fds, GError **err)
 {
     g_autoptr(GPtrArray) env = NULL;
     QemuCmdlineContext ctx = s->ctx;
-    int next = 0;
+    Counter counter = { .guest = s->g };
 
     qemu_config_cmdline(qemu.config, &ctx);
     ctx.id = s->status->id;
     ctx.lib_dir = s->status->lib_dir;
     ctx.fd = count_fd;
-    ctx.opaque = &next;
+    ctx.fd_group = count_group;
+    ctx.opaque = &counter;
     bool ok = qemu_cmdline_build(s->def, s->caps, &ctx, ret_argv, &env, err);
-    *ret_fds = next;
+    *ret_fds = counter.next;
     return ok;
 }
 
