@@ -6,6 +6,8 @@
  *   say chain PATH FORMAT                   the layers of an image, a paragraph each
  *   say find NAME TARGET AFTER PATH...      the layer of that name, and the one above: numbers
  *   say relative TOP BASE NAME...           the name of layer BASE; NAME: relative, or "-"
+ *   say pool POOL                           the command that starts a pool (file of a document)
+ *   say volume PREALLOCATE POOL VOLUME [INPUT-POOL INPUT-VOLUME]    the commands that make a volume
  *
  * An error is one line "CODE text" on standard error, and status 1. "-" is NULL.
  */
@@ -15,6 +17,8 @@
 
 #include "conf/backing.h"
 #include "conf/domain.h"
+#include "drivers/storage/qemu_img.h"
+#include "drivers/storage/tools.h"
 #include "util/api.h"
 #include "util/error.h"
 
@@ -136,6 +140,52 @@ static bool say_relative(char **argv, GError **err)
     return true;
 }
 
+static StoragePoolDef *read_pool(const char *path, GError **err)
+{
+    g_autofree char *text = NULL;
+    gsize len;
+
+    return g_file_get_contents(path, &text, &len, err) ? storage_pool_parse(text, len, DOMAIN_PARSE_INACTIVE, err) : NULL;
+}
+
+static bool say_pool(char **argv, GError **err)
+{
+    g_autoptr(StoragePoolDef) d = read_pool(argv[0], err);
+    g_autoptr(Argv) a = !d ? NULL : d->source.type == POOL_LOGICAL ? lvm_activate(d, true, err) : mount_command(d, err);
+    g_autofree char *text = a ? argv_text(a) : NULL;
+
+    if (text)
+        printf("%s\n", text);
+    return text != NULL;
+}
+
+static StorageVolumeDef *read_volume(const char *pool, const char *path, GError **err)
+{
+    g_autoptr(StoragePoolDef) p = read_pool(pool, err);
+    g_autofree char *text = NULL;
+    gsize len;
+
+    return p && g_file_get_contents(path, &text, &len, err)
+               ? storage_volume_parse_for(text, len, DOMAIN_PARSE_INACTIVE, p->source.type, err)
+               : NULL;
+}
+
+static bool say_volume(char **argv, GError **err)
+{
+    g_autoptr(StorageVolumeDef) d = read_volume(argv[1], argv[2], err), input = NULL;
+    unsigned flags = atoi(argv[0]) ? QEMU_IMG_PREALLOCATE : 0;
+
+    if (!d || (argv[3] && !(input = read_volume(argv[3], argv[4], err))))
+        return false;
+    QemuImgSide to = { d, NULL, "/path/to/secretFile" }, from = { input, NULL, "/path/to/inputSecretFile" };
+    g_autoptr(GPtrArray) commands = qemu_img_create(&to, input ? &from : NULL, flags, err);
+    for (guint i = 0; commands && i < commands->len; i++) {
+        g_autofree char *text = argv_text(commands->pdata[i]);
+        printf("%s\n", text);
+    }
+    return commands != NULL;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -147,6 +197,8 @@ int main(int argc, char **argv)
         { "chain", 2, say_chain },
         { "find", 4, say_find },
         { "relative", 3, say_relative },
+        { "pool", 1, say_pool },
+        { "volume", 3, say_volume },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(ops); i++) {

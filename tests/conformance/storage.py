@@ -2,6 +2,7 @@
 """Images, and the commands that pools and volumes lead to (tool: drivers/storage/say)."""
 import os
 import re
+import shlex
 import subprocess
 import tarfile
 import tempfile
@@ -94,4 +95,30 @@ class Probe(Say):
         return self.verdict(case, self.say('relative', top, base, *RELATIVE), [want or '<null>'])
 
 
-RUNNERS = {'storageprobe': Probe}
+class Commands(Say):
+    """Commands are compared word by word."""
+
+    def words(self, text):
+        return [' '.join(shlex.split(line)) for line in text.replace('\\\n', '').splitlines()]
+
+    def expected(self, case):
+        name = (case.get('expected') or {}).get('argv')
+        return self.words(documents.read(self.folder, name)) if name else []
+
+    def answer(self, case, *args):
+        answer = self.say(*args)
+        return self.verdict(case, answer, self.expected(case), answer[0] and self.words(answer[0]))
+
+
+class Pools(Commands):
+    def run(self, case):
+        return self.answer(case, 'pool', case['inputs']['xml'])
+
+
+class Volumes(Commands):
+    def run(self, case):
+        files = [case['inputs'][r] for r in ('pool', 'volume', 'input_pool', 'input_volume') if r in case['inputs']]
+        return self.answer(case, 'volume', int('PREALLOC' in str(case['params'].get('flags'))), *files)
+
+
+RUNNERS = {'storageprobe': Probe, 'storagepoolxml2argv': Pools, 'storagevolxml2argv': Volumes}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Commands of qemu-img, for volumes that are not plain files. What they say while they run. Pure. */
+#pragma once
+
+#include "conf/storage_volume.h"
+#include "drivers/storage/argv.h"
+
+/* A volume as the program sees it. */
+typedef struct QemuImgSide {
+    const StorageVolumeDef *def;
+    const char *path;   /* NULL: that of def */
+    const char *secret; /* file with the passphrase, when it is encrypted */
+} QemuImgSide;
+
+enum { QEMU_IMG_PREALLOCATE = 1 << 0 }; /* metadata; everything, when all of it is to be allocated */
+
+/* The name that the program knows the format of a volume by: that of a device is raw, an encrypted raw one
+ * "luks". NULL with *err: it cannot handle such a volume. */
+const char *qemu_img_format(const StorageVolumeDef *def, GError **err);
+/* Commands (Argv) that make a volume, with the content of input when it is not NULL: one command, or two
+ * where encryption must be made before it can be filled. */
+GPtrArray *qemu_img_create(const QemuImgSide *vol, const QemuImgSide *input, unsigned flags, GError **err);
+Argv *qemu_img_resize(const QemuImgSide *vol, uint64_t capacity, bool shrink, bool preallocate, GError **err);
+
+/* Of a command that was told to say how far it is ("    (12.34/100%)"): the last per cent in what it wrote
+ * since the beginning of at most 'len' bytes, -1: none. */
+double qemu_img_progress(const char *said, size_t len);

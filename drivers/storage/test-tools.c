@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Commands of storage tools, and what recorded tools said. */
+#undef NDEBUG
+#include <assert.h>
+#include <string.h>
+
+#include "conf/domain.h"
+#include "drivers/storage/qemu_img.h"
+#include "drivers/storage/tools.h"
+#include "util/error.h"
+
+static StoragePoolDef *pool(const char *xml)
+{
+    g_autoptr(GError) err = NULL;
+    StoragePoolDef *d = storage_pool_parse(xml, strlen(xml), DOMAIN_PARSE_INACTIVE, &err);
+    assert(d);
+    return d;
+}
+
+static void assert_command(Argv *take, const char *want)
+{
+    g_autoptr(Argv) a = take;
+    g_autofree char *text = a ? argv_text(a) : NULL;
+    assert(g_strcmp0(text, want) == 0);
+}
+
+static void test_mount(void)
+{
+    g_autoptr(StoragePoolDef) v6 = pool("<pool type='netfs'><name>n</name><source><host name='fe80::1'/><dir path='/a,b c'/>"
+                                        "<format type='auto'/></source><target><path>/t</path></target></pool>");
+    g_autoptr(StoragePoolDef) gluster =
+        pool("<pool type='netfs'><name>n</name><source><host name='h'/><dir path='/v'/><format type='glusterfs'/></source>"
+             "<target><path>/t</path></target></pool>");
+    g_autoptr(StoragePoolDef) evil = pool("<pool type='fs'><name>n</name><source><device path='-oexec'/><format type='ext4'/>"
+                                          "</source><target><path>/t</path></target></pool>");
+    g_autoptr(GError) err = NULL;
+
+    assert_command(mount_command(v6, NULL), "mount -o nodev,nosuid,noexec '[fe80::1]:/a,b c' /t");
+    assert_command(mount_command(gluster, NULL), "mount -o nodev,nosuid,noexec,direct-io-mode=1 -t glusterfs h:/v /t");
+    assert(!mount_command(evil, &err) && strstr(err->message, "-oexec"));
+    assert_command(umount_command(evil, NULL), "umount /t");
+    assert(!mkfs_command(v6, NULL));
+}
+
+static void test_lvm(void)
+{
+    static const char lvs[] =
+        "{\"report\":[{\"lv\":["
+        "{\"lv_name\":\"a\",\"lv_uuid\":\"U\",\"lv_size\":\"8388608\",\"origin\":\"\",\"pool_lv\":\"\",\"lv_attr\":\"-wi-a-----\","
+        "\"segtype\":\"striped\",\"seg_pe_ranges\":\"/dev/sda:0-0 /dev/sdb:5-5\",\"vg_extent_size\":\"4194304\",\"stripes\":\"2\"},"
+        "{\"lv_name\":\"s\",\"lv_uuid\":\"V\",\"lv_size\":\"4194304\",\"origin\":\"a\",\"pool_lv\":\"\",\"lv_attr\":\"swi---s---\","
+        "\"segtype\":\"linear\",\"seg_pe_ranges\":\"/dev/sda:7-7\",\"vg_extent_size\":\"4194304\",\"stripes\":\"1\"},"
+        "{\"lv_name\":\"tp\",\"lv_uuid\":\"W\",\"lv_size\":\"1\",\"origin\":\"\",\"pool_lv\":\"\",\"lv_attr\":\"twi-aotz--\","
+        "\"segtype\":\"thin-pool\",\"seg_pe_ranges\":\"x:9-3\",\"vg_extent_size\":\"4194304\"}]}]}";
+    static const char vgs[] = "{\"report\":[{\"vg\":[{\"vg_name\":\"g\",\"vg_size\":\"100\",\"vg_free\":\"40\"}]}],\"log\":[]}";
+    g_autoptr(GError) err = NULL;
+    g_autoptr(GPtrArray) all = lvm_parse_volumes(lvs, strlen(lvs), NULL), groups = lvm_parse_groups(vgs, strlen(vgs), NULL);
+    const LvmVolume *a = all->pdata[0], *s = all->pdata[1], *tp = all->pdata[2];
+
+    assert(all->len == 3 && a->active && !a->origin && a->segments->len == 2 && a->size == 8388608);
+    const LvmSegment *second = a->segments->pdata[1];
+    assert(g_str_equal(second->device, "/dev/sdb") && second->start == 5 * 4194304ULL && second->end == 6 * 4194304ULL);
+    assert(!s->active && s->snapshot && g_str_equal(s->origin, "a"));
+    assert(tp->internal && tp->segments->len == 0);
+    assert(groups->len == 1 && ((LvmGroup *)groups->pdata[0])->free == 40);
+    assert(!lvm_parse_groups("{\"report\":[]}", 13, &err));
+    assert_command(lvm_make_volume("g", "v", 1 << 20, 1 << 20, NULL, NULL), "lvcreate --name v -L 1024K g");
+    assert_command(lvm_remove_volume("g", "v", NULL), "lvremove -f g/v");
+    assert(!lvm_remove_volume("--all", "v", NULL));
+}
+
+static void test_parted(void)
+{
+    static const char said[] = "BYT;\n/dev/loop0:104857600B:loopback:512:512:gpt:Loopback device:;\n"
+                               "1:17408B:1048575B:1031168B:free;\n1:1048576B:34603007B:33554432B:ext4:data:boot;\n"
+                               "1:34603008B:104840703B:70237696B:free;\n";
+    g_autoptr(PartitionTable) t = parted_parse(said, NULL);
+    g_autoptr(GError) err = NULL;
+    uint64_t start = 0, end = 0;
+
+    assert(t && g_str_equal(t->label, "gpt") && t->size == 104857600 && t->parts->len == 3);
+    const Partition *p = t->parts->pdata[1];
+    assert(p->number == 1 && g_str_equal(p->fs, "ext4") && g_str_equal(p->flags, "boot"));
+    assert(parted_place(t, 10 << 20, false, &start, &end, NULL) && start == 34603008 && end == start + (10 << 20) - 1);
+    assert(!parted_place(t, 100 << 20, false, &start, &end, &err));
+    assert(!parted_parse("Error: /dev/x: unrecognised disk label\n", NULL));
+    assert_command(parted_make("/dev/a", "primary", "ext2", 1048576, 2097151, NULL),
+                   "parted -s /dev/a mkpart primary ext2 1048576B 2097151B");
+}
+
+static void test_iscsi(void)
+{
+    g_autoptr(GPtrArray) targets = iscsi_parse_targets("10.0.0.1:3260,1 iqn.a\n[fe80::1]:3260,1 iqn.b\nnonsense\n");
+    static const char sessions[] = "tcp: [7] 10.0.0.1:3260,1 iqn.a (non-flash)\ntcp: [12] 10.0.0.1:3260,1 iqn.ab (non-flash)\n";
+    g_autofree char *seven = iscsi_parse_session(sessions, "iqn.a"), *none = iscsi_parse_session(sessions, "iqn");
+
+    assert(targets->len == 2 && g_str_equal(targets->pdata[1], "iqn.b"));
+    assert(g_str_equal(seven, "7") && !none);
+    assert_command(iscsi_login("h:3260,1", "iqn.a", true, NULL),
+                   "iscsiadm --mode node --portal h:3260,1 --targetname iqn.a --login");
+}
+
+static void test_qemu_img(void)
+{
+    StorageVolumeDef d = { .pool_type = POOL_DIR, .name = (char *)"5 disk,1", .path = (char *)"/p/5 disk,1",
+                           .format = FORMAT_QCOW2, .capacity = 1025, .allocation = { 1025, 1, 0 } };
+    StorageEncryption luks = { .format = ENCRYPTION_LUKS };
+    QemuImgSide side = { &d, NULL, "/s" };
+    static const char said[] = "    (0.00/100%)\r    (12.50/100%)\r    (x/100%)";
+
+    assert(qemu_img_progress(said, strlen(said)) == 12.5);
+    assert(qemu_img_progress("(1", 2) < 0 && qemu_img_progress("(999/100%)", 10) < 0);
+    assert_command(qemu_img_resize(&side, 4096, true, false, NULL), "qemu-img resize --shrink -f qcow2 '/p/5 disk,1' 4K");
+    g_autoptr(GPtrArray) all = qemu_img_create(&side, NULL, QEMU_IMG_PREALLOCATE, NULL);
+    g_autofree char *text = argv_text(all->pdata[0]);
+    assert(g_str_equal(text, "qemu-img create -f qcow2 -o preallocation=falloc,compat=0.10 '/p/5 disk,1' 2K"));
+    d.encryption = &luks;
+    /* Commas are doubled within options, names of objects have no blanks. */
+    assert_command(qemu_img_resize(&side, 4096, false, false, NULL),
+                   "qemu-img resize --object secret,id=v_disk_1_encrypt0,file=/s --image-opts "
+                   "'driver=qcow2,file.filename=/p/5 disk,,1,encrypt.key-secret=v_disk_1_encrypt0' 4K");
+    d.format = FORMAT_VDI;
+    assert(!qemu_img_create(&side, NULL, 0, NULL));
+}
+
+int main(void)
+{
+    test_mount();
+    test_lvm();
+    test_parted();
+    test_iscsi();
+    test_qemu_img();
+    return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Commands of the system's tools for pools, and what the tools say. Pure: they are run elsewhere (run.h).
+ * Names that come from definitions are operands (argv.h). NULL with *err: it cannot be said.
+ */
+#pragma once
+
+#include "conf/storage_pool.h"
+#include "drivers/storage/argv.h"
+
+/* ---- mount (mount.c): pools of types fs and netfs ---- */
+
+/* What is mounted: a device, "host:/dir", "//host/share". */
+char *mount_source(const StoragePoolDef *d, GError **err);
+Argv *mount_command(const StoragePoolDef *d, GError **err);
+Argv *umount_command(const StoragePoolDef *d, GError **err);
+Argv *mkfs_command(const StoragePoolDef *d, GError **err);
+
+/* ---- LVM (lvm.c) ---- */
+
+typedef struct LvmGroup {
+    char *name;
+    uint64_t size, free; /* bytes */
+} LvmGroup;
+
+typedef struct LvmSegment {
+    char *device;
+    uint64_t start, end; /* bytes of the device */
+} LvmSegment;
+
+typedef struct LvmVolume {
+    char *name, *uuid, *origin; /* origin: of a snapshot or thin clone, NULL: none */
+    char *pool;                 /* of a thin volume */
+    uint64_t size;
+    bool active, snapshot, thin, internal; /* internal: a part of another, not for users */
+    GPtrArray *segments;        /* LvmSegment */
+} LvmVolume;
+
+typedef struct LvmDevice {
+    char *path, *group;
+} LvmDevice;
+
+void lvm_group_free(LvmGroup *g);
+void lvm_volume_free(LvmVolume *v);
+void lvm_device_free(LvmDevice *d);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvmGroup, lvm_group_free)
+
+Argv *lvm_activate(const StoragePoolDef *d, bool on, GError **err);
+Argv *lvm_make_device(const char *path, GError **err);
+Argv *lvm_remove_device(const char *path, GError **err);
+Argv *lvm_make_group(const StoragePoolDef *d, GError **err);
+Argv *lvm_remove_group(const StoragePoolDef *d, GError **err);
+/* origin: a snapshot of it, with as much room for changes as allocation. */
+Argv *lvm_make_volume(const char *group, const char *name, uint64_t capacity, uint64_t allocation, const char *origin,
+                      GError **err);
+Argv *lvm_remove_volume(const char *group, const char *name, GError **err);
+Argv *lvm_resize_volume(const char *group, const char *name, uint64_t capacity, GError **err);
+Argv *lvm_list_groups(const char *group, GError **err);  /* NULL: all */
+Argv *lvm_list_volumes(const char *group, GError **err);
+Argv *lvm_list_devices(void);
+/* Their reports (JSON). */
+GPtrArray *lvm_parse_groups(const char *json, size_t len, GError **err);  /* LvmGroup */
+GPtrArray *lvm_parse_volumes(const char *json, size_t len, GError **err); /* LvmVolume */
+GPtrArray *lvm_parse_devices(const char *json, size_t len, GError **err); /* LvmDevice */
+
+/* ---- parted (parted.c): pools of type disk ---- */
+
+typedef struct Partition {
+    unsigned number; /* 0: free space */
+    uint64_t start, end, size; /* bytes; end: of the last one */
+    char *fs, *name, *flags;
+} Partition;
+
+typedef struct PartitionTable {
+    char *device, *label; /* "gpt", "msdos", "unknown" */
+    uint64_t size, sector;
+    GPtrArray *parts;     /* Partition, by place, free space among them */
+} PartitionTable;
+void partition_table_free(PartitionTable *t);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PartitionTable, partition_table_free)
+
+/* The program's word for a table of ours: "msdos" of "dos". NULL with *err: it has none. */
+const char *parted_label(const StoragePoolSource *s, GError **err);
+Argv *parted_make_table(const StoragePoolDef *d, GError **err);
+Argv *parted_list(const char *device, GError **err);
+PartitionTable *parted_parse(const char *said, GError **err);
+/* The best place for a new partition: the smallest free space that is large enough, aligned; [start, end]. */
+bool parted_place(const PartitionTable *t, uint64_t size, bool logical, uint64_t *ret_start, uint64_t *ret_end,
+                  GError **err);
+Argv *parted_make(const char *device, const char *kind, const char *fs, uint64_t start, uint64_t end, GError **err);
+Argv *parted_remove(const char *device, unsigned number, GError **err);
+
+/* ---- open-iscsi (iscsi.c) ---- */
+
+char *iscsi_portal(const StoragePoolSource *s, GError **err);
+Argv *iscsi_discover(const char *portal, GError **err);
+Argv *iscsi_sessions(void);
+Argv *iscsi_login(const char *portal, const char *target, bool in, GError **err);
+Argv *iscsi_set(const char *portal, const char *target, const char *name, const char *value, GError **err);
+Argv *iscsi_rescan(const char *session, GError **err);
+/* Targets of a discovery: "portal,tag target" lines. */
+GPtrArray *iscsi_parse_targets(const char *said); /* char * */
+/* The session with a target ("tcp: [1] portal,tag target"), NULL: there is none. */
+char *iscsi_parse_session(const char *said, const char *target);
