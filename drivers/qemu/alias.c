@@ -159,24 +159,21 @@ static const uint8_t alias_order[] = {
     DEVICE_IOMMU, DEVICE_PSTORE,
 };
 
-bool qemu_assign_device_alias(const DomainDef *d, Device *dev, const QemuCaps *caps, GError **err)
+void qemu_assign_device_alias(const DomainDef *d, Device *dev)
 {
-    (void)caps;
     if (!dev->info.alias)
         dev->info.alias = device_alias(d, dev);
-    return true;
 }
 
-bool qemu_assign_aliases(DomainDef *d, const QemuCaps *caps, GError **err)
+void qemu_assign_aliases(DomainDef *d)
 {
     for (unsigned k = 0; k < G_N_ELEMENTS(alias_order); k++) {
         for (unsigned i = 0; i < list_len(d->devices); i++) {
             Device *dev = list_at(d->devices, i);
-            if (dev->kind == alias_order[k] && !qemu_assign_device_alias(d, dev, caps, err))
-                return false;
+            if (dev->kind == alias_order[k])
+                qemu_assign_device_alias(d, dev);
         }
     }
-    return true;
 }
 
 static bool source_is_empty(const StorageSource *s)

@@ -6,12 +6,11 @@
 #pragma once
 
 #include "conf/domain.h"
-#include "drivers/qemu/caps.h"
 
 /* Gives every device without an alias one; "ua-" names given by the user stay. */
-bool qemu_assign_aliases(DomainDef *d, const QemuCaps *caps, GError **err);
-/* For a device about to be plugged in: the next free name of its kind. */
-bool qemu_assign_device_alias(const DomainDef *d, Device *dev, const QemuCaps *caps, GError **err);
+void qemu_assign_aliases(DomainDef *d);
+/* For a device alone, as one about to be plugged in: the next free name of its kind. */
+void qemu_assign_device_alias(const DomainDef *d, Device *dev);
 
 /* Numbers that a document brought along are those of another run. */
 void qemu_forget_nodes(DomainDef *d);

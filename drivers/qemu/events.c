@@ -418,6 +418,7 @@ static void gone_turn(DomainTurn *t, void *data)
             bool alive = pidref_reopen(&pid, NULL) != 0 && pidref_wait(&pid, GONE_WAIT, NULL) != 1;
             pidref_done(&pid);
             if (alive) {
+                emit_control_error(t);
                 log_warn("the monitor of '%s' was lost while its process lives; connecting again",
                          turn_view(t)->name);
                 process_reattach(t, NULL);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conf/backing.h"
+#include "drivers/qemu/alias.h"
 #include "util/error.h"
 
 static bool is_local(const StorageSource *s)
@@ -56,6 +57,16 @@ static bool may_be_dropped(const DiskDef *disk, bool resumes)
            (disk->src.startup_policy == STARTUP_REQUISITE && resumes);
 }
 
+void missing_image_free(void *p)
+{
+    MissingImage *m = p;
+
+    g_free(m->target);
+    g_free(m->alias);
+    g_free(m->path);
+    g_free(m);
+}
+
 bool images_resolve(DomainDef *d, const Creds *as, bool resumes, GPtrArray *dropped, GError **err)
 {
     DiskDef *disk;
@@ -68,8 +79,12 @@ bool images_resolve(DomainDef *d, const Creds *as, bool resumes, GPtrArray *drop
             g_propagate_error(err, g_steal_pointer(&error));
             return false;
         }
-        g_ptr_array_add(dropped, g_strdup(disk->dst));
-        if (disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY) {
+        qemu_assign_device_alias(d, &disk->dev); /* events name it */
+        MissingImage *m = g_new(MissingImage, 1);
+        bool medium = disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
+        *m = (MissingImage){ g_strdup(disk->dst), g_strdup(disk->dev.info.alias), g_strdup(disk->src.path), !medium };
+        g_ptr_array_add(dropped, m);
+        if (medium) {
             g_clear_pointer(&disk->src.path, g_free);
         } else {
             g_ptr_array_remove(d->devices, disk);

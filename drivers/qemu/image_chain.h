@@ -5,10 +5,17 @@
 #include "conf/domain.h"
 #include "drivers/qemu/access.h"
 
+/* A medium that a start goes on without, or with its whole disk. */
+typedef struct MissingImage {
+    char *target, *alias, *path;
+    bool with_disk;
+} MissingImage;
+void missing_image_free(void *m);
+
 /* Fills in the layers below each disk's image that the document leaves open, from the images' own
  * headers, and sees that every one can be reached. A medium with a startup policy that allows it is
- * left out when it is missing; dropped (DiskDef targets, owned strings) names them. resumes: a guest that
- * ran before. Blocks. */
+ * left out when it is missing, and told of in dropped (MissingImage). resumes: a guest that ran before.
+ * Blocks. */
 bool images_resolve(DomainDef *d, const Creds *as, bool resumes, GPtrArray *dropped, GError **err);
 /* One disk; for media and disks that come while the guest runs. */
 bool images_resolve_disk(DiskDef *disk, const Creds *as, GError **err);

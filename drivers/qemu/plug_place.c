@@ -66,8 +66,7 @@ bool plug_place(PlugLive *l, Device *dev, GError **err)
     /* Names that are not the user's are given by us. */
     if (dev->info.alias && !g_str_has_prefix(dev->info.alias, "ua-"))
         g_clear_pointer(&dev->info.alias, g_free);
-    if (!qemu_assign_device_alias(l->def, dev, l->caps, err))
-        return false;
+    qemu_assign_device_alias(l->def, dev);
     if (dev->kind == DEVICE_DISK && ((DiskDef *)dev)->src.type != STORAGE_VHOSTUSER) {
         plug_number_nodes(l, &((DiskDef *)dev)->src);
         note_helper(((DiskDef *)dev)->src.reservations, l->ctx->pr_socket);

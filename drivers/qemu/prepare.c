@@ -137,8 +137,9 @@ static void channel_paths(DomainDef *d, const QemuRun *run)
 bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GError **err)
 {
     unsigned node = 0;
-    if (!qemu_assign_addresses(d, caps, run->resumes, err) || !qemu_assign_aliases(d, caps, err))
+    if (!qemu_assign_addresses(d, caps, run->resumes, err))
         return false;
+    qemu_assign_aliases(d);
     qemu_forget_nodes(d); /* those of another run */
     qemu_assign_nodes(d, &node);
     if (!qemu_firmware_select(d, run->firmware_dirs, run->nvram_dir ? run->nvram_dir : "/var/lib/libvirt/qemu/nvram", err))

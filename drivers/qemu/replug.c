@@ -277,8 +277,9 @@ static char *run_vcpus(GHashTable *f, GError **err)
         return NULL;
     g_autoptr(DomainDef) live = domain_parse(xml, len, 0, &qemu_policy, (void *)&policy, err);
     g_autoptr(DomainDef) config = live ? domain_parse(xml, len, DOMAIN_PARSE_INACTIVE, &qemu_policy, (void *)&policy, err) : NULL;
-    if (!config || !qemu_assign_aliases(live, now.caps, err) || !(peer.script = read_recording(g_hash_table_lookup(f, "recorded"), err)))
+    if (!config || !(peer.script = read_recording(g_hash_table_lookup(f, "recorded"), err)))
         return NULL;
+    qemu_assign_aliases(live);
     Qmp *q = start(&peer, err);
     bool ok = q && change_vcpus(live, config, q, f, err);
     (void)stop(&peer, q, NULL);

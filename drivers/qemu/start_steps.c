@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drivers/common/emit.h"
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/fd_groups.h"
@@ -119,15 +120,20 @@ void start_undo_directories(const Run *r)
 
 bool start_images(Start *s, GError **err)
 {
-    g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(missing_image_free);
     Creds creds;
 
     security_creds(s->def, &creds);
     if (!images_resolve(s->def, &creds, s->how->load, dropped, err))
         return false;
-    for (unsigned i = 0; i < dropped->len; i++)
-        log_warn("'%s' starts without its missing disk '%s', as its startup policy allows",
-                 s->def->name, (char *)dropped->pdata[i]);
+    for (unsigned i = 0; i < dropped->len; i++) {
+        const MissingImage *m = dropped->pdata[i];
+        log_warn("'%s' starts without '%s' of disk '%s', which is not there, as its startup policy allows", s->def->name, m->path,
+                 m->target);
+        if (s->t)
+            emit_disk_change(s->t, m->path, NULL, m->alias,
+                             m->with_disk ? VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START : VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START);
+    }
     return true;
 }
 

@@ -8,7 +8,7 @@ import unittest
 
 import libvirt
 
-from harness import ON_PEER, OwnSandbox, domain_xml, emulators, unique, virsh, wait_for
+from harness import ON_PEER, OwnSandbox, domain_xml, emulators, start_event_loop, unique, virsh, wait_for
 
 USER, GROUP = 'nobody', 'nogroup'
 
@@ -230,9 +230,18 @@ class Owners(Security):
         gone = os.path.join(self.sandbox.dir, 'gone.iso')
         cdrom = (f"<disk type='file' device='cdrom'><source file='{gone}' startupPolicy='optional'/>"
                  "<target dev='hda' bus='ide'/><readonly/></disk>")
-        dom = self.create(cdrom)
+        disk = f"<disk type='file'><source file='{gone}' startupPolicy='optional'/><target dev='hdb' bus='ide'/></disk>"
+        seen = []
+        start_event_loop()
+        conn = self.connect()
+        conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_DISK_CHANGE, lambda c, d, *what: seen.append(what[:4]), None)
+        dom = self.create(cdrom + disk)
         self.assertNotIn(gone, dom.XMLDesc())
         self.assertIn("dev='hda'", dom.XMLDesc())
+        self.assertNotIn("dev='hdb'", dom.XMLDesc())
+        wait_for('both events', lambda: len(seen) == 2)
+        self.assertEqual(sorted(seen), [(gone, None, 'ide0-0-0', libvirt.VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START),
+                                        (gone, None, 'ide0-0-1', libvirt.VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START)])
         dom.destroy()
         self.assertLibvirtError(libvirt.VIR_ERR_SYSTEM_ERROR, self.create, cdrom.replace('optional', 'mandatory'))
 
