@@ -2,7 +2,8 @@
 /*
  * Streams through the proxy, both ways, beside the same conversation through a bare relay; the daemon
  * behind both is a process of ours that sends from memory and throws away, so that only the hop
- * counts. And what the proxy keeps of its memory afterwards.
+ * counts. And what the hop takes of a processor, which says more where others use the machine, and what
+ * the proxy keeps of its memory afterwards.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -81,7 +82,7 @@ void bench_streams(const Targets *t)
     for (unsigned i = 0; i < 2; i++) {
         pid_t daemon = start_child(serve_streams, t->streams, &bytes);
         pid_t hop = start_child(serve_relay, relay, t->streams);
-        double rates[2][ROUNDS], rate[2];
+        double rates[2][ROUNDS], costs[2][ROUNDS], rate[2], cost[2];
         unsigned long before = 0, after = 0;
 
         /* In turns, and the first round warms up: whatever else the machine does, both have of it. */
@@ -91,21 +92,31 @@ void bench_streams(const Targets *t)
 
             if (ours && round / 2 == 1)
                 before = peer_memory_kib(fd);
+            int pid = ours ? peer_pid(fd) : hop;
+
+            cost[ours] = cpu_seconds(pid);
             rate[ours] = transfer(fd, ways[i].proc, bytes);
+            cost[ours] = (cpu_seconds(pid) - cost[ours]) * 1e6 / (bytes / 1e6);
             if (ours)
                 after = peer_memory_kib(fd);
-            if (round >= 2)
+            if (round >= 2) {
                 rates[ours][round / 2 - 1] = rate[ours];
+                costs[ours][round / 2 - 1] = cost[ours];
+            }
             close(fd);
             usleep(20000); /* the daemon serves one after the other */
         }
         for (unsigned ours = 0; ours < 2; ours++) {
             qsort(rates[ours], ROUNDS, sizeof(double), compare);
             rate[ours] = rates[ours][ROUNDS / 2];
+            qsort(costs[ours], ROUNDS, sizeof(double), compare);
+            cost[ours] = costs[ours][ROUNDS / 2];
         }
         printf("%-7s %-10s %-21s %13.0f MB/s %9.0f MB/s %8.2f x   (memory %+ld KiB)\n", "proxy",
                "stream", ways[i].name, rate[1], rate[0], rate[1] / rate[0],
                (long)after - (long)before);
+        printf("%-7s %-10s %-21s %13.0f us/MB %8.0f us/MB %8.2f x\n", "proxy", "stream", "  processor time", cost[1], cost[0],
+               cost[1] / cost[0]);
         end_child(hop, relay);
         end_child(daemon, t->streams);
     }

@@ -213,3 +213,19 @@ unsigned long peer_memory_kib(int fd)
         fclose(f);
     return kib;
 }
+
+double cpu_seconds(int pid)
+{
+    char path[64];
+    unsigned long long ns = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+
+    FILE *f = fopen(path, "re");
+
+    if (!f || fscanf(f, "%llu", &ns) != 1)
+        ns = 0;
+    if (f)
+        fclose(f);
+    return ns / 1e9;
+}

@@ -3,7 +3,9 @@
 import os
 import shutil
 import socket
+import struct
 import subprocess
+import threading
 import time
 
 from harness import OwnSandbox
@@ -15,6 +17,75 @@ def free_port():
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         return s.getsockname()[1]
+
+
+class Recorder:
+    """Stands before a port of this host and writes down, as a capture would, all that passes by TCP.
+
+    A capture of the system's loses packets when the machine is busy, and needs rights.
+    """
+    SEGMENT = 32768
+
+    def __init__(self, port, path):
+        self.to, self.lock = port, threading.Lock()
+        self.file = open(path, 'wb')
+        self.file.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101))   # packets are bare IP
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        self.threads, self.sockets = [], [self.listener]
+        self.run(self.accept)
+
+    def run(self, target, *args):
+        self.threads.append(threading.Thread(target=target, args=args, daemon=True))
+        self.threads[-1].start()
+
+    def accept(self):
+        while True:
+            try:
+                near, peer = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(('127.0.0.1', self.to))
+            self.sockets += [near, far]
+            # [next sequence number] of each direction, so that each can acknowledge the other.
+            up, down = [1000], [2000]
+            with self.lock:
+                self.packet(peer[1], self.to, up, down, 0x02)
+                self.packet(self.to, peer[1], down, up, 0x12)
+                self.packet(peer[1], self.to, up, down, 0x10)
+            self.run(self.pump, near, far, peer[1], self.to, up, down)
+            self.run(self.pump, far, near, self.to, peer[1], down, up)
+
+    def packet(self, source, target, seq, ack, flags, data=b''):
+        """Lock held. Sums are 0: nobody looks at them."""
+        tcp = struct.pack('>HHIIBBHHH', source, target, seq[0], ack[0] if flags & 0x10 else 0, 0x50, flags, 65535, 0, 0)
+        head = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 40 + len(data), 0, 0x4000, 64, 6, 0, b'\x7f\0\0\1', b'\x7f\0\0\1')
+        now = time.time()
+        size = len(head) + len(tcp) + len(data)
+        self.file.write(struct.pack('<IIII', int(now), int(now % 1 * 1e6), size, size) + head + tcp + data)
+        seq[0] += len(data) + (1 if flags & 0x03 else 0)
+
+    def pump(self, source, target, source_port, target_port, seq, ack):
+        try:
+            while True:
+                data = source.recv(self.SEGMENT)
+                with self.lock:
+                    self.packet(source_port, target_port, seq, ack, 0x18 if data else 0x11, data)
+                if not data:
+                    target.shutdown(socket.SHUT_WR)
+                    return
+                target.sendall(data)
+        except OSError:
+            pass
+
+    def close(self):
+        """When all connections have ended."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        for t in self.threads:
+            t.join(20)
+        for s in self.sockets:
+            s.close()
+        self.file.close()
 
 
 class NetworkTest(OwnSandbox):
