@@ -268,6 +268,18 @@ static bool start(const Spawn *s, PidRef *ret, GError **err)
     return plan_fds(p, s, null_fd, err) && clone_child(p, ret, err);
 }
 
+static void reap_later(pid_t pid)
+{
+    LOCK_SCOPE(&children_lock);
+
+    /* It may have ended before it stood in the list, and its SIGCHLD be gone. */
+    if (waitpid(pid, NULL, WNOHANG) == 0) {
+        if (!children)
+            children = g_array_new(FALSE, FALSE, sizeof(pid_t));
+        g_array_append_val(children, pid);
+    }
+}
+
 bool spawn_start(const Spawn *s, PidRef *ret, GError **err)
 {
     if (!start(s, ret, err)) /* may hang with the file system: no lock is held */
@@ -275,14 +287,7 @@ bool spawn_start(const Spawn *s, PidRef *ret, GError **err)
     if (s->keep_zombie)
         return true;
 
-    /* It may have ended before it stood in the list, and its SIGCHLD be gone. */
-    LOCK_SCOPE(&children_lock);
-
-    if (waitpid(ret->pid, NULL, WNOHANG) == 0) {
-        if (!children)
-            children = g_array_new(FALSE, FALSE, sizeof(pid_t));
-        g_array_append_val(children, ret->pid);
-    }
+    reap_later(ret->pid);
     return true;
 }
 
@@ -318,27 +323,50 @@ static bool take_output(int *fd, GString *out, size_t max)
     return false;
 }
 
+typedef enum Outcome { OUTCOME_ENDED, OUTCOME_LATE, OUTCOME_CANCELLED } Outcome;
+
 /* Reads until the program ends or the deadline. Its end counts, not that of the pipes: a helper that
- * it left behind may hold them for ever. True: ended. */
-static bool collect(const PidRef *child, int *out, int *errfd, gint64 deadline, size_t max,
-                    GString *outs, GString *errs)
+ * it left behind may hold them for ever. */
+static Outcome collect(const PidRef *child, const SpawnWatch *watch, int *out, int *errfd, gint64 deadline,
+                       size_t max, GString *outs, GString *errs)
 {
+    enum { FOREVER_MS = 1000 * 1000, WATCHED_MS = 200 };
+
     for (;;) {
         struct pollfd p[3] = { { child->fd, POLLIN, 0 }, { *out, POLLIN, 0 }, { *errfd, POLLIN, 0 } };
         gint64 left = deadline - g_get_monotonic_time();
-        int r = left > 0 ? poll(p, 3, (int)MIN(left / 1000 + 1, 1000 * 1000)) : 0;
+        int wait = (int)MIN(left / 1000 + 1, watch ? WATCHED_MS : FOREVER_MS);
+        int r = left > 0 ? poll(p, 3, wait) : 0;
+        gsize before = outs->len;
 
         if (r == 0 && deadline <= g_get_monotonic_time())
-            return false;
+            return OUTCOME_LATE;
         if (*out >= 0)
             (void)take_output(out, outs, max);
         if (*errfd >= 0)
             (void)take_output(errfd, errs, max);
+        if (watch && watch->output && outs->len > before)
+            watch->output(outs->str, outs->len, watch->data);
         if (r > 0 && p[0].revents) {
             /* It wrote before it ended: the pipes were read after poll() saw the end. */
-            return true;
+            return OUTCOME_ENDED;
         }
+        if (watch && watch->cancelled && watch->cancelled(watch->data))
+            return OUTCOME_CANCELLED;
     }
+}
+
+/* Collects what has been killed. A program that the kernel does not let go is spawn_reap()'s. */
+static bool collect_killed(const PidRef *child)
+{
+    enum { PATIENCE_MS = 2000 };
+    struct pollfd p = { child->fd, POLLIN, 0 };
+    siginfo_t si;
+
+    if (poll(&p, 1, PATIENCE_MS) > 0)
+        return waitid(P_PID, (id_t)child->pid, &si, WEXITED) == 0;
+    reap_later(child->pid);
+    return false;
 }
 
 /* The last lines of what it wrote to stderr, for the message. */
@@ -380,7 +408,7 @@ bool spawn_run(const Spawn *s, uint64_t usec, size_t max_out, char **ret_out, ch
     PidRef child = PIDREF_NONE;
     Spawn with = *s;
     siginfo_t si = { 0 };
-    bool ok = false, ended = false;
+    bool ok = false;
 
     if (pipe2(out, O_CLOEXEC) < 0 || pipe2(errs, O_CLOEXEC) < 0) {
         error_set_errno(err, errno, "cannot make a pipe for '%s'", s->argv[0]);
@@ -395,20 +423,23 @@ bool spawn_run(const Spawn *s, uint64_t usec, size_t max_out, char **ret_out, ch
     fd_close(&errs[1]);
 
     if (ok) {
-        ended = collect(&child, &out[0], &errs[0], deadline, max_out, out_text, err_text);
-        if (!ended) /* and not reaped: the pid is ours */
-            (void)kill(s->new_session ? -child.pid : child.pid, SIGKILL);
-        while (waitid(P_PID, (id_t)child.pid, &si, WEXITED) < 0 && errno == EINTR)
-            ;
-        if (!ended) {
+        Outcome how = collect(&child, s->watch, &out[0], &errs[0], deadline, max_out, out_text, err_text);
+        if (how == OUTCOME_ENDED) {
+            while (waitid(P_PID, (id_t)child.pid, &si, WEXITED) < 0 && errno == EINTR)
+                ;
+            ok = check_status(s->argv[0], &si, err_text, err);
+        } else {
             g_autofree char *said = tail(err_text);
 
-            error_set(err, VIR_ERR_OPERATION_TIMEOUT,
-                      "'%s' did not end within %" G_GUINT64_FORMAT " ms: %s", s->argv[0],
-                      (guint64)usec / 1000, said);
             ok = false;
-        } else {
-            ok = check_status(s->argv[0], &si, err_text, err);
+            (void)kill(s->new_session ? -child.pid : child.pid, SIGKILL); /* not reaped: the pid is ours */
+            const char *left = collect_killed(&child) ? "" : "; it cannot be killed and is left behind";
+            if (how == OUTCOME_CANCELLED)
+                error_set(err, VIR_ERR_OPERATION_ABORTED, "'%s' was cancelled%s", s->argv[0], left);
+            else
+                error_set(err, VIR_ERR_OPERATION_TIMEOUT,
+                          "'%s' did not end within %" G_GUINT64_FORMAT " ms: %s%s", s->argv[0],
+                          (guint64)usec / 1000, said, left);
         }
     }
     pidref_done(&child);

@@ -25,6 +25,13 @@ typedef struct SpawnUser {
     unsigned n_groups;
 } SpawnUser;
 
+/* What spawn_run() tells and asks while it waits, on its own thread. */
+typedef struct SpawnWatch {
+    void (*output)(const char *said, size_t len, void *data); /* all of stdout so far; may be NULL */
+    bool (*cancelled)(void *data); /* some times a second: true kills the program */
+    void *data;
+} SpawnWatch;
+
 typedef struct Spawn {
     const char *const *argv; /* NULL-terminated; argv[0] is an absolute path */
     const char *const *envp; /* NULL: a minimal one (PATH, LC_ALL=C, HOME) */
@@ -36,6 +43,7 @@ typedef struct Spawn {
     bool no_caps;     /* without capabilities, and no way to get any, even for root */
     bool new_session; /* setsid() */
     int64_t memlock;  /* RLIMIT_MEMLOCK in bytes, -1: leave; EPERM is ignored */
+    const SpawnWatch *watch; /* spawn_run(); NULL: nobody watches */
     bool keep_zombie; /* the caller reaps with waitid(); otherwise spawn_reap() does */
 } Spawn;
 
@@ -43,8 +51,9 @@ typedef struct Spawn {
  * Any thread. */
 bool spawn_start(const Spawn *s, PidRef *ret, GError **err);
 /* Starts, waits up to usec, kills at the deadline. Output is cut at max_out bytes each.
- * False when it could not run, timed out, or ended with another status than 0; the error carries
- * the end of its stderr. */
+ * False when it could not run, timed out, was cancelled (VIR_ERR_OPERATION_ABORTED), or ended with another
+ * status than 0; the error carries the end of its stderr. A program that cannot be killed, because it
+ * waits for a dead server, is left behind. */
 bool spawn_run(const Spawn *s, uint64_t usec, size_t max_out, char **ret_out, char **ret_err, GError **err);
 /* Collects ended children of spawn_start(); nobody else's. Called by the daemon at SIGCHLD. Any
  * thread. Returns how many ended. */

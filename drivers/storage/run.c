@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Programs of storage (run.h). Workers. */
+#include "drivers/storage/run.h"
+
+#include <string.h>
+
+#include "drivers/storage/qemu_img.h"
+#include "util/api.h"
+#include "util/error.h"
+#include "util/spawn.h"
+
+char *storage_find_program(const char *name)
+{
+    static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
+    char *found = g_find_program_in_path(name);
+
+    /* A daemon's PATH may lack the administrator's. */
+    for (unsigned i = 0; !found && i < G_N_ELEMENTS(dirs); i++) {
+        g_autofree char *path = g_build_filename(dirs[i], name, NULL);
+        if (g_file_test(path, G_FILE_TEST_IS_EXECUTABLE))
+            found = g_steal_pointer(&path);
+    }
+    return found;
+}
+
+static void on_output(const char *said, size_t len, void *data)
+{
+    const StorageJob *job = data;
+    double percent = qemu_img_progress(said, len);
+
+    if (percent >= 0 && job->progress)
+        job->progress(percent, job->data);
+}
+
+static bool is_cancelled(void *data)
+{
+    const StorageJob *job = data;
+    return job->cancelled && job->cancelled(job->data);
+}
+
+/* Only this command tells how far it is, and only when it is asked. */
+static void ask_for_progress(GPtrArray *words)
+{
+    if (strcmp(words->pdata[0], "qemu-img") == 0 && words->len > 1 && strcmp(words->pdata[1], "convert") == 0)
+        g_ptr_array_insert(words, 2, (void *)"-p");
+}
+
+bool storage_run(const Argv *a, const StorageJob *job, char **ret_out, GError **err)
+{
+    static const StorageJob nobody;
+    g_autofree char *program = storage_find_program(a->words->pdata[0]);
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+
+    if (!argv_check(a, err))
+        return false;
+    if (!program) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "the program '%s' is not installed", (char *)a->words->pdata[0]);
+        return false;
+    }
+    job = job ? job : &nobody;
+    for (guint i = 0; i < a->words->len; i++)
+        g_ptr_array_add(words, a->words->pdata[i]);
+    if (job->progress)
+        ask_for_progress(words);
+    words->pdata[0] = program;
+    g_ptr_array_add(words, NULL);
+    SpawnWatch watch = { on_output, is_cancelled, (void *)job };
+    Spawn s = { .argv = (const char *const *)words->pdata, .in = -1, .out = -1, .err = -1, .memlock = -1,
+                .new_session = true, .watch = &watch };
+    return spawn_run(&s, job->usec ? job->usec : STORAGE_RUN_USEC, STORAGE_OUTPUT_MAX, ret_out, NULL, err);
+}
+
+bool storage_job_cancelled(const StorageJob *job, GError **err)
+{
+    if (!job || !is_cancelled((void *)job))
+        return false;
+    error_set(err, VIR_ERR_OPERATION_ABORTED, "the operation was cancelled");
+    return true;
+}
+
+void storage_job_progress(const StorageJob *job, uint64_t done, uint64_t total)
+{
+    if (job && job->progress && total)
+        job->progress((double)done * 100 / (double)total, job->data);
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Files of volumes (volume_file.h). Invariant: a name that is not hidden is a whole volume, durable when
+ * the call has returned. The order that makes it so: content, sync, name, sync of the directory; a record
+ * is there before its hidden file and goes after it. A name never replaces another: link() and
+ * RENAME_NOREPLACE decide, not a look before.
+ */
+#define LOG_SOURCE "storage.volume"
+#include "drivers/storage/volume_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/api.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/state.h"
+
+#define TEMP_PREFIX ".modvirt-new-"
+enum { COPY_CHUNK = 1 << 20, SYNC_EVERY = 64 << 20 };
+
+static unsigned fail_in; /* tests have one thread */
+static int fail_with;
+
+void volume_file_fail_at(unsigned n, int errnum)
+{
+    fail_in = n;
+    fail_with = errnum;
+}
+
+/* What a step says, unless a test wants it to fail. */
+static int step(int result)
+{
+    if (G_LIKELY(!fail_in) || --fail_in)
+        return result;
+    if (fail_with < 0)
+        (void)raise(SIGKILL);
+    errno = fail_with;
+    return -1;
+}
+
+#define STEP(call) (fail_in == 1 && fail_with >= 0 ? step(0) : step(call))
+
+static bool fails(GError **err, const VolumeDir *d, const char *name, const char *what)
+{
+    if (errno == EEXIST)
+        error_set(err, VIR_ERR_STORAGE_VOL_EXIST, "'%s' exists in '%s' already", name, d->path);
+    else
+        error_set_errno(err, errno, "cannot %s volume '%s' in '%s'", what, name, d->path);
+    return false;
+}
+
+static int open_dir(const VolumeDir *d, GError **err)
+{
+    int fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        error_set_errno(err, errno, "cannot open directory '%s'", d->path);
+    return fd;
+}
+
+bool volume_file_is_temporary(const char *name)
+{
+    return g_str_has_prefix(name, TEMP_PREFIX);
+}
+
+/* Content ----------------------------------------------------------------------------------------- */
+
+static bool set_owner(int fd, const VolumeFile *f)
+{
+    mode_t mode = f->mode == (mode_t)-1 ? 0600 : f->mode;
+
+    if ((f->uid != (uid_t)-1 || f->gid != (gid_t)-1) && STEP(fchown(fd, f->uid, f->gid)) < 0)
+        return false;
+    return STEP(fchmod(fd, mode)) == 0; /* after the owner, whose change may clear bits */
+}
+
+/* Only possible while the file is empty; other file systems do not have it and need not. */
+static void set_nocow(int fd)
+{
+    int flags;
+
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+        return;
+    flags |= FS_NOCOW_FL;
+    (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
+static bool all_zero(const char *buf, size_t n)
+{
+    return n == 0 || (buf[0] == 0 && memcmp(buf, buf + 1, n - 1) == 0);
+}
+
+/* Bytes [at, end) of both files. Zeros stay holes. */
+static bool copy_range(int from, int to, off_t at, off_t end, char *buf)
+{
+    while (at < end) {
+        ssize_t n = pread(from, buf, (size_t)MIN(COPY_CHUNK, end - at), at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0; /* shorter than it was: the rest is zeros */
+        for (ssize_t done = 0; done < n && !all_zero(buf + done, (size_t)(n - done));) {
+            ssize_t w = STEP((int)pwrite(to, buf + done, (size_t)(n - done), at + done));
+            if (w < 0 && errno == EINTR)
+                continue;
+            if (w <= 0)
+                return false;
+            done += w;
+        }
+        at += n;
+    }
+    return true;
+}
+
+static bool copy_content(int from, int to, uint64_t capacity, const StorageJob *job, GError **err)
+{
+    g_autofree char *buf = g_malloc(COPY_CHUNK);
+    off_t end = lseek(from, 0, SEEK_END), synced = 0;
+
+    end = MIN(end, (off_t)MIN(capacity, (uint64_t)INT64_MAX));
+    for (off_t at = 0; at < end;) {
+        off_t data = lseek(from, at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO)
+            break; /* holes to the end */
+        if (data < 0)
+            data = at; /* cannot tell: all of it is data */
+        data = MIN(data, end);
+        off_t hole = lseek(from, data, SEEK_HOLE);
+        hole = hole < 0 ? end : MIN(hole, end);
+        for (at = data; at < hole;) {
+            off_t next = MIN(hole, at + COPY_CHUNK);
+            if (storage_job_cancelled(job, err) || !copy_range(from, to, at, next, buf))
+                return false;
+            at = next;
+            storage_job_progress(job, (uint64_t)at, (uint64_t)end);
+            if (at - synced > SYNC_EVERY) { /* not all at the end, when it would look like a hang */
+                (void)sync_file_range(to, synced, at - synced, SYNC_FILE_RANGE_WRITE);
+                synced = at;
+            }
+        }
+    }
+    return true;
+}
+
+static bool fill_raw(int fd, const VolumeFile *f, int input, const StorageJob *job, GError **err)
+{
+    if (f->nocow)
+        set_nocow(fd);
+    if (STEP(ftruncate(fd, (off_t)f->capacity)) < 0)
+        return false;
+    if (input >= 0) {
+        bool shared = ioctl(fd, FICLONE, input) == 0;
+        if (!shared && f->reflink) {
+            error_set_errno(err, errno, "volume '%s' cannot share blocks with its original", f->name);
+            return false;
+        }
+        /* Sharing made the file as long as the original. */
+        if (shared ? STEP(ftruncate(fd, (off_t)f->capacity)) < 0 : !copy_content(input, fd, f->capacity, job, err))
+            return false;
+    }
+    /* What is promised is there, zeros or not. Without the call: written by whoever writes. */
+    if (f->allocation && STEP(fallocate(fd, 0, 0, (off_t)MIN(f->allocation, f->capacity))) < 0 && errno != EOPNOTSUPP)
+        return false;
+    return set_owner(fd, f);
+}
+
+/* Records ----------------------------------------------------------------------------------------- */
+
+typedef struct Temp {
+    char name[64];
+} Temp;
+
+static Temp temp_name(void)
+{
+    Temp t;
+    uint64_t r = 0;
+
+    (void)!getrandom(&r, sizeof(r), 0);
+    g_snprintf(t.name, sizeof(t.name), TEMP_PREFIX "%016" PRIx64, r);
+    return t;
+}
+
+static int open_records(const VolumeDir *d, GError **err)
+{
+    return state_open_dir(d->records, 0700, err);
+}
+
+/* The record has the hidden file's name, and its directory as content. */
+static bool record_write(int records, const VolumeDir *d, const Temp *t, GError **err)
+{
+    if (STEP(0) < 0) {
+        error_set_errno(err, errno, "cannot record what is made in '%s'", d->path);
+        return false;
+    }
+    return state_write(records, t->name, d->path, strlen(d->path), 0600, err);
+}
+
+unsigned volume_file_replay(const char *records)
+{
+    auto_fd dir = state_open_dir(records, 0700, NULL);
+    g_auto(GStrv) names = dir < 0 ? NULL : state_list(dir, "", NULL);
+    unsigned n = 0;
+
+    for (char **name = names; name && *name; name++) {
+        g_autoptr(GError) err = NULL;
+        g_autofree char *pool = volume_file_is_temporary(*name) ? state_read(dir, *name, PATH_MAX, NULL, &err) : NULL;
+        if (!pool)
+            continue;
+        g_autofree char *path = g_build_filename(pool, *name, NULL);
+        /* A pool that is not mounted now may be later: the record stays for the next start. */
+        if (unlink(path) < 0 && errno != ENOENT) {
+            log_warn("cannot remove '%s', an unfinished volume: %s", path, g_strerror(errno));
+            continue;
+        }
+        if (access(pool, F_OK) == 0)
+            (void)state_remove(dir, *name, NULL);
+        n++;
+    }
+    return n;
+}
+
+/* Making ------------------------------------------------------------------------------------------ */
+
+/* Gives a finished file its name, for good. */
+static bool publish(int dir, int fd, const char *temp, const char *name)
+{
+    char self[64];
+
+    if (STEP(fsync(fd)) < 0)
+        return false;
+    if (temp) {
+        if (STEP(renameat2(dir, temp, dir, name, RENAME_NOREPLACE)) < 0) {
+            if (errno != EINVAL)
+                return false;
+            /* Not every network file system knows that flag. */
+            if (linkat(dir, temp, dir, name, 0) < 0)
+                return false;
+            (void)unlinkat(dir, temp, 0);
+        }
+    } else {
+        g_snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+        if (STEP(linkat(AT_FDCWD, self, dir, name, AT_SYMLINK_FOLLOW)) < 0)
+            return false;
+    }
+    if (STEP(fsync(dir)) == 0)
+        return true;
+    int saved = errno;
+    (void)unlinkat(dir, name, 0);
+    errno = saved;
+    return false;
+}
+
+/* Under a hidden name, for file systems without nameless files, and for programs. */
+static bool make_hidden(const VolumeDir *d, const VolumeFile *f, int dir, VolumeFillFn *fill, void *data, GError **err)
+{
+    auto_fd records = open_records(d, err);
+    Temp t = temp_name();
+    g_autofree char *path = g_build_filename(d->path, t.name, NULL);
+    GError *error = NULL;
+    bool ok = false;
+
+    if (records < 0 || !record_write(records, d, &t, err))
+        return false;
+    if (fill(path, data, &error)) {
+        auto_fd fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        ok = fd >= 0 && set_owner(fd, f) && publish(dir, fd, t.name, f->name);
+    }
+    if (!ok && !error)
+        (void)fails(&error, d, f->name, "make");
+    if (!ok)
+        (void)unlinkat(dir, t.name, 0);
+    /* The record of a hidden file that is gone harms nobody: a failure here is not the volume's. */
+    (void)state_remove(records, t.name, NULL);
+    if (error)
+        g_propagate_error(err, error);
+    return ok;
+}
+
+bool volume_file_make(const VolumeDir *d, const VolumeFile *f, VolumeFillFn *fill, void *data, GError **err)
+{
+    auto_fd dir = open_dir(d, err);
+
+    if (dir < 0)
+        return false;
+    if (faccessat(dir, f->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) { /* before the work; publish() decides */
+        errno = EEXIST;
+        return fails(err, d, f->name, "make");
+    }
+    return make_hidden(d, f, dir, fill, data, err);
+}
+
+typedef struct RawFill {
+    const VolumeFile *f;
+    int input;
+    const StorageJob *job;
+} RawFill;
+
+static bool fill_hidden_raw(const char *path, void *data, GError **err)
+{
+    const RawFill *r = data;
+    auto_fd fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    return fd >= 0 && fill_raw(fd, r->f, r->input, r->job, err);
+}
+
+bool volume_file_create(const VolumeDir *d, const VolumeFile *f, int input, const StorageJob *job, GError **err)
+{
+    auto_fd dir = open_dir(d, err);
+
+    if (dir < 0)
+        return false;
+    if (f->capacity > INT64_MAX) {
+        error_set(err, VIR_ERR_INVALID_ARG, "volume '%s' is too large: %" G_GUINT64_FORMAT " bytes", f->name, f->capacity);
+        return false;
+    }
+    if (faccessat(dir, f->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        errno = EEXIST;
+        return fails(err, d, f->name, "create");
+    }
+    auto_fd fd = STEP(openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT)) {
+        RawFill r = { f, input, job };
+        return make_hidden(d, f, dir, fill_hidden_raw, &r, err);
+    }
+    GError *error = NULL;
+    if (fd >= 0 && fill_raw(fd, f, input, job, &error) && publish(dir, fd, NULL, f->name))
+        return true;
+    if (!error)
+        return fails(err, d, f->name, "create");
+    g_propagate_error(err, error);
+    return false;
+}
+
+bool volume_dir_create(const VolumeDir *d, const VolumeFile *f, GError **err)
+{
+    auto_fd dir = open_dir(d, err);
+
+    if (dir < 0)
+        return false;
+    if (STEP(mkdirat(dir, f->name, 0700)) < 0)
+        return fails(err, d, f->name, "create");
+    auto_fd fd = openat(dir, f->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    VolumeFile with = *f;
+    if (f->mode == (mode_t)-1)
+        with.mode = 0711;
+    if (fd >= 0 && set_owner(fd, &with) && STEP(fsync(dir)) == 0)
+        return true;
+    int saved = errno;
+    (void)unlinkat(dir, f->name, AT_REMOVEDIR);
+    errno = saved;
+    return fails(err, d, f->name, "create");
+}
+
+bool volume_file_delete(const VolumeDir *d, const char *name, GError **err)
+{
+    auto_fd dir = open_dir(d, err);
+    struct stat st;
+
+    if (dir < 0)
+        return false;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        STEP(unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0)) < 0)
+        return errno == ENOENT || fails(err, d, name, "delete");
+    return STEP(fsync(dir)) == 0 || fails(err, d, name, "delete");
+}
+
+bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, GError **err)
+{
+    auto_fd fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    int r;
+
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        error_set_errno(err, errno, "cannot open '%s'", path);
+        return false;
+    }
+    /* Room first: a file that has grown without it would be a promise that cannot be kept. */
+    if (allocate && capacity > (uint64_t)st.st_size)
+        r = STEP(fallocate(fd, 0, st.st_size, (off_t)(capacity - (uint64_t)st.st_size)));
+    else
+        r = STEP(ftruncate(fd, (off_t)capacity));
+    if (r == 0 && STEP(fsync(fd)) == 0)
+        return true;
+    int saved = errno;
+    if (capacity > (uint64_t)st.st_size)
+        (void)!ftruncate(fd, st.st_size);
+    error_set_errno(err, saved, "cannot resize '%s' to %" G_GUINT64_FORMAT " bytes", path, capacity);
+    return false;
+}
