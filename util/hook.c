@@ -101,6 +101,7 @@ bool hook_run(const Hook *h, char **output, GError **err)
 {
     g_autoptr(GPtrArray) list = programs(h->name);
     g_autofree char *last = NULL;
+    bool ok = true;
 
     for (unsigned i = 0; i < list->len; i++) {
         g_autofree char *before = g_strdup(last);
@@ -108,10 +109,9 @@ bool hook_run(const Hook *h, char **output, GError **err)
 
         if (output && before) /* who may change a document changes what the one before made of it */
             one.input = before;
-        if (!run_one(&one, list->pdata[i], &last, err))
-            return false;
+        ok &= run_one(&one, list->pdata[i], &last, ok ? err : NULL);
     }
-    if (output)
+    if (ok && output)
         *output = g_steal_pointer(&last);
-    return true;
+    return ok;
 }

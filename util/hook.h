@@ -24,8 +24,8 @@ typedef struct Hook {
 /* Whether there is any program of that name: without one a caller need not prepare the input. */
 bool hook_present(const char *name);
 
-/* Runs them one after the other and waits; the first that ends with another status than 0, or not in time,
- * ends it: VIR_ERR_HOOK_SCRIPT_FAILED with the program's name and the end of its stderr. output (may be
- * NULL): what the last program that wrote anything wrote, bounded to 1 MiB, and what those behind it read;
+/* Runs them one after the other and waits, also for those behind one that objects: by ending with another
+ * status than 0, or not in time. The first that does is VIR_ERR_HOOK_SCRIPT_FAILED with the program's name
+ * and the end of its stderr. output (may be NULL): what the last program that wrote anything wrote, bounded to 1 MiB, and what those behind it read;
  * NULL when none did; owned. A worker, never the loop thread. */
 bool hook_run(const Hook *h, char **output, GError **err);

@@ -3,7 +3,7 @@
  * State files. Invariant: whatever happens at whatever step, a name shows either the whole old or
  * the whole new content, and once a call has returned true the new one survives a power cut.
  * Temporary files are hidden names of our own that state_list() skips; a crash can leave one
- * behind, state_open_dir() removes those that are old. Each durable step passes step(), where tests
+ * behind, state_open_dir() removes those whose writer is gone. Each durable step passes step(), where tests
  * make it fail or the process die. Any thread; writers of one name must take turns themselves.
  */
 #include "util/state.h"
@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -26,7 +27,14 @@
 #include "util/paths.h"
 
 #define TEMP_PREFIX ".new-"
-enum { TEMP_OLD_SECONDS = 600 };
+enum { TEMP_OLD_SECONDS = 600 }; /* no writer takes that long, whoever has its process number now */
+
+static time_t loaded;
+
+__attribute__((constructor)) static void note_time(void)
+{
+    loaded = time(NULL);
+}
 
 static atomic_uint fail_in; /* 0: off */
 static atomic_int fail_with;
@@ -64,10 +72,10 @@ typedef struct TempName {
 static TempName temp_name(void)
 {
     TempName t;
-    uint64_t r = 0;
+    uint32_t r = 0;
 
     (void)!getrandom(&r, sizeof(r), 0); /* O_EXCL is what guards; this only avoids collisions */
-    g_snprintf(t.s, sizeof(t.s), TEMP_PREFIX "%016" PRIx64, r);
+    g_snprintf(t.s, sizeof(t.s), TEMP_PREFIX "%08x%08" PRIx32, (unsigned)getpid(), r);
     return t;
 }
 
@@ -82,10 +90,21 @@ static DIR *dir_reopen(int dirfd)
     return d;
 }
 
+/* Whether somebody may still be writing it. In a container each daemon in turn has the same number. */
+static bool temp_in_use(const char *name, time_t written)
+{
+    char digits[9] = { 0 };
+
+    memcpy(digits, name + strlen(TEMP_PREFIX), strnlen(name + strlen(TEMP_PREFIX), 8));
+    pid_t writer = (pid_t)strtoul(digits, NULL, 16);
+    if (written + TEMP_OLD_SECONDS < time(NULL) || writer <= 0)
+        return false;
+    return writer == getpid() ? written >= loaded : kill(writer, 0) == 0 || errno != ESRCH;
+}
+
 static void remove_old_temps(int dirfd)
 {
     DIR *d = dir_reopen(dirfd);
-    time_t now = time(NULL);
 
     if (!d)
         return;
@@ -93,7 +112,7 @@ static void remove_old_temps(int dirfd)
         struct stat st;
 
         if (is_temp(e->d_name) && fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            st.st_mtime + TEMP_OLD_SECONDS < now)
+            !temp_in_use(e->d_name, st.st_mtime))
             (void)unlinkat(dirfd, e->d_name, 0); /* only tidiness */
     }
     closedir(d);

@@ -137,12 +137,7 @@ static bool restore_in_turn(DomainTurn *t, OpenImage *i, const char *xml, const 
         error_set(err, VIR_ERR_OPERATION_INVALID, "domain '%s' is already active", turn_view(t)->name);
         return false;
     }
-    DomainDef *other = xml ? save_parse_xml(xml, err) : NULL;
-    if (xml && (!other || !save_may_replace(i->def, other, err))) {
-        domain_free(other);
-        return false;
-    }
-    return restore_guest(t, i, other ? other : g_steal_pointer(&i->def), how, err);
+    return restore_guest(t, i, xml, how, err);
 }
 
 static bool restore(Call *c, const char *path, const char *xml, unsigned flags, GError **err)

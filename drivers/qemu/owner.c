@@ -2,8 +2,9 @@
 /*
  * Owners of lent files (owner.h). The list of borrowers is what counts. The number beside it, for other
  * tools, is written so that a kill between the two leaves it too small, never too large: borrower first,
- * then the number; and the other way round when it is given back. One lock: these are short calls, and
- * two guests with one image start at the same time. Workers.
+ * then the number; and the other way round when it is given back. The borrower is the first attribute to
+ * come and the last to go: whoever gives the file back knows by it that the others may be there, whole or in
+ * part. One lock: these are short calls, and two guests with one image start at the same time. Workers.
  */
 #define LOG_SOURCE "qemu.owner"
 #include "drivers/qemu/owner.h"
@@ -66,9 +67,11 @@ static bool get(const char *path, const char *name, char *buf, size_t size)
 static void forget(const char *path)
 {
     static const char *const names[] = { ATTR_COUNT, ATTR_OWNER, ATTR_BOOT, ATTR_BORROWERS };
+    int errnum = errno;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
         (void)removexattr(path, names[i]); /* some may not be there */
+    errno = errnum;
 }
 
 static void memory_read(const char *path, Memory *m)
@@ -79,9 +82,8 @@ static void memory_read(const char *path, Memory *m)
     *m = (Memory){ .borrowers = g_ptr_array_new_with_free_func(g_free) };
     if (get(path, ATTR_BOOT, text, sizeof(text)) && g_ascii_strtoull(text, NULL, 10) != boot_time())
         forget(path); /* its guests ended with the host */
-    if (!get(path, ATTR_OWNER, m->owner, sizeof(m->owner)))
-        return;
-    if (get(path, ATTR_COUNT, text, sizeof(text)))
+    bool known = get(path, ATTR_OWNER, m->owner, sizeof(m->owner));
+    if (known && get(path, ATTR_COUNT, text, sizeof(text)))
         m->count = (unsigned)MIN(g_ascii_strtoull(text, NULL, 10), UINT32_MAX / 2);
     if (get(path, ATTR_BORROWERS, list, BORROWERS_BYTES)) {
         g_auto(GStrv) words = g_strsplit(list, "\n", -1);
@@ -89,7 +91,8 @@ static void memory_read(const char *path, Memory *m)
             if (strlen(*w) == UUID_TEXT)
                 g_ptr_array_add(m->borrowers, g_strdup(*w));
     }
-    m->count = MAX(m->count, m->borrowers->len);
+    if (known)
+        m->count = MAX(m->count, m->borrowers->len);
 }
 
 static bool set(const char *path, const char *name, const char *value)
@@ -126,22 +129,22 @@ static int find(const GPtrArray *list, const char *who)
 static bool remember_owner(const char *path, Memory *m, const char *who, const struct stat *st)
 {
     char boot[32];
+    bool first = !*m->owner;
 
-    if (!*m->owner) {
+    if (first) { /* what else there is was begun by somebody who was killed */
+        g_ptr_array_set_size(m->borrowers, 0);
         g_snprintf(m->owner, sizeof(m->owner), "+%u:+%u", (unsigned)st->st_uid,
                    (unsigned)st->st_gid);
         g_snprintf(boot, sizeof(boot), "%llu", boot_time());
-        if (!set(path, ATTR_BOOT, boot) || !set(path, ATTR_OWNER, m->owner)) {
-            forget(path);
-            return false;
-        }
     }
     if (find(m->borrowers, who) >= 0)
         return true;
     g_ptr_array_add(m->borrowers, g_strdup(who));
-    if (write_borrowers(path, m->borrowers) && write_count(path, m->count + 1))
+    if (write_borrowers(path, m->borrowers) &&
+        (!first || (set(path, ATTR_BOOT, boot) && set(path, ATTR_OWNER, m->owner))) &&
+        write_count(path, m->count + 1))
         return true;
-    if (m->count == 0)
+    if (first)
         forget(path);
     return false;
 }
@@ -239,7 +242,9 @@ void owner_return(const char *path, const Uuid borrower, uid_t uid, bool remembe
     int at = find(m.borrowers, who);
     if (at >= 0) {
         g_ptr_array_remove_index(m.borrowers, (unsigned)at);
-        if (m.count > 1) {
+        if (!*m.owner) {
+            forget(path); /* it was not lent yet, or is given back already */
+        } else if (m.count > 1) {
             (void)(write_count(path, m.count - 1) && write_borrowers(path, m.borrowers));
         } else {
             restore(path, m.owner);

@@ -106,6 +106,7 @@ bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError *
                   : reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN ? "shutdown"
                   : reason == VIR_DOMAIN_SHUTOFF_CRASHED  ? "crashed"
                   : reason == VIR_DOMAIN_SHUTOFF_SAVED    ? "saved"
+                  : reason == VIR_DOMAIN_SHUTOFF_DAEMON   ? "daemon"
                                                           : "failed");
     if (s && v->live) {
         Run run = run_of(v);
@@ -326,8 +327,13 @@ void process_reconnect(DomainTurn *t, void *unused)
     if (!v->autodestroy) {
         process_reattach(t, unused);
         v = turn_view(t);
-        if (view_active(v) && !qemu_hook(v->name, "reconnect", "begin", v->live->def, v->id, &error))
-            log_error("'%s' goes on all the same: %s", v->name, error->message);
+        if (!view_active(v) || qemu_hook(v->name, "reconnect", "begin", v->live->def, v->id, &error))
+            return;
+        /* As today's hosts take an objection. */
+        log_error("ending '%s': %s", v->name, error->message);
+        g_clear_error(&error);
+        if (!process_stop(t, VIR_DOMAIN_SHUTOFF_DAEMON, VIR_DOMAIN_EVENT_STOPPED_FAILED, false, &error))
+            log_error("cannot end '%s': %s", v->name, error->message);
         return;
     }
     /* Its client's connection died with us. */

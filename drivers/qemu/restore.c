@@ -60,8 +60,24 @@ static bool load(Qmp *mon, void *data, GError **err)
     return io && guest_state_in(mon, io, err);
 }
 
-bool restore_guest(DomainTurn *t, const OpenImage *image, DomainDef *def, const RestoreHow *how, GError **err)
+/* Owned; from the image, the caller or the hook. */
+static DomainDef *definition(OpenImage *image, const char *xml, GError **err)
 {
+    g_autofree char *changed = NULL;
+
+    if (!qemu_hook_restore(image->def->name, xml ? xml : image->image.xml, &changed, err))
+        return NULL;
+    if (changed && *g_strstrip(changed))
+        xml = changed;
+    if (!xml)
+        return g_steal_pointer(&image->def);
+    g_autoptr(DomainDef) other = save_parse_xml(xml, err);
+    return other && save_may_replace(image->def, other, err) ? g_steal_pointer(&other) : NULL;
+}
+
+bool restore_guest(DomainTurn *t, OpenImage *image, const char *xml, const RestoreHow *how, GError **err)
+{
+    DomainDef *def = definition(image, xml, err);
     bool running = how->running < 0 ? image->image.header.was_running : how->running;
     Load l = { image, how->bypass_cache };
     StartHow start = {
@@ -76,7 +92,7 @@ bool restore_guest(DomainTurn *t, const OpenImage *image, DomainDef *def, const 
         .suspended_detail = VIR_DOMAIN_EVENT_SUSPENDED_RESTORED,
     };
 
-    return start_guest(t, def, &start, err);
+    return def && start_guest(t, def, &start, err);
 }
 
 void restore_forget_image(DomainTurn *t)
@@ -122,7 +138,7 @@ int restore_managed(DomainTurn *t, const RestoreHow *how, GError **err)
                   image.def->name, other);
         return -1;
     }
-    if (!restore_guest(t, &image, g_steal_pointer(&image.def), how, err))
+    if (!restore_guest(t, &image, NULL, how, err))
         return -1;
     restore_forget_image(t);
     return 1;

@@ -45,8 +45,9 @@ typedef struct RestoreHow {
     bool managed;   /* the image goes once the guest runs */
 } RestoreHow;
 
-/* Starts the guest from an image; def (taken): the image's or what may replace it. */
-bool restore_guest(DomainTurn *t, const OpenImage *image, DomainDef *def, const RestoreHow *how, GError **err);
+/* Starts the guest from an image (its def is taken). xml: what is to take the place of the image's definition;
+ * NULL: nothing. The hook 'restore' may do the same. */
+bool restore_guest(DomainTurn *t, OpenImage *image, const char *xml, const RestoreHow *how, GError **err);
 /* Starts the guest from its managed image: 1; 0: there is none that could be used, start it afresh; -1. */
 int restore_managed(DomainTurn *t, const RestoreHow *how, GError **err);
 /* Removes the managed image; true when there was none. */

@@ -92,10 +92,10 @@ bool start_hook_start(Start *s, GError **err);
 bool start_hook_started(Start *s, GError **err);
 void start_undo_hook_start(const Run *r);
 void start_undo_hook_prepare(const Run *r);
-/* op of the hook "qemu" with the document on its input; true without hooks. */
+/* op of the hook "qemu" with the document on its input, of a guest at rest with id -1; true without hooks. */
 bool qemu_hook(const char *name, const char *op, const char *sub_op, const DomainDef *def, int id, GError **err);
-/* The document of a guest that comes back from a file, which the hook may change. */
-bool qemu_hook_restore(const char *name, char **xml, GError **err);
+/* The document of a guest that comes back from a file, and what the hook made of it: NULL when it is content. */
+bool qemu_hook_restore(const char *name, const char *xml, char **changed, GError **err);
 
 /* start_tell.c */
 void start_tell_definition(const Start *s, GPtrArray *lines);

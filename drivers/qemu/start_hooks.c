@@ -25,22 +25,13 @@ bool qemu_hook(const char *name, const char *op, const char *sub_op, const Domai
     return xml && hook_run(&h, NULL, err);
 }
 
-bool qemu_hook_restore(const char *name, char **xml, GError **err)
+bool qemu_hook_restore(const char *name, const char *xml, char **changed, GError **err)
 {
-    const Hook h = { .name = "qemu",
-                     .object = name,
-                     .operation = "restore",
-                     .suboperation = "begin",
-                     .input = *xml };
-    g_autofree char *changed = NULL;
+    const Hook h = {
+        .name = "qemu", .object = name, .operation = "restore", .suboperation = "begin", .input = xml
+    };
 
-    if (!hook_run(&h, &changed, err))
-        return false;
-    if (changed) {
-        g_free(*xml);
-        *xml = g_steal_pointer(&changed);
-    }
-    return true;
+    return hook_run(&h, changed, err);
 }
 
 static bool tell(const Start *s, const char *op, GError **err)
@@ -68,7 +59,7 @@ static void tell_end(const Run *r, const char *op)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!qemu_hook(r->name, op, "end", r->def, r->id, &error))
+    if (!qemu_hook(r->name, op, "end", r->def, -1, &error)) /* it has no id any more */
         log_warn("'%s' ends all the same: %s", r->name, error->message);
 }
 

@@ -6,7 +6,7 @@ import unittest
 
 import libvirt
 
-from harness import OwnSandbox, domain_xml, emulators, unique
+from harness import OwnSandbox, domain_xml, emulators, unique, wait_for
 
 SCRIPT = """#!/bin/sh
 echo "%s $*" >>{log}
@@ -70,6 +70,45 @@ class Hooks(OwnSandbox):
         d.destroy()
         self.assertEqual([l.split()[:3:2] for l in self.heard()],
                          [[w, op] for op in ('stopped', 'release') for w in ('main', 'first', 'second')])
+        with open(self.log + '.stopped.xml') as f:
+            self.assertTrue(f.read().startswith("<domain type='qemu'>"))   # it has no id any more
+
+    def test_saved_and_restored(self):
+        d = self.conn.defineXML(domain_xml(self.name))
+        d.create()
+        image = os.path.join(self.directory, 'image')
+        d.save(image)
+        self.heard()
+        open(self.log + '.fail-restore', 'w').close()
+        self.assertLibvirtError(libvirt.VIR_ERR_HOOK_SCRIPT_FAILED, self.conn.restore, image)
+        self.expect('restore begin')
+        os.unlink(self.log + '.fail-restore')
+        self.conn.restore(image)
+        self.expect('restore begin', 'prepare begin', 'start begin', 'started begin')
+        d.managedSave()
+        self.expect('stopped end', 'release end')
+        # It may change the document; the last of the scripts has the last word.
+        path = os.path.join(self.hooks, 'qemu.d', 'change')
+        os.makedirs(os.path.dirname(path))
+        with open(path, 'w') as f:
+            f.write('#!/bin/sh\n[ "$2" != restore ] || sed "s,<on_poweroff>.*,<on_poweroff>restart</on_poweroff>,"\n')
+        os.chmod(path, 0o755)
+        d.create()
+        self.assertIn('<on_poweroff>restart<', d.XMLDesc())
+        self.assertEqual(d.state(), [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_RESTORED])
+        d.destroy()
+        self.assertIn('<on_poweroff>destroy<', d.XMLDesc())
+
+    def test_an_objection_to_a_guest_that_runs_ends_it(self):
+        d = self.conn.defineXML(domain_xml(self.name))
+        d.create()
+        open(self.log + '.fail-reconnect', 'w').close()
+        self.sandbox.stop_daemon('virtqemud', signal.SIGKILL)
+        self.sandbox.start_daemon('virtqemud')
+        d = self.connect().lookupByName(self.name)
+        wait_for('its end', lambda: not d.isActive())
+        self.assertEqual(d.state(), [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DAEMON])
+        self.assertEqual(emulators(self.name), [])
 
     def test_refusal(self):
         d = self.conn.defineXML(domain_xml(self.name))
