@@ -15,6 +15,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -290,6 +291,7 @@ QemuCaps *qemu_caps_get(const char *binary, GError **err)
     QemuCaps *c = cache_load(binary);
     if (!c && (c = qemu_caps_probe(binary, err)))
         cache_save(c);
+    (void)malloc_trim(0); /* the answers as they came took a hundred times what is kept of them */
 
     lock_enter(&known.lock);
     e = entry_of_locked(binary);

@@ -376,21 +376,25 @@ bool plug_live_detach_alias(PlugLive *l, const char *alias, GError **err)
     return detach(l, dev, err);
 }
 
-bool plug_live_gone(PlugLive *l, const char *alias, GError **err)
+static bool is_missing(const Device *dev, char *const *there)
 {
-    g_auto(GStrv) there = NULL;
+    return dev->info.alias && check_detach_like(dev, NULL) &&
+           !g_strv_contains((const char *const *)there, dev->info.alias);
+}
 
-    if (alias && !domain_find_alias(l->def, alias))
-        return true; /* the call that asked for it was there first */
-    if (!qmp_device_list(l->mon, &there, err))
-        return false;
+bool plug_live_misses(const DomainDef *def, char *const *there)
+{
+    for (unsigned i = 0; i < list_len(def->devices); i++)
+        if (is_missing(list_at(def->devices, i), there))
+            return true;
+    return false;
+}
+
+void plug_live_gone(PlugLive *l, const char *alias, char *const *there)
+{
     for (unsigned i = list_len(l->def->devices); i > 0; i--) {
         Device *dev = list_at(l->def->devices, i - 1);
-        const char *name = dev->info.alias;
-        if (!name || (alias && strcmp(alias, name) != 0) || !(plug_kind(dev->kind) & PLUG_LIVE_ATTACH) ||
-            g_strv_contains((const char *const *)there, name) || !has_device_step(l, dev))
-            continue;
-        finish(l, dev);
+        if (is_missing(dev, there) && (!alias || strcmp(alias, dev->info.alias) == 0) && has_device_step(l, dev))
+            finish(l, dev);
     }
-    return true;
 }

@@ -45,9 +45,10 @@ bool plug_live_detach(PlugLive *l, const Device *like, GError **err);
 bool plug_live_detach_alias(PlugLive *l, const char *alias, GError **err);
 /* force: take the medium out though the guest has locked it. */
 bool plug_live_update(PlugLive *l, Device *raw, bool force, GError **err);
-/* The emulator no longer has these devices: takes back what they were made of. alias NULL: all that the emulator
- * says it has not. Asks the emulator first, so that a name that is in use again is left alone. */
-bool plug_live_gone(PlugLive *l, const char *alias, GError **err);
+/* A device that can be plugged is not among those that the emulator says it has; some it does not name. */
+bool plug_live_misses(const DomainDef *def, char *const *there);
+/* Takes back what the missing ones were made of. alias NULL: of all. */
+void plug_live_gone(PlugLive *l, const char *alias, char *const *there);
 
 /* plug_change.c: another medium in a drive; s is taken over. */
 bool plug_change_medium(PlugLive *l, DiskDef *disk, StorageSource *s, bool force, GError **err);

@@ -245,14 +245,32 @@ bool plug_turn_update(DomainTurn *t, Device *take, bool force, GError **err)
 
 /* ---- what the emulator tells ----------------------------------------------------------------------- */
 
+/* The emulator is asked first, so that a name that is in use again is left alone, and a guest that lost nothing
+ * costs one question and no change of its record. */
+static bool look(DomainTurn *t, const char *alias, GError **err)
+{
+    const DomainDef *def = turn_view(t)->live->def;
+    g_autoptr(Qmp) q = guest_qmp(turn_driver_data(t), err);
+    g_auto(GStrv) there = NULL;
+    Change c;
+
+    if (!q || !qmp_device_list(q, &there, err))
+        return false;
+    if (!plug_live_misses(def, there))
+        return true;
+    if (!begin(&c, t, err))
+        return false;
+    plug_live_gone(&c.live, alias, there);
+    return end(&c, true);
+}
+
 static void gone(DomainTurn *t, const char *alias)
 {
     g_autoptr(GError) error = NULL;
-    Change c;
 
     if (alias && !domain_find_alias(turn_view(t)->live->def, alias))
-        return;
-    if (!begin(&c, t, &error) || !end(&c, plug_live_gone(&c.live, alias, &error)))
+        return; /* the call that asked for it was there first */
+    if (!look(t, alias, &error))
         log_warn("cannot see which devices '%s' still has: %s", turn_view(t)->name, error->message);
 }
 

@@ -23,6 +23,7 @@ static const struct {
 } sections[] = {
     { "calls", bench_calls },     { "connections", bench_connections }, { "events", bench_events },
     { "streams", bench_streams }, { "fairness", bench_fairness },
+    { "guests", bench_guests },
 };
 enum { N_SECTIONS = sizeof(sections) / sizeof(sections[0]) };
 
@@ -38,6 +39,19 @@ static _Noreturn void usage(void)
         stderr,
         "\nSTREAM-SOCKET: where the proxy looks for the daemon of storage; we are that daemon\n");
     exit(2);
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+Quantiles quantiles(uint32_t *samples, size_t n)
+{
+    qsort(samples, n, sizeof(samples[0]), compare);
+    return (Quantiles){ samples[n / 2], samples[n * 99 / 100] };
 }
 
 int main(int argc, char **argv)

@@ -22,13 +22,6 @@ typedef struct Figures {
     double p50_us, p99_us, per_second[N_COUNTS];
 } Figures;
 
-static int compare(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* One call at a time on one connection. */
 static void measure_latency(int fd, const Exchange *x, double seconds, Figures *f)
 {
@@ -46,9 +39,9 @@ static void measure_latency(int fd, const Exchange *x, double seconds, Figures *
         t = now_ns();
         samples[n++] = t - before;
     }
-    qsort(samples, n, sizeof(samples[0]), compare);
-    f->p50_us = samples[n / 2] / 1e3;
-    f->p99_us = samples[n * 99 / 100] / 1e3;
+    Quantiles q = quantiles(samples, n);
+    f->p50_us = q.p50 / 1e3;
+    f->p99_us = q.p99 / 1e3;
 }
 
 /* Several connections, one call under way on each. */

@@ -130,13 +130,6 @@ static pid_t start(void (*run)(const char *path, int ready), const char *path)
     return pid;
 }
 
-static int compare(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 static double p99_us(int fd, double seconds)
 {
     static uint32_t samples[SAMPLES];
@@ -147,8 +140,7 @@ static double p99_us(int fd, double seconds)
         call(fd, ping, sizeof(ping));
         samples[n++] = now_ns() - t;
     }
-    qsort(samples, n, sizeof(samples[0]), compare);
-    return samples[n * 99 / 100] / 1e3;
+    return quantiles(samples, n).p99 / 1e3;
 }
 
 typedef enum Where { ANYWHERE, FIRST, NOT_FIRST } Where;

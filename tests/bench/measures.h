@@ -11,8 +11,16 @@ typedef struct Targets {
     double seconds;      /* per figure */
 } Targets;
 
+/* Of samples in nanoseconds, which are sorted for it. */
+typedef struct Quantiles {
+    double p50, p99;
+} Quantiles;
+
+Quantiles quantiles(uint32_t *samples, size_t n);
+
 void bench_calls(const Targets *t);
 void bench_connections(const Targets *t);
 void bench_events(const Targets *t);
 void bench_streams(const Targets *t);
 void bench_fairness(const Targets *t);
+void bench_guests(const Targets *t);
