@@ -4,7 +4,7 @@
  *
  *              x_private         x_handy           x_base            x_public
  *   decoder    next byte         bytes left        why it failed     memory it may still allocate
- *   encoder    the GByteArray    bytes allowed     why it failed     -
+ *   encoder    the GByteArray    bytes allowed     why it failed     bytes of the array that count
  *
  * Invariant of the decoder: a count is compared with its bound, with the bytes left and with the
  * memory left before anything is allocated for it; whatever has been allocated hangs on the object
@@ -104,9 +104,15 @@ static bool_t no_putbytes(XDR *x, const char *p, u_int n)
 
 static bool_t put(XDR *x, const void *p, size_t n)
 {
+    GByteArray *out = x->x_private;
+    size_t used = (size_t)x->x_public;
+
     if (n > x->x_handy)
         return fail(x, "it is too long");
-    g_byte_array_append(x->x_private, p, n);
+    if (n > out->len - used)
+        g_byte_array_set_size(out, (guint)MAX(used + n, MIN(2 * used, used + x->x_handy)));
+    memcpy(out->data + used, p, n);
+    x->x_public = (char *)(used + n);
     x->x_handy -= n;
     return TRUE;
 }
@@ -186,7 +192,13 @@ static const struct xdr_ops encoder_ops = {
 void xdr_encoder_init(XDR *x, GByteArray *out, size_t max)
 {
     *x = (XDR){ .x_op = XDR_ENCODE, .x_ops = (void *)&encoder_ops, .x_private = out };
-    x->x_handy = MIN(max, UINT_MAX);
+    x->x_handy = MIN(max, UINT_MAX - out->len);
+    x->x_public = (char *)(size_t)out->len;
+}
+
+void xdr_encoder_done(XDR *x)
+{
+    g_byte_array_set_size(x->x_private, (guint)(size_t)x->x_public);
 }
 
 void xdr_decoder_init(XDR *x, const void *p, size_t n)
@@ -554,13 +566,15 @@ bool proc_decode(const char *name, xdrproc_t xdr, size_t size, const void *p, si
 bool proc_encode(const char *name, xdrproc_t xdr, const void *in, GByteArray *out, size_t max,
                  GError **err)
 {
-    guint before = out->len;
     XDR x;
 
     if (!xdr)
         return true;
+    guint before = out->len;
     xdr_encoder_init(&x, out, max);
-    if (xdr(&x, (void *)in))
+    bool ok = xdr(&x, (void *)in);
+    xdr_encoder_done(&x);
+    if (ok)
         return true;
     g_byte_array_set_size(out, before);
     error_set(err, VIR_ERR_RPC, "cannot encode the payload of %s: %s", name, xdr_failure(&x));

@@ -13,8 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Appends to out, which may hold something already; adds at most max bytes. */
+/* Appends to out, which may hold something already; adds at most max bytes. Until it is done out may be longer
+ * than what was written. */
 void xdr_encoder_init(XDR *x, GByteArray *out, size_t max);
+void xdr_encoder_done(XDR *x);
 /* Reads n < 4 GiB bytes at p, which must stay. What the decoder allocates together is bounded by
  * 64 MiB plus 32 times n. */
 void xdr_decoder_init(XDR *x, const void *p, size_t n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What drivers may ask of a Call. Thread that runs the handler, unless said otherwise. */
+#include "protocols/xdr_buf.h"
 #include "rpc/dispatch-internal.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -37,6 +38,13 @@ bool call_may_wait(Call *c)
         return true;
     c->must_wait = true;
     return false;
+}
+
+bool call_answer_add(Call *c, xdrproc_t xdr, const void *part, GError **err)
+{
+    if (!c->body)
+        c->body = g_byte_array_new();
+    return proc_encode(c->proc->name, xdr, part, c->body, MESSAGE_MAX - MESSAGE_HEAD - c->body->len, err);
 }
 
 int call_take_fd(Call *c, unsigned i)

@@ -32,6 +32,10 @@ void call_set_waiting(Call *c, const char *what);
 void call_wait_begin(Call *c, const char *what);
 void call_wait_end(Call *c);
 
+/* Appends to the answer as it goes over the wire, which then takes the place of the struct that the handler is
+ * given: for thousands of records, each of which is best encoded and freed while it is at hand. */
+bool call_answer_add(Call *c, xdrproc_t xdr, const void *part, GError **err);
+
 /* Fd i that came with the call; ownership moves to the caller; -1 when there is none. */
 int call_take_fd(Call *c, unsigned i);
 /* Sends fd (ownership moves) with the reply. */

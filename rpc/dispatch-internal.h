@@ -124,6 +124,7 @@ struct Call {
 
     int reply_fds[MESSAGE_FDS_MAX];
     unsigned n_reply_fds;
+    GByteArray *body; /* encoded by the handler; NULL: ret is the answer */
     Stream *stream;  /* attached by the handler */
     Message *reply;  /* made where the handler ran, sent by the loop */
     bool failed;

@@ -36,6 +36,7 @@ static void call_free(Call *c)
         proc_free(c->proc->ret_xdr, c->ret);
         g_free(c->ret);
     }
+    g_clear_pointer(&c->body, g_byte_array_unref);
     for (unsigned i = 0; i < c->n_reply_fds; i++)
         fd_close(&c->reply_fds[i]);
     message_unref(c->reply);
@@ -148,7 +149,8 @@ static void call_succeed(Call *c)
 
     h.type = MSG_REPLY;
     h.status = MSG_OK;
-    c->reply = message_new(&h, c->proc->ret_xdr, c->ret, &error);
+    c->reply = c->body ? message_new_bytes(&h, c->body->data, c->body->len)
+                       : message_new(&h, c->proc->ret_xdr, c->ret, &error);
     for (unsigned i = 0; c->reply && i < c->n_reply_fds; i++)
         if (!message_add_fd(c->reply, fd_take(&c->reply_fds[i]), &error))
             c->reply = message_unref(c->reply);

@@ -15,6 +15,7 @@
 #include "drivers/qemu/memory_stats.h"
 #include "drivers/qemu/net.h"
 #include "drivers/qemu/procfs.h"
+#include "protocols/xdr_buf.h"
 #include "util/error.h"
 #include "util/loop.h"
 
@@ -330,7 +331,8 @@ static bool may_read(Call *c, const DomainView *v)
     return call_allows(c, &o, "read");
 }
 
-/* Those that the client names, or all; without what vanished meanwhile. */
+/* Those that the client names, or all; without what vanished meanwhile, and without those whose file cannot be
+ * read: whoever asks for such a one alone is told why. */
 static GPtrArray *find_guests(Call *c, const remote_connect_get_all_domain_stats_args *a)
 {
     GPtrArray *views;
@@ -348,7 +350,7 @@ static GPtrArray *find_guests(Call *c, const remote_connect_get_all_domain_stats
     }
     for (unsigned i = views->len; i > 0; i--) {
         const DomainView *v = views->pdata[i - 1];
-        if (!common_list_filter(v, a->flags & LIST_FILTERS) || !may_read(c, v))
+        if (!common_list_filter(v, a->flags & LIST_FILTERS) || !may_read(c, v) || !view_def(v, c, NULL))
             g_ptr_array_remove_index(views, i - 1);
     }
     return views;
@@ -401,6 +403,30 @@ static void sample(const GPtrArray *views, unsigned stats, unsigned flags)
                     now_usec() + wait);
 }
 
+static bool answer_record(Call *c, const DomainView *v, unsigned flags, unsigned stats, GHashTable **net, GError **err)
+{
+    ParamList out = { 0 };
+    Guest *g = domain_driver_data(v->domain);
+    Writer w = { .view = v,
+                 .def = view_def(v, c, err),
+                 .figures = &g->figures,
+                 .status = view_status(v),
+                 .flags = flags,
+                 .net = net,
+                 .out = &out };
+    remote_domain_stats_record record = { 0 };
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(groups); k++)
+        if (stats & groups[k].bit)
+            groups[k].write(&w);
+    (void)params_only_count(&out, REMOTE_CONNECT_GET_ALL_DOMAIN_STATS_MAX);
+    common_wire_domain(v, &record.dom);
+    params_give(&out, &record.params);
+    bool ok = call_answer_add(c, (xdrproc_t)xdr_remote_domain_stats_record, &record, err);
+    proc_free((xdrproc_t)xdr_remote_domain_stats_record, &record);
+    return ok;
+}
+
 bool qemu_connect_get_all_domain_stats(Call *c, const remote_connect_get_all_domain_stats_args *a,
                                        remote_connect_get_all_domain_stats_ret *r, GError **err)
 {
@@ -420,28 +446,11 @@ bool qemu_connect_get_all_domain_stats(Call *c, const remote_connect_get_all_dom
     sample(views, stats, a->flags);
     call_set_waiting(c, NULL);
 
-    r->retStats.retStats_val = g_new0(remote_domain_stats_record, views->len);
-    for (unsigned i = 0; i < views->len; i++) {
-        const DomainView *v = views->pdata[i];
-        g_auto(ParamList) out = { 0 };
-        const DomainDef *def = view_def(v, c, NULL);
-        Guest *g = domain_driver_data(v->domain);
-        Writer w = { .view = v,
-                     .def = def,
-                     .figures = &g->figures,
-                     .status = view_status(v),
-                     .flags = a->flags,
-                     .net = &net,
-                     .out = &out };
-        if (!def)
-            continue; /* its file cannot be read; whoever asks for it alone is told why */
-        for (unsigned k = 0; k < G_N_ELEMENTS(groups); k++)
-            if (stats & groups[k].bit)
-                groups[k].write(&w);
-        (void)params_only_count(&out, REMOTE_CONNECT_GET_ALL_DOMAIN_STATS_MAX);
-        remote_domain_stats_record *record = &r->retStats.retStats_val[r->retStats.retStats_len++];
-        common_wire_domain(v, &record->dom);
-        params_give(&out, &record->params);
-    }
+    /* One record after the other: all of them at once are more than the processor's caches hold. */
+    if (!call_answer_add(c, (xdrproc_t)xdrb_uint, &views->len, err))
+        return false;
+    for (unsigned i = 0; i < views->len; i++)
+        if (!answer_record(c, views->pdata[i], a->flags, stats, &net, err))
+            return false;
     return true;
 }
