@@ -25,8 +25,6 @@ bool common_connect_list_domains(Call *c, const remote_connect_list_domains_args
 bool common_connect_num_of_domains(Call *c, remote_connect_num_of_domains_ret *r, GError **err);
 bool common_connect_list_defined_domains(Call *c, const remote_connect_list_defined_domains_args *a, remote_connect_list_defined_domains_ret *r, GError **err);
 bool common_connect_num_of_defined_domains(Call *c, remote_connect_num_of_defined_domains_ret *r, GError **err);
-/* Does the view pass the VIR_CONNECT_LIST_DOMAINS_* filter? */
-bool common_list_filter(const DomainView *v, unsigned flags);
 void common_wire_domain(const DomainView *v, remote_nonnull_domain *ret); /* owned strings */
 
 /* handlers_info.c */

@@ -2,33 +2,22 @@
 /* Define, undefine, rename, autostart: changes of the persistent side. Workers, with the domain's turn. */
 #include <string.h>
 
+#include "drivers/common/answers.h"
+#include "drivers/common/domains.h"
 #include "drivers/common/emit.h"
 #include "drivers/common/handlers.h"
-#include "drivers/common/registry.h"
 #include "util/error.h"
 #include "util/paths.h"
 
 DomainDef *common_parse_client_xml(DomainTurn *t, const char *xml, bool validate, GError **err)
 {
-    const DomainDriver *driver = registry_driver();
-    const DomainView *v = turn_view(t);
+    const DomainDriver *driver = domains_driver();
     unsigned flags = DOMAIN_PARSE_INACTIVE | DOMAIN_PARSE_ABI_UPDATE | (validate ? DOMAIN_PARSE_STRICT : 0);
     DomainDef *def = domain_parse(xml, strlen(xml), flags,
                                   driver->policy, driver->policy_data, err);
 
-    if (!def)
-        return NULL;
-    /* The identity was decided when the object was found, by a look into the document. Should the parser
-     * see another name in it, we would write another domain's files. */
-    if (!g_str_equal(def->name, v->name)) {
-        error_set(err, VIR_ERR_XML_ERROR, "domain/name: '%s' is not the name '%s' that the document was taken for",
-                  def->name, v->name);
-        domain_free(def);
-        return NULL;
-    }
-    /* A document without uuid got a random one by now. */
-    memcpy(def->uuid.v, v->uuid, sizeof(v->uuid));
-    def->uuid.set = true;
+    if (def && !settle_identity((const ObjectTurn *)t, def, err))
+        g_clear_pointer(&def, domain_free);
     return def;
 }
 
@@ -37,10 +26,8 @@ static bool define(DomainTurn *t, const char *xml, bool validate, remote_nonnull
     bool known = turn_view(t)->persistent;
     DomainDef *def = common_parse_client_xml(t, xml, validate, err);
 
-    if (!def)
+    if (!def || !define_object((ObjectTurn *)t, def, err))
         return false;
-    turn_set_config(t, def);
-    turn_set_persistent(t, true);
     emit_lifecycle(t, VIR_DOMAIN_EVENT_DEFINED,
                    known ? VIR_DOMAIN_EVENT_DEFINED_UPDATED : VIR_DOMAIN_EVENT_DEFINED_ADDED);
     common_wire_domain(turn_view(t), ret);
@@ -73,15 +60,11 @@ static bool undefine(DomainTurn *t, unsigned flags, GError **err)
         error_set(err, VIR_ERR_OPERATION_INVALID, "Refusing to undefine while domain managed save image exists");
         return false;
     }
-    if (v->managed_save && !registry_driver()->remove_managed_save(v->name, err))
+    if (v->managed_save && !domains_driver()->remove_managed_save(v->name, err))
         return false;
     turn_set_managed_save(t, false);
     emit_lifecycle(t, VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_REMOVED);
-    turn_set_autostart(t, false);
-    turn_set_autostart_once(t, false);
-    turn_set_persistent(t, false); /* an inactive domain vanishes with that, an active one is transient now */
-    turn_set_config(t, NULL);
-    return true;
+    return undefine_object((ObjectTurn *)t, err);
 }
 
 bool common_domain_undefine(Call *c, DomainTurn *t, const remote_domain_undefine_args *a, GError **err)
@@ -100,12 +83,7 @@ bool common_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_un
 bool common_domain_set_autostart(Call *c, DomainTurn *t, const remote_domain_set_autostart_args *a, GError **err)
 {
     (void)c;
-    if (!turn_view(t)->persistent) {
-        error_set(err, VIR_ERR_OPERATION_INVALID, "cannot set autostart for transient domain");
-        return false;
-    }
-    turn_set_autostart(t, a->autostart != 0);
-    return true;
+    return autostart_object((ObjectTurn *)t, a->autostart != 0, err);
 }
 
 bool common_domain_set_autostart_once(Call *c, DomainTurn *t, const remote_domain_set_autostart_once_args *a,
@@ -145,7 +123,7 @@ bool common_domain_rename(Call *c, DomainTurn *t, const remote_domain_rename_arg
         return false;
     }
     if (!path_component_ok(name, ".xml", err) ||
-        (registry_driver()->may_rename && !registry_driver()->may_rename(v, err)))
+        (domains_driver()->may_rename && !domains_driver()->may_rename(v, err)))
         return false;
     emit_lifecycle(t, VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_RENAMED);
     if (!turn_rename(t, name, err))

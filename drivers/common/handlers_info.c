@@ -4,7 +4,7 @@
 
 #include "conf/metadata.h"
 #include "drivers/common/handlers.h"
-#include "drivers/common/registry.h"
+#include "drivers/common/domains.h"
 #include "drivers/common/xml_cache.h"
 #include "util/error.h"
 #include "util/xml.h"
@@ -49,7 +49,7 @@ static bool updated_xml(Call *c, const DomainDef *def, unsigned flags, char **re
         return false;
     }
     g_autoptr(DomainDef) copy = domain_copy(def);
-    if (registry_driver()->update_cpu(copy, err))
+    if (domains_driver()->update_cpu(copy, err))
         *ret = domain_format(copy, flags, &ctx, err);
     return *ret != NULL;
 }
@@ -69,9 +69,9 @@ bool common_domain_get_xml_desc(Call *c, const DomainView *v, const remote_domai
         flags |= DOMAIN_FORMAT_MIGRATABLE | DOMAIN_FORMAT_INACTIVE;
     if ((a->flags & VIR_DOMAIN_XML_INACTIVE) || !view_active(v))
         flags |= DOMAIN_FORMAT_INACTIVE;
-    if ((a->flags & VIR_DOMAIN_XML_UPDATE_CPU) && (flags & DOMAIN_FORMAT_INACTIVE) && registry_driver()->update_cpu)
+    if ((a->flags & VIR_DOMAIN_XML_UPDATE_CPU) && (flags & DOMAIN_FORMAT_INACTIVE) && domains_driver()->update_cpu)
         return updated_xml(c, def, flags, &r->xml, err);
-    r->xml = xml_cache_format(config || !v->live ? v->config : v->live, def, flags,
+    r->xml = xml_cache_format((SharedDef *)(config || !v->live ? v->config : v->live), def, flags,
                               flags & DOMAIN_FORMAT_INACTIVE ? -1 : v->id, err);
     return r->xml != NULL;
 }

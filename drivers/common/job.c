@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #include "drivers/common/emit.h"
-#include "drivers/common/internal.h"
+#include "drivers/common/domain-internal.h"
 #include "util/error.h"
 #include "util/loop.h"
 
@@ -67,11 +67,11 @@ DomainJob *turn_begin_job(DomainTurn *t, int operation, const char *what, const 
     j->what = what;
     j->fixed = fixed;
     j->began = now_usec();
-    lock_enter(&d->lock);
+    lock_enter(&d->object.lock);
     g_assert(!d->job);
     d->job = j;
-    lock_leave(&d->lock);
-    turn_share(t);
+    lock_leave(&d->object.lock);
+    object_turn_share((ObjectTurn *)t);
     return j;
 }
 
@@ -80,7 +80,7 @@ void turn_end_job(DomainTurn *t, const GError *why)
     Domain *d = turn_domain(t);
     g_auto(ParamList) params = { 0 };
 
-    lock_enter(&d->lock);
+    lock_enter(&d->object.lock);
     DomainJob *j = d->job, *old = d->completed;
     lock_enter(&j->lock);
     j->elapsed = (now_usec() - j->began) / MSEC;
@@ -91,7 +91,7 @@ void turn_end_job(DomainTurn *t, const GError *why)
     lock_leave(&j->lock);
     d->job = NULL;
     d->completed = j;
-    lock_leave(&d->lock);
+    lock_leave(&d->object.lock);
     domain_job_unref(old);
     job_params(j, &params);
     emit_job_completed(t, &params);
@@ -134,7 +134,7 @@ static void job_abort(DomainJob *j)
 
 static DomainJob *running_job(Domain *d)
 {
-    LOCK_SCOPE(&d->lock);
+    LOCK_SCOPE(&d->object.lock);
     return d->job ? job_ref(d->job) : NULL;
 }
 
@@ -258,7 +258,7 @@ bool common_domain_get_job_info(Call *c, const DomainView *v, const remote_domai
 /* What became of the last job; forgotten once it is told, unless the client wants it kept. */
 static DomainJob *completed_job(Domain *d, bool keep)
 {
-    LOCK_SCOPE(&d->lock);
+    LOCK_SCOPE(&d->object.lock);
     DomainJob *j = d->completed;
 
     if (keep)

@@ -1,453 +1,380 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The registry of domains. A domain that is being created is in the name and uuid tables (so that two
- * creations of one name meet in its queue) but has no view, and is therefore invisible to look-ups and
- * lists until its first commit. Lock order: registry, then a domain's own lock.
+ * The registries. An object that is being created is in the name and uuid tables (so that two creations of one
+ * name meet in its queue) but has no view, and is therefore invisible to look-ups and lists until its first
+ * commit. Kinds whose documents name no uuid get one that nobody sees, those that have no name are called by
+ * their uuid, so every object is in both tables. Lock order: registry, then an object's own lock.
  */
 #include "drivers/common/registry.h"
 
 #include <string.h>
 
 #include "drivers/common/internal.h"
-#include "drivers/common/xml_cache.h"
 #include "util/error.h"
 
 static struct {
-    Lock lock;
-    GHashTable *by_uuid, *by_name, *by_id; /* of Domain; by_uuid holds the references */
-    const DomainDriver *driver;
     const DriverContext *ctx;
-    int last_id;
-    atomic_uint active;
     atomic_bool stopping;
-} reg = { .lock = LOCK_INIT };
+    Registry *of[_OBJECT_N];
+} all;
 
-bool registry_init(const DomainDriver *driver, const DriverContext *ctx, GError **err)
+void objects_init(const DriverContext *ctx)
 {
-    reg.driver = driver;
-    reg.ctx = ctx;
-    reg.by_uuid = g_hash_table_new(uuid_hash, uuid_same);
-    reg.by_name = g_hash_table_new(g_str_hash, g_str_equal);
-    reg.by_id = g_hash_table_new(NULL, NULL);
-    return store_init(driver->subdir, err);
+    all.ctx = ctx;
+    atomic_store(&all.stopping, false);
 }
 
-const DomainDriver *registry_driver(void) { return reg.driver; }
-const DriverContext *registry_context(void) { return reg.ctx; }
+const DriverContext *objects_context(void) { return all.ctx; }
+void objects_stop(void) { atomic_store(&all.stopping, true); }
+bool objects_stopping(void) { return atomic_load(&all.stopping); }
+Registry *registry_of(ObjectKind kind) { return all.of[kind]; }
 
-void registry_stop(void) { atomic_store(&reg.stopping, true); }
-bool registry_stopping(void) { return atomic_load(&reg.stopping); }
-
-void registry_done(void)
+Registry *registry_new(const KindInfo *kind)
 {
-    GHashTableIter it;
-    void *d;
-    g_autoptr(GPtrArray) all = g_ptr_array_new();
+    Registry *r = g_new0(Registry, 1);
 
-    g_hash_table_iter_init(&it, reg.by_uuid);
-    while (g_hash_table_iter_next(&it, NULL, &d))
-        g_ptr_array_add(all, d);
-    for (unsigned i = 0; i < all->len; i++)
-        registry_drop(all->pdata[i]);
-    xml_cache_clear();
-    g_clear_pointer(&reg.by_uuid, g_hash_table_unref);
-    g_clear_pointer(&reg.by_name, g_hash_table_unref);
-    g_clear_pointer(&reg.by_id, g_hash_table_unref);
-    store_done();
+    r->kind = kind;
+    lock_init(&r->lock);
+    r->by_uuid = g_hash_table_new(uuid_hash, uuid_same);
+    r->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+    r->by_key = g_hash_table_new(g_str_hash, g_str_equal);
+    r->dirs = (StoreDirs){ NULL, -1, -1, -1 };
+    return r;
 }
 
-/* Views and definitions ---------------------------------------------------------------------- */
-
-SharedDef *shared_def_new(DomainDef *take)
+Registry *registry_open(const KindInfo *kind, GPtrArray **ret_live, GError **err)
 {
-    SharedDef *s = g_new(SharedDef, 1);
+    Registry *r = registry_new(kind);
+    g_autoptr(GPtrArray) live = NULL;
 
-    g_atomic_ref_count_init(&s->refs);
-    atomic_init(&s->def, take);
-    return s;
-}
-
-SharedDef *shared_def_ref(SharedDef *s)
-{
-    if (s)
-        g_atomic_ref_count_inc(&s->refs);
-    return s;
-}
-
-SharedDef *shared_def_unref(SharedDef *s)
-{
-    if (s && g_atomic_ref_count_dec(&s->refs)) {
-        domain_free(s->def);
-        g_free(s);
-    }
-    return NULL;
-}
-
-const DomainDef *view_config(const DomainView *v, Call *c, GError **err)
-{
-    DomainDef *def = atomic_load(&v->config->def), *none = NULL;
-
-    if (def)
-        return def;
-    if (c && !call_may_wait(c)) {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "the definition of domain '%s' is not read yet",
-                  v->name);
+    all.of[kind->object] = r;
+    if (!store_open(r, err) || !store_load(r, &live, err)) {
+        registry_close(r);
         return NULL;
     }
-    def = store_read_config(v->name, v->uuid, err);
-    if (def && !atomic_compare_exchange_strong(&v->config->def, &none, def)) {
-        domain_free(def); /* somebody else was faster */
-        def = none;
-    }
-    return def;
+    if (ret_live)
+        *ret_live = g_steal_pointer(&live);
+    return r;
 }
 
-DriverStatus *driver_status_ref(DriverStatus *s)
+void registry_close(Registry *r)
 {
-    if (s)
-        g_atomic_ref_count_inc(&s->refs);
-    return s;
+    GHashTableIter it;
+    void *o;
+    g_autoptr(GPtrArray) objects = g_ptr_array_new();
+
+    if (!r)
+        return;
+    g_hash_table_iter_init(&it, r->by_uuid);
+    while (g_hash_table_iter_next(&it, NULL, &o))
+        g_ptr_array_add(objects, o);
+    for (unsigned i = 0; i < objects->len; i++)
+        registry_drop(objects->pdata[i]);
+    g_hash_table_unref(r->by_uuid);
+    g_hash_table_unref(r->by_name);
+    g_hash_table_unref(r->by_key);
+    store_close(r);
+    lock_done(&r->lock);
+    if (all.of[r->kind->object] == r)
+        all.of[r->kind->object] = NULL;
+    g_free(r);
 }
-
-DriverStatus *driver_status_unref(DriverStatus *s)
-{
-    if (s && g_atomic_ref_count_dec(&s->refs))
-        s->free(s);
-    return NULL;
-}
-
-DomainView *domain_view_ref(const DomainView *v)
-{
-    g_atomic_ref_count_inc((gatomicrefcount *)&v->refs);
-    return (DomainView *)v;
-}
-
-DomainView *domain_view_unref(DomainView *v)
-{
-    if (v && g_atomic_ref_count_dec(&v->refs)) {
-        shared_def_unref(v->config);
-        shared_def_unref(v->live);
-        driver_status_unref(v->status);
-        g_free(v->name);
-        g_free(v);
-    }
-    return NULL;
-}
-
-/* Domains ------------------------------------------------------------------------------------ */
-
-static Domain *domain_make(const char *name, const uint8_t *uuid)
-{
-    Domain *d = g_new0(Domain, 1);
-
-    g_atomic_ref_count_init(&d->refs);
-    memcpy(d->uuid, uuid, sizeof(d->uuid));
-    d->reserved_name = g_strdup(name);
-    d->index_id = -1;
-    lock_init(&d->lock);
-    turnqueue_init(&d->queue);
-    d->driver = reg.driver->attach(d);
-    return d;
-}
-
-Domain *domain_ref(Domain *d)
-{
-    g_atomic_ref_count_inc(&d->refs);
-    return d;
-}
-
-Domain *domain_unref(Domain *d)
-{
-    if (d && g_atomic_ref_count_dec(&d->refs)) {
-        reg.driver->detach(d->driver);
-        domain_view_unref(d->view);
-        domain_job_unref(d->completed);
-        turnqueue_done(&d->queue);
-        lock_done(&d->lock);
-        g_free(d->reserved_name);
-        g_slist_free_full(d->old_names, g_free);
-        g_free(d->index_name);
-        g_free(d->next_name);
-        g_free(d);
-    }
-    return NULL;
-}
-
-DomainView *domain_view(Domain *d)
-{
-    LOCK_SCOPE(&d->lock);
-    return d->view ? domain_view_ref(d->view) : NULL;
-}
-
-void domain_view_destroy(void *view) { domain_view_unref(view); }
-void domain_destroy_ref(void *domain) { domain_unref(domain); }
-const uint8_t *domain_uuid(const Domain *d) { return d->uuid; }
-void *domain_driver_data(const Domain *d) { return d->driver; }
 
 /* Tables ------------------------------------------------------------------------------------- */
 
-static bool visible_locked(Domain *d)
+static bool visible_locked(Object *o)
 {
-    LOCK_SCOPE(&d->lock);
-    return d->view != NULL;
+    LOCK_SCOPE(&o->lock);
+    return o->view != NULL;
 }
 
-static Domain *take_visible_locked(Domain *d)
+static Object *take_visible_locked(Object *o)
 {
-    return d && visible_locked(d) ? domain_ref(d) : NULL;
+    return o && visible_locked(o) ? object_ref(o) : NULL;
 }
 
-Domain *registry_find_uuid(const uint8_t *uuid)
+Object *registry_find_uuid(Registry *r, const uint8_t *uuid)
 {
-    LOCK_SCOPE(&reg.lock);
-    return take_visible_locked(g_hash_table_lookup(reg.by_uuid, uuid));
+    LOCK_SCOPE(&r->lock);
+    return take_visible_locked(g_hash_table_lookup(r->by_uuid, uuid));
 }
 
-Domain *registry_find_name(const char *name)
+/* Not by what it is about to be called. */
+Object *registry_find_name(Registry *r, const char *name)
 {
-    LOCK_SCOPE(&reg.lock);
-    Domain *d = g_hash_table_lookup(reg.by_name, name);
-    return d && g_strcmp0(d->index_name, name) == 0 ? take_visible_locked(d) : NULL;
+    LOCK_SCOPE(&r->lock);
+    Object *o = g_hash_table_lookup(r->by_name, name);
+    return o && g_strcmp0(o->index_name, name) == 0 ? take_visible_locked(o) : NULL;
 }
 
-Domain *registry_find_id(int id)
+Object *registry_find_key(Registry *r, const char *key)
 {
-    LOCK_SCOPE(&reg.lock);
-    return take_visible_locked(g_hash_table_lookup(reg.by_id, GINT_TO_POINTER(id)));
+    LOCK_SCOPE(&r->lock);
+    Object *o = g_hash_table_lookup(r->by_key, key);
+    return o && g_strcmp0(o->index_key, key) == 0 ? take_visible_locked(o) : NULL;
 }
 
-static void unreserve_name_locked(Domain *d)
+static void unreserve_one_locked(GHashTable *table, char **entry)
 {
-    if (d->next_name)
-        g_hash_table_remove(reg.by_name, d->next_name);
-    g_clear_pointer(&d->next_name, g_free);
+    if (*entry)
+        g_hash_table_remove(table, *entry);
+    g_clear_pointer(entry, g_free);
 }
 
-static void index_locked(Domain *d, const char *name, int id)
+static void unreserve_locked(Object *o)
 {
-    if (g_strcmp0(d->index_name, name) != 0) {
-        if (d->index_name)
-            g_hash_table_remove(reg.by_name, d->index_name);
-        g_free(d->index_name);
-        unreserve_name_locked(d);
-        d->index_name = g_strdup(name);
-        if (name)
-            g_hash_table_insert(reg.by_name, d->index_name, d);
-    }
-    if (d->index_id != id) {
-        if (d->index_id >= 0) {
-            g_hash_table_remove(reg.by_id, GINT_TO_POINTER(d->index_id));
-            atomic_fetch_sub(&reg.active, 1);
-        }
-        d->index_id = id;
-        if (id >= 0) {
-            g_hash_table_insert(reg.by_id, GINT_TO_POINTER(id), d);
-            atomic_fetch_add(&reg.active, 1);
-        }
+    unreserve_one_locked(o->registry->by_name, &o->next_name);
+    unreserve_one_locked(o->registry->by_key, &o->next_key);
+}
+
+/* Makes text, which may be NULL, the object's only entry in the table. */
+static void index_one_locked(Object *o, GHashTable *table, char **entry, char **next, const char *text)
+{
+    if (g_strcmp0(*entry, text) == 0)
+        return;
+    if (*entry)
+        g_hash_table_remove(table, *entry);
+    g_free(*entry);
+    unreserve_one_locked(table, next);
+    *entry = g_strdup(text);
+    if (text)
+        g_hash_table_insert(table, *entry, o);
+}
+
+static void index_locked(Object *o, const char *name, const ObjectView *v)
+{
+    Registry *r = o->registry;
+    bool active = v && v->active;
+    g_autofree char *key = v && r->kind->key ? r->kind->key(v) : NULL;
+
+    index_one_locked(o, r->by_name, &o->index_name, &o->next_name, name);
+    index_one_locked(o, r->by_key, &o->index_key, &o->next_key, key);
+    if (o->index_active != active) {
+        o->index_active = active;
+        atomic_fetch_add(&r->active, active ? 1 : -1);
     }
 }
 
 /* The registry holds one reference of what it holds. */
-static void insert_locked(Domain *d, const char *name)
+static void insert_locked(Object *o, const char *name)
 {
-    d->registered = true;
-    g_hash_table_insert(reg.by_uuid, d->uuid, domain_ref(d));
-    index_locked(d, name, -1);
+    o->registered = true;
+    g_hash_table_insert(o->registry->by_uuid, o->uuid, object_ref(o));
+    index_locked(o, name, NULL);
 }
 
-static bool conflict_locked(const char *name, const uint8_t *uuid, Domain **ret_same, GError **err)
+/* Returns the reference. */
+static Object *remove_locked(Object *o)
 {
-    Domain *u = uuid ? g_hash_table_lookup(reg.by_uuid, uuid) : NULL;
-    Domain *n = g_hash_table_lookup(reg.by_name, name);
+    index_locked(o, NULL, NULL);
+    g_hash_table_remove(o->registry->by_uuid, o->uuid);
+    o->registered = false;
+    return o;
+}
+
+static bool conflict_locked(Registry *r, const char *name, const uint8_t *uuid, Object **ret_same, GError **err)
+{
+    Object *u = uuid ? g_hash_table_lookup(r->by_uuid, uuid) : NULL;
+    Object *n = g_hash_table_lookup(r->by_name, name);
     char text[37];
 
     *ret_same = NULL;
     if (u && u != n) {
         uuid_format(u->uuid, text);
-        error_set(err, VIR_ERR_OPERATION_FAILED, "domain '%s' is already defined with uuid %s", u->index_name, text);
+        error_set(err, VIR_ERR_OPERATION_FAILED, "%s '%s' is already defined with uuid %s", r->kind->word, u->index_name, text);
         return true;
     }
-    if (n && !u) {
+    if (n && !u && (r->kind->identity & DOC_IDENTITY_UUID)) {
         uuid_format(n->uuid, text);
-        error_set(err, VIR_ERR_OPERATION_FAILED, "domain '%s' already exists with uuid %s", name, text);
+        error_set(err, VIR_ERR_OPERATION_FAILED, "%s '%s' already exists with uuid %s", r->kind->word, name, text);
         return true;
     }
-    *ret_same = u;
+    *ret_same = n;
     return false;
 }
 
-Domain *registry_find_or_reserve(const char *name, const uint8_t *uuid, bool creates, GError **err)
+Object *registry_find_or_reserve(Registry *r, const char *name, const uint8_t *uuid, bool creates, GError **err)
 {
-    Domain *same;
+    const uint8_t *own = uuid;
+    Object *same;
     Uuid fresh;
+    char text[37];
 
-    LOCK_SCOPE(&reg.lock);
-    if (conflict_locked(name, uuid, &same, err))
+    if (!own) {
+        uuid_generate(fresh);
+        own = fresh;
+    }
+    if (!name) {
+        uuid_format(own, text);
+        name = text;
+    }
+    LOCK_SCOPE(&r->lock);
+    if (conflict_locked(r, name, uuid, &same, err))
         return NULL;
     if (same)
-        return domain_ref(same);
+        return object_ref(same);
     if (!creates) {
-        error_set(err, VIR_ERR_NO_DOMAIN, "no domain with matching name '%s'", name);
+        error_set(err, r->kind->missing, "no %s with matching name '%s'", r->kind->word, name);
         return NULL;
     }
-    if (!uuid) {
-        uuid_generate(fresh);
-        uuid = fresh;
-    }
-    Domain *d = domain_make(name, uuid);
-    insert_locked(d, name);
-    return d;
+    Object *o = object_make(r, name, own);
+    insert_locked(o, name);
+    return o;
 }
 
-bool registry_reserve_again(Domain *d, GError **err)
+bool registry_reserve_again(Object *o, GError **err)
 {
-    Domain *same;
+    Registry *r = o->registry;
+    Object *same;
 
-    LOCK_SCOPE(&reg.lock);
-    if (d->registered)
+    LOCK_SCOPE(&r->lock);
+    if (o->registered)
         return true;
-    if (conflict_locked(d->reserved_name, d->uuid, &same, err))
+    if (conflict_locked(r, o->reserved_name, o->uuid, &same, err))
         return false;
     if (same) {
-        error_set(err, VIR_ERR_OPERATION_FAILED, "domain '%s' was defined by another client meanwhile",
-                  d->reserved_name);
+        error_set(err, VIR_ERR_OPERATION_FAILED, "%s '%s' was defined by another client meanwhile", r->kind->word,
+                  o->reserved_name);
         return false;
     }
-    insert_locked(d, d->reserved_name);
+    insert_locked(o, o->reserved_name);
     return true;
 }
 
-bool registry_reserve_name(Domain *d, const char *name, GError **err)
+bool registry_reserve_name(Object *o, const char *name, GError **err)
 {
-    LOCK_SCOPE(&reg.lock);
-    if (g_hash_table_lookup(reg.by_name, name)) {
-        error_set(err, VIR_ERR_OPERATION_INVALID, "domain with name '%s' already exists", name);
+    Registry *r = o->registry;
+
+    LOCK_SCOPE(&r->lock);
+    if (g_hash_table_lookup(r->by_name, name)) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "%s with name '%s' already exists", r->kind->word, name);
         return false;
     }
-    d->next_name = g_strdup(name);
-    g_hash_table_insert(reg.by_name, d->next_name, d);
+    o->next_name = g_strdup(name);
+    g_hash_table_insert(r->by_name, o->next_name, o);
     return true;
 }
 
-void registry_unreserve_name(Domain *d)
+Object *registry_reserve_key(Object *o, const char *key)
 {
-    LOCK_SCOPE(&reg.lock);
-    unreserve_name_locked(d);
+    Registry *r = o->registry;
+
+    LOCK_SCOPE(&r->lock);
+    Object *other = g_hash_table_lookup(r->by_key, key);
+    if (other)
+        return object_ref(other);
+    o->next_key = g_strdup(key);
+    g_hash_table_insert(r->by_key, o->next_key, o);
+    return NULL;
 }
 
-void registry_drop(Domain *d)
+void registry_unreserve(Object *o)
 {
-    registry_publish(d, NULL);
+    LOCK_SCOPE(&o->registry->lock);
+    unreserve_locked(o);
 }
 
-void registry_publish(Domain *d, DomainView *next)
+void registry_drop(Object *o)
 {
-    DomainView *old;
-    bool drop = false;
+    registry_publish(o, NULL);
+}
 
-    lock_enter(&reg.lock);
-    if (next && strcmp(next->name, d->reserved_name) != 0) {
-        d->old_names = g_slist_prepend(d->old_names, d->reserved_name);
-        d->reserved_name = g_strdup(next->name);
+void registry_publish(Object *o, ObjectView *next)
+{
+    Registry *r = o->registry;
+    ObjectView *old;
+    Object *drop = NULL;
+
+    lock_enter(&r->lock);
+    if (next && strcmp(next->name, o->reserved_name) != 0) {
+        o->old_names = g_slist_prepend(o->old_names, o->reserved_name);
+        o->reserved_name = g_strdup(next->name);
     }
-    if (d->registered) {
-        index_locked(d, next ? next->name : NULL, next ? next->id : -1);
-        if (!next) {
-            g_hash_table_remove(reg.by_uuid, d->uuid);
-            d->registered = false;
-            drop = true;
-        }
-    }
-    lock_enter(&d->lock);
-    old = d->view;
-    d->view = next;
-    lock_leave(&d->lock);
-    lock_leave(&reg.lock);
+    if (o->registered && next)
+        index_locked(o, next->name, next);
+    else if (o->registered)
+        drop = remove_locked(o);
+    lock_enter(&o->lock);
+    old = o->view;
+    o->view = next;
+    lock_leave(&o->lock);
+    lock_leave(&r->lock);
 
-    domain_view_unref(old);
-    if (drop)
-        domain_unref(d);
-    reg.ctx->activity();
+    object_view_unref(old);
+    object_unref(drop);
+    all.ctx->activity();
 }
 
-void registry_release(Domain *d)
+void registry_release(Object *o)
 {
-    bool drop = false;
+    Registry *r = o->registry;
+    Object *drop = NULL;
 
-    lock_enter(&reg.lock);
-    /* A domain without a view is found under this lock only, so nobody can come to it unseen: when the
+    lock_enter(&r->lock);
+    /* An object without a view is found under this lock only, so nobody can come to it unseen: when the
      * count is two, one is the registry's and one is ours. */
-    if (d->registered && !visible_locked(d) && g_atomic_ref_count_compare(&d->refs, 2)) {
-        index_locked(d, NULL, -1);
-        g_hash_table_remove(reg.by_uuid, d->uuid);
-        d->registered = false;
-        drop = true;
-    }
-    lock_leave(&reg.lock);
-    if (drop)
-        domain_unref(d);
-    domain_unref(d);
+    if (o->registered && !visible_locked(o) && g_atomic_ref_count_compare(&o->refs, 2))
+        drop = remove_locked(o);
+    lock_leave(&r->lock);
+    object_unref(drop);
+    object_unref(o);
 }
 
-Domain *registry_add_loaded(DomainView *take, GError **err)
+Object *registry_add_loaded(Registry *r, ObjectView *take, GError **err)
 {
-    Domain *d = registry_find_or_reserve(take->name, take->uuid, true, err);
+    Object *o = registry_find_or_reserve(r, take->name, take->uuid, true, err);
 
-    if (!d) {
-        domain_view_unref(take);
+    if (!o) {
+        object_view_unref(take);
         return NULL;
     }
-    take->domain = d;
-    if (take->id >= 0)
-        registry_note_id(take->id);
-    registry_publish(d, take);
-    return d;
+    take->object = o;
+    registry_publish(o, take);
+    return o;
 }
 
 /* Lists -------------------------------------------------------------------------------------- */
 
-GPtrArray *registry_views(void)
+GPtrArray *registry_views(Registry *r)
 {
-    GPtrArray *views = g_ptr_array_new_with_free_func(domain_view_destroy);
+    GPtrArray *views = g_ptr_array_new_with_free_func(object_view_destroy);
     GHashTableIter it;
-    void *d;
+    void *o;
 
-    LOCK_SCOPE(&reg.lock);
-    g_hash_table_iter_init(&it, reg.by_uuid);
-    while (g_hash_table_iter_next(&it, NULL, &d)) {
-        DomainView *v = domain_view(d);
+    LOCK_SCOPE(&r->lock);
+    g_hash_table_iter_init(&it, r->by_uuid);
+    while (g_hash_table_iter_next(&it, NULL, &o)) {
+        ObjectView *v = object_view(o);
         if (v)
             g_ptr_array_add(views, v);
     }
     return views;
 }
 
-GPtrArray *registry_collect(Call *c)
+bool registry_filter(const ObjectView *v, unsigned flags)
 {
-    GPtrArray *views = registry_views();
+    unsigned have = flags ? v->kind->filter_bits(v) : 0;
+
+    for (const unsigned *group = v->kind->filter_groups; flags && *group; group++)
+        if ((flags & *group) && !(flags & *group & have))
+            return false;
+    return true;
+}
+
+GPtrArray *registry_collect(Registry *r, Call *c, unsigned flags)
+{
+    GPtrArray *views = registry_views(r);
 
     for (unsigned i = views->len; i > 0; i--) {
-        const DomainView *v = views->pdata[i - 1];
-        AclObject o = { OBJECT_DOMAIN, v->name, v->uuid };
-        if (!call_allows(c, &o, "getattr"))
+        const ObjectView *v = views->pdata[i - 1];
+        AclObject a = object_view_acl(v);
+        if (!call_allows(c, &a, "getattr") || !registry_filter(v, flags))
             g_ptr_array_remove_index_fast(views, i - 1);
     }
     return views;
 }
 
-unsigned registry_count_active(void)
+unsigned registry_count_active(const Registry *r)
 {
-    return atomic_load(&reg.active);
-}
-
-int registry_next_id(void)
-{
-    LOCK_SCOPE(&reg.lock);
-    return ++reg.last_id;
-}
-
-void registry_note_id(int id)
-{
-    LOCK_SCOPE(&reg.lock);
-    reg.last_id = MAX(reg.last_id, id);
+    return r ? atomic_load(&r->active) : 0;
 }

@@ -12,8 +12,7 @@
 
 #include "drivers/common/emit.h"
 #include "drivers/common/handlers.h"
-#include "drivers/common/registry.h"
-#include "drivers/common/store.h"
+#include "drivers/common/domains.h"
 #include "protocols/remote_procs.h"
 #include "util/error.h"
 #include "util/paths.h"
@@ -61,7 +60,7 @@ static char *xml_of(const char *name, const char *uuid, int mib)
 /* As the dispatcher does it. */
 static bool define(const char *name, const char *uuid, int mib, GError **err)
 {
-    const ObjectClass *oc = &domain_object_class;
+    const ObjectClass *oc = &object_class;
     g_autofree char *xml = xml_of(name, uuid, mib);
     remote_domain_define_xml_args a = { .xml = xml };
     remote_domain_define_xml_ret r = { 0 };
@@ -83,8 +82,8 @@ static bool define(const char *name, const char *uuid, int mib, GError **err)
 typedef void (*Change)(DomainTurn *t);
 static bool change(const char *name, Change fn, GError **err)
 {
-    const ObjectClass *oc = &domain_object_class;
-    Domain *d = registry_find_name(name);
+    const ObjectClass *oc = &object_class;
+    Domain *d = domains_find_name(name);
 
     assert(d);
     void *cap = oc->begin(d, &other_call, JOB_MODIFY, false, err);
@@ -97,7 +96,7 @@ static bool change(const char *name, Change fn, GError **err)
 
 static DomainView *view_of(const char *name)
 {
-    g_autoptr(Domain) d = registry_find_name(name);
+    g_autoptr(Domain) d = domains_find_name(name);
     return d ? domain_view(d) : NULL;
 }
 
@@ -106,9 +105,8 @@ static void reload(void)
     g_autoptr(GPtrArray) live = NULL;
     g_autoptr(GError) err = NULL;
 
-    registry_done();
-    assert(registry_init(&fake, &ctx, &err));
-    assert(store_load(&live, &err));
+    domains_close();
+    assert(domains_open(&fake, &ctx, &live, &err));
 }
 
 #define UUID1 "11111111-2222-3333-4444-555555555501"
@@ -142,12 +140,12 @@ static void test_a_refused_document_leaves_no_name_behind(void)
 {
     g_autoptr(GError) e1 = NULL, e2 = NULL;
     g_autofree char *bad = g_strdup("<domain type='test'><name>three</name><memory unit='MiB'>many</memory></domain>");
-    const ObjectClass *oc = &domain_object_class;
+    const ObjectClass *oc = &object_class;
     remote_domain_define_xml_args a = { .xml = bad };
     remote_domain_define_xml_ret r = { 0 };
 
     void *o = oc->find_xml(&define_call, bad, true, &e1);
-    assert(o && !registry_find_name("three")); /* reserved, not visible */
+    assert(o && !domains_find_name("three")); /* reserved, not visible */
     void *cap = oc->begin(o, &define_call, JOB_MODIFY, false, &e1);
     assert(!common_domain_define_xml(&define_call, cap, &a, &r, &e1));
     assert(oc->end(o, cap, JOB_MODIFY, false, NULL) || true);
@@ -162,7 +160,7 @@ static void test_a_denied_creation_leaves_no_name_behind(void)
     g_autofree char *xml = xml_of("four", NULL, 64);
 
     /* Found, then refused before its turn (access rules). */
-    domain_object_class.unref(domain_object_class.find_xml(&define_call, xml, true, &err));
+    object_class.unref(object_class.find_xml(&define_call, xml, true, &err));
     assert(define("four", "11111111-2222-3333-4444-555555555504", 64, &err));
 }
 
@@ -212,7 +210,7 @@ static void go_live(DomainTurn *t)
 {
     turn_set_live(t, domain_copy(view_config(turn_view(t), NULL, NULL)));
     turn_set_status(t, status_new());
-    turn_set_id(t, registry_next_id());
+    turn_set_id(t, domains_next_id());
     turn_set_state(t, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
 }
 static void go_live_or_fail(DomainTurn *t)
@@ -239,19 +237,19 @@ static void test_a_run_is_found_again(void)
     g_autoptr(GError) err = NULL;
 
     assert(change("one", go_live, &err) && change("one", pause_it, &err));
-    assert(registry_count_active() == 1);
+    assert(domains_count_active() == 1);
     reload();
     g_autoptr(DomainView) v = view_of("one");
     assert(v && view_active(v) && v->persistent && v->config && v->state == VIR_DOMAIN_PAUSED &&
            v->reason == VIR_DOMAIN_PAUSED_USER);
-    assert(registry_next_id() > v->id); /* ids are not given twice */
+    assert(domains_next_id() > v->id); /* ids are not given twice */
 
     assert(change("one", undefine_it, &err)); /* transient from now on */
     reload();
     g_autoptr(DomainView) w = view_of("one");
     assert(w && view_active(w) && !w->persistent && !w->config);
     assert(change("one", end_it, &err));
-    assert(!view_of("one") && registry_count_active() == 0);
+    assert(!view_of("one") && domains_count_active() == 0);
     reload();
     assert(!view_of("one"));
 }
@@ -337,10 +335,10 @@ static void test_documents_are_remembered_not_mixed_up(void)
 
 static bool rename_to(const char *name, const char *new, GError **err)
 {
-    const ObjectClass *oc = &domain_object_class;
+    const ObjectClass *oc = &object_class;
     remote_domain_rename_args a = { .new_name = (char *)new };
     remote_domain_rename_ret r;
-    Domain *d = registry_find_name(name);
+    Domain *d = domains_find_name(name);
 
     assert(d);
     void *cap = oc->begin(d, &other_call, JOB_MODIFY, false, err);
@@ -385,9 +383,9 @@ static void test_every_failing_step_of_a_rename(void)
 /* Two domains want one name at the same time; a third that is being made under it waits for nobody. */
 static void test_a_name_is_given_once(void)
 {
-    const ObjectClass *oc = &domain_object_class;
+    const ObjectClass *oc = &object_class;
     g_autoptr(GError) e1 = NULL, e2 = NULL, e3 = NULL, e4 = NULL;
-    Domain *one = registry_find_name("one"), *five = registry_find_name("five");
+    Domain *one = domains_find_name("one"), *five = domains_find_name("five");
 
     DomainTurn *a = oc->begin(one, &other_call, JOB_MODIFY, false, NULL);
     DomainTurn *b = oc->begin(five, &other_call, JOB_MODIFY, false, NULL);
@@ -412,7 +410,7 @@ int main(void)
     assert(mkdtemp(root) && paths_init(root, false, &err));
     define_call.proc = &remote_program.procs[REMOTE_PROC_DOMAIN_DEFINE_XML];
     other_call.proc = &remote_program.procs[REMOTE_PROC_DOMAIN_SUSPEND];
-    assert(registry_init(&fake, &ctx, &err));
+    assert(domains_open(&fake, &ctx, NULL, &err));
 
     test_define_is_seen_and_survives();
     test_names_and_uuids_stay_unique();
@@ -428,7 +426,7 @@ int main(void)
     test_every_failing_step_of_a_rename();
     test_a_name_is_given_once();
 
-    registry_done();
+    domains_close();
     g_autofree char *rm = g_strdup_printf("rm -rf '%s'", root);
     return system(rm) == 0 ? 0 : 1;
 }

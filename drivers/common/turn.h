@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * A turn: the right to change one domain, with a private copy of its view. Commit writes the state
- * files, publishes the copy, emits the events, in this order and before the reply; abort drops the
- * copy. A handler gets its turn from the dispatcher; internal work (a guest that went away) asks for
- * one with domain_run_turn(). Worker threads.
- */
+/* The turns of domains: those of object_turn.h with a domain's types, and what only a domain has. Workers. */
 #pragma once
 
 #include "drivers/common/domain.h"
-#include "rpc/event.h"
+#include "drivers/common/object_turn.h"
 
 Domain *turn_domain(const DomainTurn *t);
 Call *turn_call(const DomainTurn *t); /* NULL: internal */
@@ -72,6 +67,3 @@ void domain_run_turn(Domain *d, const char *what, bool first, DomainTurnFn fn, v
 /* Waits, for usec at most, until all turns that were queued before are committed: for a call that holds
  * none and wants its answer to be true of what clients see. Workers. */
 void domain_wait_turns(Domain *d, uint64_t usec);
-
-/* The object class of domains, for Driver.objects[OBJECT_DOMAIN]. */
-extern const ObjectClass domain_object_class;

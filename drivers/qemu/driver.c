@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "drivers/common/job.h"
-#include "drivers/common/store.h"
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/cgroup.h"
 #include "drivers/qemu/guest.h"
@@ -208,7 +207,7 @@ static bool driver_init(const DriverContext *ctx, GError **err)
     guest_cgroups_init(qemu.config);
     qemu.stored_policy = qemu.policy;
     qemu.stored_policy.keep_hardware = true;
-    if (!registry_init(&domain_driver, ctx, err) || !store_load(&live, err) ||
+    if (!domains_open(&domain_driver, ctx, &live, err) ||
         !qemu_launch_recover(process_known, NULL, err))
         return false;
     for (unsigned i = 0; i < live->len; i++)
@@ -244,10 +243,10 @@ static void driver_start(void)
         return;
     if (!g_file_set_contents(mark, "", 0, NULL))
         log_warn("cannot write '%s'; guests that are to start with the host may start again with the daemon", mark);
-    g_autoptr(GPtrArray) views = registry_views();
+    g_autoptr(GPtrArray) views = domains_views();
     for (unsigned i = 0; i < views->len; i++) {
         const DomainView *v = views->pdata[i];
-        g_autoptr(Domain) d = (v->autostart || v->autostart_once) && !view_active(v) ? registry_find_uuid(v->uuid) : NULL;
+        g_autoptr(Domain) d = (v->autostart || v->autostart_once) && !view_active(v) ? domains_find_uuid(v->uuid) : NULL;
         if (d)
             domain_run_turn(d, "autostart", false, autostart_turn, NULL);
     }
@@ -255,11 +254,11 @@ static void driver_start(void)
 
 static void driver_stop(void)
 {
-    g_autoptr(GPtrArray) views = registry_views();
+    g_autoptr(GPtrArray) views = domains_views();
 
-    registry_stop();
+    objects_stop();
     for (unsigned i = 0; i < views->len; i++) {
-        g_autoptr(Domain) d = registry_find_uuid(((const DomainView *)views->pdata[i])->uuid);
+        g_autoptr(Domain) d = domains_find_uuid(((const DomainView *)views->pdata[i])->uuid);
         if (d)
             guest_set_qmp(domain_driver_data(d), NULL);
     }
@@ -269,7 +268,7 @@ static void driver_stop(void)
 
 static void driver_done(void)
 {
-    registry_done();
+    domains_close();
     g_clear_pointer(&last.caps, qemu_caps_unref);
     qemu_caps_cache_clear();
     g_clear_pointer(&qemu.config, qemu_config_free);
@@ -278,7 +277,7 @@ static void driver_done(void)
 
 static unsigned driver_busy(void)
 {
-    return registry_count_active();
+    return domains_count_active();
 }
 
 static bool driver_open(Call *c, const char *uri, bool readonly, char **ret_uri, GError **err)
@@ -537,7 +536,7 @@ const Driver driver = {
     .error_source = VIR_FROM_QEMU,
     .remote = &remote_handlers,
     .qemu = &qemu_handlers,
-    .objects = { [OBJECT_DOMAIN] = &domain_object_class },
+    .objects = { [OBJECT_DOMAIN] = &object_class },
     .init = driver_init,
     .start = driver_start,
     .stop = driver_stop,

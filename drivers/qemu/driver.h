@@ -2,7 +2,7 @@
 /* The QEMU driver's one instance: configuration and context. Constant after init. */
 #pragma once
 
-#include "drivers/common/registry.h"
+#include "drivers/common/domains.h"
 #include "drivers/qemu/config.h"
 #include "drivers/qemu/defaults.h"
 #include "rpc/driver.h"

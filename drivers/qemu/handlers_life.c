@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Starting, stopping, pausing: handlers that have the domain's turn. Workers. */
 #include "drivers/common/emit.h"
-#include "drivers/common/registry.h"
 #include "drivers/qemu/agent_ask.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/handlers.h"

@@ -6,7 +6,7 @@
  * at most the short wait here, once, and no turn or lock of any guest is taken. Worker.
  */
 #include "drivers/common/params.h"
-#include "drivers/common/registry.h"
+#include "drivers/common/domains.h"
 #include "drivers/qemu/disk.h"
 #include "drivers/qemu/figures.h"
 #include "drivers/qemu/guest.h"
@@ -338,11 +338,11 @@ static GPtrArray *find_guests(Call *c, const remote_connect_get_all_domain_stats
     GPtrArray *views;
 
     if (a->doms.doms_len == 0) {
-        views = registry_views();
+        views = domains_views();
     } else {
         views = g_ptr_array_new_with_free_func(domain_view_destroy);
         for (unsigned i = 0; i < a->doms.doms_len; i++) {
-            g_autoptr(Domain) d = registry_find_uuid((const uint8_t *)a->doms.doms_val[i].uuid);
+            g_autoptr(Domain) d = domains_find_uuid((const uint8_t *)a->doms.doms_val[i].uuid);
             DomainView *v = d ? domain_view(d) : NULL;
             if (v)
                 g_ptr_array_add(views, v);
@@ -350,7 +350,7 @@ static GPtrArray *find_guests(Call *c, const remote_connect_get_all_domain_stats
     }
     for (unsigned i = views->len; i > 0; i--) {
         const DomainView *v = views->pdata[i - 1];
-        if (!common_list_filter(v, a->flags & LIST_FILTERS) || !may_read(c, v) || !view_def(v, c, NULL))
+        if (!domains_filter(v, a->flags & LIST_FILTERS) || !may_read(c, v) || !view_def(v, c, NULL))
             g_ptr_array_remove_index(views, i - 1);
     }
     return views;

@@ -9,7 +9,7 @@
  */
 #include "drivers/qemu/metrics.h"
 
-#include "drivers/common/registry.h"
+#include "drivers/common/domains.h"
 #include "drivers/qemu/figures.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/net.h"
@@ -186,8 +186,8 @@ static void ask_again(const GPtrArray *views, uint64_t now)
 
 void qemu_render_metrics(GString *out)
 {
-    g_autoptr(GPtrArray) views = registry_views();
-    g_autoptr(GHashTable) net = registry_count_active() ? procfs_net_counters(NULL) : NULL;
+    g_autoptr(GPtrArray) views = domains_views();
+    g_autoptr(GHashTable) net = domains_count_active() ? procfs_net_counters(NULL) : NULL;
     Writer w = { .net = net, .now = now_usec() };
 
     for (unsigned i = 0; i < views->len; i++)

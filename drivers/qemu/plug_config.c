@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "drivers/common/registry.h"
+#include "drivers/common/domains.h"
 #include "drivers/qemu/device_find.h"
 #include "drivers/qemu/plug.h"
 #include "util/error.h"
@@ -85,7 +85,7 @@ static bool check_new(const DomainDef *d, const Device *dev, GError **err)
 
 static bool complete(DomainDef *d, GError **err)
 {
-    const DomainDriver *driver = registry_driver();
+    const DomainDriver *driver = domains_driver();
 
     return domain_complete(d, DOMAIN_PARSE_INACTIVE, driver->policy, driver->policy_data, err);
 }

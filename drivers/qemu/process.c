@@ -188,7 +188,7 @@ bool process_restart(DomainTurn *t, GError **err)
 
 bool process_known(const Uuid uuid, const PidRef *pid, void *unused)
 {
-    g_autoptr(Domain) d = registry_find_uuid(uuid);
+    g_autoptr(Domain) d = domains_find_uuid(uuid);
     g_autoptr(DomainView) v = d ? domain_view(d) : NULL;
     const QemuStatus *s = v ? view_status(v) : NULL;
     (void)unused;

@@ -38,7 +38,7 @@ bool start_definition(Start *s, GError **err)
         s->caps = qemu_caps_get(s->def->emulator, err);
     if (!s->caps)
         return false;
-    s->status->id = registry_next_id();
+    s->status->id = domains_next_id();
     return security_choose(s->def, err);
 }
 
