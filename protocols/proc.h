@@ -105,6 +105,7 @@ typedef bool (*ProcThunk)(const HandlerSlot *slot, Call *c, void *cap, void *arg
 
 typedef struct ProcInfo {
     const char *name;      /* "domain_suspend" */
+    const char *api;       /* "virDomainSuspend": what users know it as */
     int32_t number;
     ProcThunk thunk;       /* NULL for events */
     xdrproc_t args_xdr, ret_xdr; /* NULL: no payload; of an event, args_xdr is the message */

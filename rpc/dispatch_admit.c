@@ -171,7 +171,7 @@ void admit_call(ClientState *cs, Message *m)
         return;
     }
     if ((client->readonly || cs->open_readonly) && !(p->bits & PROC_RO_OK)) {
-        refuse(client, h, VIR_ERR_OPERATION_DENIED, "%s", p->name);
+        refuse(client, h, VIR_ERR_OPERATION_DENIED, "read only access prevents %s", p->api);
         return;
     }
     if (!cs->opened && !(p->bits & (PROC_AUTH | PROC_PREOPEN))) {
@@ -182,7 +182,7 @@ void admit_call(ClientState *cs, Message *m)
     if (!slot)
         slot = slot_of(b->core_handlers, p);
     if (!slot) {
-        refuse(client, h, VIR_ERR_NO_SUPPORT, "%s", p->name);
+        refuse(client, h, VIR_ERR_NO_SUPPORT, "%s", p->api);
         return;
     }
 

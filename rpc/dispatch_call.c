@@ -180,7 +180,7 @@ static bool check_flags(const Call *c, GError **err)
     uint64_t unknown = flags & ~(uint64_t)c->slot->flags;
     if (unknown) {
         error_set(err, VIR_ERR_INVALID_ARG, "unsupported flags (0x%llx) in function %s",
-                  (unsigned long long)unknown, p->name);
+                  (unsigned long long)unknown, p->api);
         return false;
     }
     return true;
@@ -194,7 +194,7 @@ static bool find_object(Call *c, GError **err)
         return true;
     c->oc = c->driver ? c->driver->objects[p->object] : NULL;
     if (!c->oc) {
-        error_set(err, VIR_ERR_NO_SUPPORT, "%s", p->name);
+        error_set(err, VIR_ERR_NO_SUPPORT, "%s", p->api);
         return false;
     }
     const uint8_t *at = (const uint8_t *)c->args + p->object_off;

@@ -9,12 +9,13 @@ $MODVIRT_SHARED, or below ../shared beside ROOT; without them the test is skippe
 Everything is compared: numbers, names, fields, types, bounds, union arms, constants, streams,
 file descriptors, permissions, events. Where we differ on purpose it is listed here.
 """
+import glob
 import json
 import os
 import re
 import sys
 
-from model import Loader
+from model import Loader, api_name
 from snapshot import shape
 
 TABLE = {'net': 'message'}
@@ -170,6 +171,22 @@ def routes(program, path):
     return faults
 
 
+# procedures that no public function of that name stands for
+NOT_PUBLIC = re.compile('vir(Auth|ConnectSupportsFeature|DomainMigrate(Prepare|Perform|Finish|Begin3|Confirm3))')
+
+
+def api(program, folder):
+    """Errors name procedures as the public API does."""
+    names = set()
+    for path in glob.glob(os.path.join(folder, 'libvirt*.json')):
+        with open(path, encoding='utf-8') as f:
+            names.update(function['name'] for function in json.load(f)['functions'])
+    ours = {api_name(program.short, p.name) for p in program.procs if p.event is None}
+    return [f'{program.file}: there is no public function {name}'
+            for name in sorted(ours - names) if name.startswith('vir') and not NOT_PUBLIC.match(name)
+            and 'EventCallback' not in name]
+
+
 def main(argv):
     root, *files = argv
     shared = os.environ.get('MODVIRT_SHARED') or os.path.join(root, '..', 'shared')
@@ -184,6 +201,7 @@ def main(argv):
         table = os.path.join(facts, 'protocol', TABLE.get(program.short, program.short) + '.json')
         with open(table, encoding='utf-8') as f:
             faults += Checker(program, json.load(f)).run()
+        faults += api(program, os.path.join(facts, 'api'))
         if program.short == 'remote':
             faults += routes(program, os.path.join(facts, 'routes.json'))
     if faults:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The table of procedures, the typed handler table and the thunks between them."""
 from emit_types import c_type, codec
-from model import KINDS
+from model import KINDS, api_name
 
 KEYWORDS = {'auto', 'break', 'case', 'char', 'const', 'continue', 'default', 'do', 'double', 'else', 'enum',
             'extern', 'float', 'for', 'goto', 'if', 'inline', 'int', 'long', 'register', 'restrict', 'return',
@@ -177,7 +177,8 @@ def bits(proc):
 
 
 def row(program, proc, acls):
-    out = [f'    [{proc.number}] = {{', f'        .name = "{proc.name}", .number = {proc.number},']
+    out = [f'    [{proc.number}] = {{', f'        .name = "{proc.name}", .number = {proc.number},',
+           f'        .api = "{api_name(program.short, proc.name)}",']
     args = proc.args or proc.msg
     for what, type_ in (('args', args), ('ret', proc.ret)):
         if type_:

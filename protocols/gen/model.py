@@ -117,6 +117,24 @@ class Acl:
         return bool(self.all_flags or self.none_flags or self.param)
 
 
+# Words that the public API spells in capitals; all others begin with one.
+CAPITALS = {'fsfreeze': 'FSFreeze', 'fsinfo': 'FSInfo', 'fsthaw': 'FSThaw', 'fstrim': 'FSTrim', 'iothread': 'IOThread',
+            'nwfilter': 'NWFilter', 'nwfilters': 'NWFilters', 'threadpool': 'ThreadPool'}
+CAPITALS.update((w, w.upper()) for w in ('cpu', 'dhcp', 'fd', 'id', 'mac', 'nmi', 'os', 'pm', 'scsi', 'sev', 'ssh', 'uri',
+                                         'uuid', 'wwn', 'xml'))
+# What the functions of a program's library begin with, by the procedure's first words, which they replace.
+API_PREFIX = {'remote': {'': 'vir'}, 'admin': {'': 'virAdm'}, 'lxc': {'domain_': 'virDomainLxc'},
+              'qemu': {'domain_': 'virDomainQemu', 'connect_domain_': 'virConnectDomainQemu'}}
+
+
+def api_name(program, name):
+    """The public function that a procedure serves: domain_get_xml_desc is virDomainGetXMLDesc."""
+    for words, prefix in API_PREFIX.get(program, {}).items():
+        if name.startswith(words):
+            return prefix + ''.join(CAPITALS.get(w, w.capitalize()) for w in name[len(words):].split('_'))
+    return name
+
+
 class Proc:
     """A procedure or event message, annotations applied."""
 
