@@ -209,6 +209,8 @@ bool domain_complete(DomainDef *d, unsigned flags, const ConfPolicy *policy, voi
 bool domain_resolve(DomainDef *d, unsigned flags, GError **err);
 bool domain_defaults(DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err);
 bool domain_validate(const DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err);
+/* Has today's language a name for it? */
+bool domain_arch_is_known(const char *arch);
 
 /* Puts what has a canonical order into it: disks by bus and name, and lists by number. */
 void domain_order(DomainDef *d);

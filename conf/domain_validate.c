@@ -103,7 +103,7 @@ static bool validate_unique(const DomainDef *d, GError **err)
     return true;
 }
 
-static bool validate_os(const DomainDef *d, GError **err)
+bool domain_arch_is_known(const char *arch)
 {
     static const char *const arches[] = {
         "alpha", "armv6l", "armv7b", "armv7l", "aarch64", "cris", "i686", "ia64", "itanium", "lm32", "loongarch64", "m68k",
@@ -111,6 +111,12 @@ static bool validate_os(const DomainDef *d, GError **err)
         "ppc64le", "ppcemb", "riscv32", "riscv64", "s390", "s390x", "sh4", "sh4eb", "sparc", "sparc64", "unicore32", "x86_64",
         "xtensa", "xtensaeb", NULL
     };
+
+    return g_strv_contains(arches, arch);
+}
+
+static bool validate_os(const DomainDef *d, GError **err)
+{
     const OsDef *os = &d->os;
     const char *problem = NULL;
     Tristate secure_boot = TRI_ABSENT, enrolled = TRI_ABSENT;
@@ -122,7 +128,7 @@ static bool validate_os(const DomainDef *d, GError **err)
         else
             enrolled = f->enabled;
     }
-    if (os->arch && !g_strv_contains(arches, os->arch)) {
+    if (os->arch && !domain_arch_is_known(os->arch)) {
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "unknown architecture %.50s", os->arch);
         return false;
     }

@@ -190,7 +190,7 @@ static char *owner_text(const struct stat *st)
                            name_of_group(st->st_gid, group, sizeof(group)));
 }
 
-/* The first component that cannot be got past; as the other user. */
+/* The first component that cannot be got past, as the other user; NULL: the file itself is not there. */
 static char *guilty(const char *path, int mode)
 {
     struct stat st;
@@ -201,7 +201,7 @@ static char *guilty(const char *path, int mode)
         g_autofree char *part = g_strndup(path, (gsize)(p - path));
         bool last = !*p || !p[strspn(p, "/")];
         if (stat(part, &st) < 0)
-            return errno == ENOENT  ? g_strdup_printf("'%s' does not exist", part)
+            return errno == ENOENT  ? last ? NULL : g_strdup_printf("'%s' does not exist", part)
                    : errno == ELOOP ? g_strdup_printf("'%s' is a loop of links", part)
                                     : g_strdup_printf("'%s': %s", part, g_strerror(errno));
         g_autofree char *owner = owner_text(&st);
@@ -235,4 +235,13 @@ int access_as(const Creds *as, const char *path, int mode, char **ret_why)
     }
     become_again(as, &before);
     return errnum;
+}
+
+void access_explain(GError **err, const char *why)
+{
+    if (!err || !*err || !why)
+        return;
+    char *text = g_strdup_printf("%s (%s)", (*err)->message, why);
+    g_free((*err)->message);
+    (*err)->message = text;
 }

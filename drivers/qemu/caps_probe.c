@@ -162,11 +162,13 @@ static char *host_key(void)
 
 static bool binary_stat(const char *binary, struct stat *st, GError **err)
 {
-    if (stat(binary, st) < 0 || !S_ISREG(st->st_mode) || access(binary, X_OK) < 0) {
-        error_set(err, VIR_ERR_INVALID_ARG, "'%s' is not an emulator that can be executed", binary);
-        return false;
-    }
-    return true;
+    if (stat(binary, st) < 0)
+        error_set_errno(err, errno, "Cannot check QEMU binary %s", binary);
+    else if (!S_ISREG(st->st_mode) || access(binary, X_OK) < 0)
+        error_set_errno(err, S_ISREG(st->st_mode) ? errno : EACCES, "QEMU binary %s is not executable", binary);
+    else
+        return true;
+    return false;
 }
 
 /* How many encrypted guests there can be is told by the processor, not by the emulator. */

@@ -38,7 +38,7 @@ typedef struct QemuCmdlineContext {
     const char *emulator;         /* NULL: def->emulator */
     const char *lib_dir;          /* private directory of this run: master key, HOME, sockets */
     const char *master_key_path;  /* NULL: lib_dir "/master-key.aes" */
-    const char *monitor_path;     /* used only when fd() is NULL: path=…,server=on,wait=off */
+    const char *monitor_path;     /* instead of a descriptor: path=…,server=on,wait=off */
     const char *memory_backing_dir; /* parent of file-backed RAM, "/var/lib/libvirt/qemu/ram" */
     const char *tpm_socket;       /* of the TPM emulator for this run; NULL: lib_dir "/swtpm.sock" */
     const char *vnc_listen, *spice_listen; /* when the document leaves the address open */

@@ -222,14 +222,14 @@ void cmd_chardev_socket(Cmd *c, const char *id, const char *path, bool server, i
 
 bool cmd_monitor(Cmd *c, GError **err)
 {
-    if (c->ctx->fd) {
+    if (!c->ctx->monitor_path) {
         int fd = cmd_fd(c, QEMU_FD_MONITOR, NULL, 0, err);
         if (fd < 0)
             return false;
         cmd_optf(c, "-chardev", "socket,id=charmonitor,fd=%d,server=on,wait=off", fd);
     } else {
         GString *s = g_string_new("socket,id=charmonitor,path=");
-        props_escape(s, c->ctx->monitor_path ? c->ctx->monitor_path : "");
+        props_escape(s, c->ctx->monitor_path);
         g_string_append(s, ",server=on,wait=off");
         cmd_opt(c, "-chardev", s->str);
         g_string_free(s, TRUE);

@@ -49,7 +49,7 @@ static char *convert_argv(const ConvertRequest *r, const QemuPolicyData *policy,
     QemuCmdlineContext ctx = { 0 };
     g_autofree char *lib = g_build_filename(paths()->lib, "qemu", NULL);
     qemu_config_cmdline(config, &ctx);
-    return qemu_native_argv(r->text, r->len, policy, &run, &ctx, lib, err);
+    return qemu_native_argv(r->text, r->len, policy, &run, &ctx, lib, true, err);
 }
 
 static char *plan_domain(const ConvertRequest *r, QemuPolicyData *policy, QemuConfig *config, QemuCaps *described,

@@ -99,7 +99,7 @@ static bool read_feature(xmlNode *n, CpuSpec *s, GError **err)
         error_set(err, VIR_ERR_INTERNAL_ERROR, "Unknown CPU feature %s", name ? name : "without a name");
         return false;
     }
-    for (unsigned i = 0; policy && i < CPU_SET_N; i++)
+    for (unsigned i = 0; policy && s->guest && i < CPU_SET_N; i++) /* a host has what it lists */
         if (g_str_equal(policies[i], policy))
             set = i;
     /* What is said twice is said once, by the last. */
@@ -126,19 +126,21 @@ bool cpu_spec_parse(const char *xml, CpuSpec *ret, GError **err)
     s.vendor = vendor ? g_strstrip(xml_text_dup(vendor)) : NULL;
     s.arch = arch ? g_strstrip(xml_text_dup(arch)) : NULL;
     s.guest = !arch;
+    s.has_mode = xml_attr_get(cpu, "mode") != NULL;
     s.strict = g_strcmp0(xml_attr_get(cpu, "match"), "strict") == 0;
     if (s.model && !*s.model)
         g_clear_pointer(&s.model, g_free);
 
-    const CpuModel *m = s.model && (!s.arch || qemu_arch_is_x86(s.arch)) ? cpu_model_find(s.model) : NULL;
+    bool x86 = !s.arch || qemu_arch_is_x86(s.arch);
+    const CpuModel *m = s.model && x86 ? cpu_model_find(s.model) : NULL;
     bool ok = true;
-    if (s.model && !m) {
+    if (s.model && x86 && !m) {
         error_set(err, VIR_ERR_INTERNAL_ERROR, "Unknown CPU model %s", s.model);
         ok = false;
     } else if (m) {
         s.sets[CPU_SET_REQUIRE] = m->features;
     }
-    for (xmlNode *f = xml_child(cpu, "feature"); ok && f; f = xml_next(f, "feature"))
+    for (xmlNode *f = xml_child(cpu, "feature"); ok && x86 && f; f = xml_next(f, "feature"))
         ok = read_feature(f, &s, err);
     if (!ok) {
         cpu_spec_clear(&s);
@@ -185,6 +187,20 @@ bool cpu_spec_guest(const QemuCaps *caps, QemuAccel accel, CpuSpec *ret, GError 
 }
 
 /* Comparing. */
+
+/* What a document must say to be taken for a processor; for a host's, also what it must not. */
+static bool is_complete(const CpuSpec *s, bool of_host, GError **err)
+{
+    if (of_host && s->has_mode)
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "Attribute mode is only allowed for guest CPU");
+    else if (of_host && !s->arch)
+        error_set(err, VIR_ERR_XML_ERROR, "Missing CPU architecture");
+    else if (!s->model)
+        error_set(err, VIR_ERR_XML_ERROR, "Missing CPU model name");
+    else
+        return true;
+    return false;
+}
 
 static int incompatible(char **why, char *text)
 {
@@ -245,6 +261,10 @@ int qemu_cpu_compare_to(const CpuSpec *host, const char *xml, unsigned flags, GE
     }
     if (!cpu_spec_parse(xml, &other, err))
         return VIR_CPU_COMPARE_ERROR;
+    if (other.arch && !is_complete(&other, true, err)) {
+        cpu_spec_clear(&other);
+        return VIR_CPU_COMPARE_ERROR;
+    }
     int r = cpu_compare(host, &other, &why);
     cpu_spec_clear(&other);
     if (r == VIR_CPU_COMPARE_INCOMPATIBLE && (flags & VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)) {
@@ -273,78 +293,135 @@ int qemu_cpu_compare_host(const char *xml, unsigned flags, GError **err)
 
 /* Common ground. */
 
-static bool common(const CpuSpec *specs, unsigned n, CpuData *d, const char **vendor, GError **err)
+static CpuFeatures features_of(const CpuSpec *s)
 {
-    *d = (CpuData){ .features = specs[0].sets[CPU_SET_REQUIRE] };
-    *vendor = NULL;
-    add_all(&d->features, &specs[0].sets[CPU_SET_FORCE]);
-    for (unsigned i = 0; i < n; i++) {
-        CpuFeatures f = specs[i].sets[CPU_SET_REQUIRE];
-        add_all(&f, &specs[i].sets[CPU_SET_FORCE]);
-        d->features = both(d->features, &f);
-        if (!specs[i].vendor)
-            continue;
-        if (*vendor && !g_str_equal(*vendor, specs[i].vendor)) {
+    CpuFeatures f = s->sets[CPU_SET_REQUIRE];
+
+    add_all(&f, &s->sets[CPU_SET_FORCE]);
+    return f;
+}
+
+/* The vendor that all agree on: what they say, and what the models of all but the first are made by. NULL: nobody
+ * says one. */
+static bool common_vendor(const CpuSpec *specs, unsigned n, const char **ret, GError **err)
+{
+    *ret = specs[0].vendor;
+    for (unsigned i = 1; i < n; i++) {
+        const char *said = specs[i].vendor, *made = cpu_model_find(specs[i].model)->row->vendor;
+        if (said && made && !g_str_equal(said, made)) {
+            error_set(err, VIR_ERR_OPERATION_FAILED, "CPU vendor %s of model %s differs from vendor %s", made, specs[i].model,
+                      said);
+            return false;
+        }
+        const char *vendor = said ? said : made;
+        if (vendor && *ret && !g_str_equal(vendor, *ret)) {
             error_set(err, VIR_ERR_OPERATION_FAILED, "CPU vendors do not match");
             return false;
         }
-        *vendor = specs[i].vendor;
+        *ret = vendor ? vendor : *ret;
     }
+    return true;
+}
+
+static bool set_vendor(CpuData *d, const char *vendor, GError **err)
+{
+    for (unsigned i = 0; i < cpu_x86_n_vendors; i++)
+        if (g_str_equal(cpu_x86_vendors[i].name, vendor)) {
+            g_strlcpy(d->vendor, cpu_x86_vendors[i].string, sizeof(d->vendor));
+            return true;
+        }
+    error_set(err, VIR_ERR_OPERATION_FAILED, "Unknown CPU vendor %s", vendor);
+    return false;
+}
+
+/* Whose guests; caps NULL: any emulator's. */
+typedef struct Wish {
+    const QemuCaps *caps;
+    QemuAccel accel;
+    const char *model; /* NULL: any */
+} Wish;
+
+static bool common(const CpuSpec *specs, unsigned n, const Wish *wish, unsigned flags, CpuData *d, GError **err)
+{
+    bool migratable = flags & VIR_CONNECT_BASELINE_CPU_MIGRATABLE;
+    const char *vendor;
+    CpuData offered;
+
+    if (!common_vendor(specs, n, &vendor, err))
+        return false;
+    *d = (CpuData){ .features = features_of(&specs[0]) };
+    for (unsigned i = 1; i < n; i++) {
+        CpuFeatures f = features_of(&specs[i]);
+        d->features = both(d->features, &f);
+    }
+    /* The host's processor; without acceleration features are made, not passed on. */
+    if (wish->caps && wish->accel == QEMU_ACCEL_KVM && qemu_cpu_offered(wish->caps, wish->accel, migratable, &offered))
+        d->features = both(d->features, &offered.features);
     if (is_empty(&d->features)) {
         error_set(err, VIR_ERR_OPERATION_FAILED, "CPUs are incompatible");
         return false;
     }
-    for (unsigned i = 0; *vendor && i < cpu_x86_n_vendors; i++)
-        if (g_str_equal(cpu_x86_vendors[i].name, *vendor))
-            g_strlcpy(d->vendor, cpu_x86_vendors[i].string, sizeof(d->vendor));
-    return true;
+    for (unsigned i = 0; migratable && i < cpu_x86_n_features; i++)
+        if (cpu_x86_features[i].flags & CPU_FEATURE_NOT_MIGRATABLE)
+            cpu_features_del(&d->features, i);
+    return !vendor || set_vendor(d, vendor, err);
 }
-
-typedef struct Wish {
-    const QemuCaps *caps; /* NULL: any emulator */
-    QemuAccel accel;
-    const char *model; /* NULL: any */
-    bool no_vendor;    /* a model of one vendor's would promise what the others are not */
-} Wish;
 
 static bool is_wished(const char *model, void *data)
 {
     const Wish *w = data;
 
-    return (!w->model || g_str_equal(model, w->model)) && (!w->no_vendor || !cpu_model_find(model)->row->vendor) &&
-           (!w->caps || qemu_caps_cpu(w->caps, w->accel, model));
+    return (!w->model || g_str_equal(model, w->model)) && (!w->caps || qemu_caps_cpu(w->caps, w->accel, model));
 }
 
-static void put_feature(XmlWriter *w, const char *policy, const char *name)
+static void put_feature(XmlWriter *w, unsigned feature, bool require)
 {
     xml_open(w, "feature");
-    xml_attr(w, "policy", policy);
-    xml_attr(w, "name", name);
+    xml_attr(w, "policy", require ? "require" : "disable");
+    xml_attr(w, "name", cpu_x86_features[feature].name);
     xml_close(w);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const CpuDecodedFeature *x = a, *y = b;
+
+    return strcmp(cpu_x86_features[x->feature].name, cpu_x86_features[y->feature].name);
+}
+
+/* What the model means by itself, too. */
+static void expand(CpuDecoded *r, const CpuData *d)
+{
+    CpuDecodedFeature e = { .require = true };
+
+    for (e.feature = 0; e.feature < cpu_x86_n_features; e.feature++)
+        if (cpu_features_has(&r->model->features, e.feature) && cpu_features_has(&d->features, e.feature))
+            g_array_append_val(r->features, e);
+    g_array_sort(r->features, by_name);
 }
 
 static char *baseline(const CpuSpec *specs, unsigned n, Wish wish, unsigned flags, GError **err)
 {
-    const char *vendor, *same = specs[0].model;
+    const char *same = specs[0].model;
+    bool vendor_told = true;
     CpuDecoded r;
     CpuData d;
 
-    if (!common(specs, n, &d, &vendor, err))
+    if (!common(specs, n, &wish, flags, &d, err))
         return NULL;
-    for (unsigned i = 1; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         if (g_strcmp0(specs[i].model, same) != 0)
             same = NULL;
-    for (unsigned i = 0; (flags & VIR_CONNECT_BASELINE_CPU_MIGRATABLE) && i < cpu_x86_n_features; i++)
-        if (cpu_x86_features[i].flags & CPU_FEATURE_NOT_MIGRATABLE)
-            cpu_features_del(&d.features, i);
-    /* A model that all share stays their model. Only such whose promises all keep. */
-    wish.model = same;
-    wish.no_vendor = !vendor;
-    if (!same || !cpu_decode(&d, false, is_wished, &wish, &r, NULL)) {
-        wish.model = NULL;
-        if (!cpu_decode(&d, false, is_wished, &wish, &r, err))
-            return NULL;
+        vendor_told = vendor_told && specs[i].vendor;
     }
+    /* A model that all share stays their model, less what they lack. Another one keeps all its promises. */
+    wish.model = same;
+    bool kept = same && cpu_decode(&d, true, is_wished, &wish, &r, NULL);
+    wish.model = NULL;
+    if (!kept && !cpu_decode(&d, false, is_wished, &wish, &r, err))
+        return NULL;
+    if (flags & VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES)
+        expand(&r, &d);
 
     GString *out = g_string_new(NULL);
     XmlWriter w;
@@ -353,17 +430,14 @@ static char *baseline(const CpuSpec *specs, unsigned n, Wish wish, unsigned flag
     xml_attr(&w, "mode", "custom");
     xml_attr(&w, "match", "exact");
     xml_open(&w, "model");
-    xml_attr(&w, "fallback", "allow");
+    xml_attr(&w, "fallback", kept || wish.caps ? "forbid" : "allow");
     xml_text(&w, r.model->row->name);
     xml_close(&w);
-    xml_element(&w, "vendor", vendor);
+    xml_element(&w, "vendor", vendor_told ? cpu_data_vendor(&d) : NULL);
     for (unsigned i = 0; i < r.features->len; i++) {
         const CpuDecodedFeature *f = &g_array_index(r.features, CpuDecodedFeature, i);
-        put_feature(&w, f->require ? "require" : "disable", cpu_x86_features[f->feature].name);
+        put_feature(&w, f->feature, f->require);
     }
-    for (unsigned i = 0; (flags & VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES) && i < cpu_x86_n_features; i++)
-        if (cpu_features_has(&r.model->features, i) && cpu_features_has(&d.features, i))
-            put_feature(&w, "require", cpu_x86_features[i].name);
     xml_close(&w);
     cpu_decoded_clear(&r);
     return g_string_free(out, false);
@@ -384,10 +458,7 @@ char *qemu_cpu_baseline_for(const QemuCaps *caps, QemuAccel accel, const char *c
     for (unsigned i = 0; ok && i < n; i++)
         ok = cpu_spec_parse(xmls[i], &specs[i], err) && x86_only(specs[i].arch ? specs[i].arch : host_arch(), err);
     for (unsigned i = 0; ok && i < n; i++)
-        if (!specs[i].model) {
-            error_set(err, VIR_ERR_INVALID_ARG, "no CPU model specified at index %u", i);
-            ok = false;
-        }
+        ok = is_complete(&specs[i], !caps, err);
     if (ok)
         r = baseline(specs, n, (Wish){ .caps = caps, .accel = accel }, flags, err);
     for (unsigned i = 0; i < n; i++)

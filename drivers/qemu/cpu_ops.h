@@ -13,7 +13,8 @@
 typedef enum CpuPolicySet { CPU_SET_FORCE, CPU_SET_REQUIRE, CPU_SET_OPTIONAL, CPU_SET_DISABLE, CPU_SET_FORBID, CPU_SET_N } CpuPolicySet;
 
 typedef struct CpuSpec {
-    bool guest;  /* has mode, match or policies */
+    bool guest;  /* its features have policies */
+    bool has_mode;
     bool strict; /* match='strict': more than asked for is wrong, too */
     char *arch, *model, *vendor; /* may be NULL */
     CpuFeatures sets[CPU_SET_N]; /* REQUIRE includes the model's features */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "drivers/qemu/caps_probe.h"
+#include "conf/domain.h"
 #include "drivers/qemu/caps_rules.h"
 #include "drivers/qemu/cpu_map.h"
 #include "drivers/qemu/guest_cpu.h"
@@ -522,6 +523,14 @@ char *qemu_domain_capabilities_of(const QemuCaps *caps, const char *emulator, co
 bool qemu_resolve_target(const char *emulator, const char *arch, const char *machine, const char *virt_type,
                          char **ret_emulator, QemuCaps **ret_caps, QemuAccel *ret_accel, GError **err)
 {
+    if (virt_type && enum_value(&virt_type_names, virt_type) < 0) {
+        error_set(err, VIR_ERR_INVALID_ARG, "unknown virttype: %s", virt_type);
+        return false;
+    }
+    if (arch && !domain_arch_is_known(arch)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "unknown architecture: %s", arch);
+        return false;
+    }
     g_autofree char *path = emulator ? g_strdup(emulator) : qemu_emulator_find(arch ? arch : host_arch());
 
     if (!path) {

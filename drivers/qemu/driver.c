@@ -344,6 +344,7 @@ static const RemoteHandlers remote_handlers = {
     .node_get_cpu_map = { qemu_node_get_cpu_map },
     .node_get_cpu_stats = { qemu_node_get_cpu_stats },
     .node_get_memory_stats = { qemu_node_get_memory_stats },
+    .node_get_sev_info = { qemu_node_get_sev_info, VIR_TYPED_PARAM_STRING_OKAY },
     .node_get_free_memory = { qemu_node_get_free_memory },
     .node_get_cells_free_memory = { qemu_node_get_cells_free_memory },
     .node_get_free_pages = { qemu_node_get_free_pages },

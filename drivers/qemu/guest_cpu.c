@@ -25,8 +25,7 @@ static bool emulator_has_model(const char *model, void *data)
     return c->caps->accel[c->accel].cpus->len == 0 || qemu_caps_cpu(c->caps, c->accel, model);
 }
 
-/* The processor that the emulator offers, as it expands "host" or "max". */
-static bool offered(const QemuCaps *caps, QemuAccel accel, bool migratable, CpuData *d)
+bool qemu_cpu_offered(const QemuCaps *caps, QemuAccel accel, bool migratable, CpuData *d)
 {
     const QemuHostCpu *h = &caps->accel[accel].host_cpu;
     const QemuCpuProp *vendor = qemu_caps_host_cpu_prop(caps, accel, "vendor");
@@ -59,7 +58,7 @@ bool qemu_cpu_host_model(const QemuCaps *caps, QemuAccel accel, bool migratable,
     Choice c = { caps, accel };
     CpuData d;
 
-    if (accel >= QEMU_ACCEL_N_ || !qemu_arch_is_x86(caps->arch) || !offered(caps, accel, migratable, &d) ||
+    if (accel >= QEMU_ACCEL_N_ || !qemu_arch_is_x86(caps->arch) || !qemu_cpu_offered(caps, accel, migratable, &d) ||
         !cpu_decode(&d, true, emulator_has_model, &c, ret, NULL))
         return false;
 
@@ -93,7 +92,7 @@ static bool offer_x86(const QemuCaps *caps, QemuAccel accel, CpuOffer *ret)
     if (!qemu_cpu_host_model(caps, accel, true, &d))
         return false;
     *ret = (CpuOffer){ .model = d.model->row->name, .vendor = d.vendor, .features = g_ptr_array_new() };
-    if (offered(caps, accel, false, &all))
+    if (qemu_cpu_offered(caps, accel, false, &all))
         ret->has = all.features;
     for (unsigned i = 0; i < d.features->len; i++) {
         const CpuDecodedFeature *f = &g_array_index(d.features, CpuDecodedFeature, i);

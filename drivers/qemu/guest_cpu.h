@@ -6,6 +6,9 @@
 #include "drivers/qemu/caps.h"
 #include "drivers/qemu/cpu_map.h"
 
+/* The processor that the emulator offers, as it expands "host" or "max"; false: it does not tell. */
+bool qemu_cpu_offered(const QemuCaps *caps, QemuAccel accel, bool migratable, CpuData *d);
+
 /*
  * The model that stands for host-model under an accelerator. migratable: without features that
  * cannot move to another host. False: the emulator does not tell (no error is set).

@@ -31,6 +31,7 @@ HANDLER_R(node_get_info);
 HANDLER_C(node_get_cpu_map);
 HANDLER_C(node_get_cpu_stats);
 HANDLER_C(node_get_memory_stats);
+HANDLER_C(node_get_sev_info);
 HANDLER_R(node_get_free_memory);
 HANDLER_C(node_get_cells_free_memory);
 HANDLER_R(node_get_security_model);

@@ -56,8 +56,16 @@ bool qemu_node_get_free_pages(Call *c, const remote_node_get_free_pages_args *a,
                               GError **err)
 {
     uint64_t n = (uint64_t)a->pages.pages_len * a->cellCount;
+    const HostTopology *t = host_topology(err);
     (void)c;
 
+    if (!t)
+        return false;
+    const HostCell *last = t->cells->pdata[t->cells->len - 1];
+    if (a->startCell > (int)last->id) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "start cell %d out of range (0-%u)", a->startCell, last->id);
+        return false;
+    }
     if (n == 0 || n > REMOTE_NODE_MAX_CELLS || a->startCell < -1) {
         error_set(err, VIR_ERR_INVALID_ARG, "%u page sizes of %u cells from %d cannot be told", a->pages.pages_len,
                   a->cellCount, a->startCell);

@@ -2,6 +2,7 @@
 /* Questions about the host and what guests can be had on it. No domain is involved. */
 #include <string.h>
 
+#include "drivers/common/params.h"
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/domcaps.h"
 #include "drivers/qemu/driver.h"
@@ -97,6 +98,31 @@ bool qemu_node_get_memory_stats(Call *c, const remote_node_get_memory_stats_args
     return true;
 }
 
+bool qemu_node_get_sev_info(Call *c, const remote_node_get_sev_info_args *a, remote_node_get_sev_info_ret *r, GError **err)
+{
+    g_autofree char *path = qemu_emulator_find(host_arch());
+    g_autoptr(QemuCaps) caps = path ? qemu_caps_get(path, NULL) : NULL;
+    const QemuSev *sev = caps ? caps->sev : NULL;
+    g_auto(ParamList) l = { 0 };
+    (void)c, (void)a;
+
+    if (!sev) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "QEMU does not support SEV guest");
+        return false;
+    }
+    params_add_string(&l, sev->pdh, VIR_NODE_SEV_PDH);
+    params_add_string(&l, sev->cert_chain, VIR_NODE_SEV_CERT_CHAIN);
+    params_add_uint(&l, sev->cbitpos, VIR_NODE_SEV_CBITPOS);
+    params_add_uint(&l, sev->reduced_phys_bits, VIR_NODE_SEV_REDUCED_PHYS_BITS);
+    params_add_uint(&l, sev->max_guests, VIR_NODE_SEV_MAX_GUESTS);
+    params_add_uint(&l, sev->max_es_guests, VIR_NODE_SEV_MAX_ES_GUESTS);
+    if (sev->cpu0_id)
+        params_add_string(&l, sev->cpu0_id, VIR_NODE_SEV_CPU0_ID);
+    r->nparams = (int)l.len;
+    params_give(&l, &r->params);
+    return true;
+}
+
 bool qemu_node_get_free_memory(Call *c, remote_node_get_free_memory_ret *r, GError **err)
 {
     HostMemory m;
@@ -171,7 +197,7 @@ bool qemu_connect_domain_xml_to_native(Call *c, const remote_connect_domain_xml_
         return false;
     }
     qemu_config_cmdline(qemu.config, &ctx);
-    r->nativeConfig = qemu_native_argv(a->domainXml, strlen(a->domainXml), &qemu.policy, &run, &ctx, qemu.lib, err);
+    r->nativeConfig = qemu_native_argv(a->domainXml, strlen(a->domainXml), &qemu.policy, &run, &ctx, qemu.lib, false, err);
     return r->nativeConfig != NULL;
 }
 

@@ -273,7 +273,7 @@ static bool pin_vcpu(DomainTurn *t, unsigned vcpu, const uint8_t *map, u_int len
     if ((live && vcpu >= live->vcpus_max) || (config && vcpu >= config->vcpus_max)) {
         bool of_live = live && vcpu >= live->vcpus_max;
         error_set(err, VIR_ERR_INVALID_ARG, "vcpu %u is out of range of %s cpu count %u", vcpu,
-                  of_live ? "live" : "persistent", of_live ? live->vcpus_max : config->vcpus_max);
+                  of_live ? "live" : "persistent", of_live ? live->vcpus : config->vcpus);
         return false;
     }
     g_autoptr(Bitmap) cpus = from_map(map, len, err);

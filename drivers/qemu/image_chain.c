@@ -33,11 +33,7 @@ static bool reachable(const StorageSource *s, const StorageSource *top, const Cr
                         s->path, top->path, who);
     else
         error_set_errno(err, errnum, "Cannot access storage file '%s'%s", s->path, who);
-    if (err && *err && why) {
-        char *text = g_strdup_printf("%s (%s)", (*err)->message, why);
-        g_free((*err)->message);
-        (*err)->message = text;
-    }
+    access_explain(err, why);
     return false;
 }
 

@@ -162,6 +162,22 @@ static void log_command(QemuLaunch *l, const char *const *argv, const char *cons
     l->log_start = lseek(l->log, 0, SEEK_END);
 }
 
+/* What it says of each terminal that it opens, and is no reason for anything. */
+static void drop_chatter(char *words)
+{
+    char *to = words;
+
+    for (char *line = words, *next; *line; line = next) {
+        size_t len = strcspn(line, "\n");
+        next = line + len + (line[len] == '\n');
+        if (g_strstr_len(line, (gssize)len, "char device redirected to "))
+            continue;
+        memmove(to, line, (size_t)(next - line));
+        to += next - line;
+    }
+    *to = '\0';
+}
+
 /* The end of what the emulator printed in this run, without line breaks at the ends; "" when it was
  * silent. Its words may hold anything: made valid UTF-8. */
 static char *last_words(QemuLaunch *l)
@@ -172,6 +188,7 @@ static char *last_words(QemuLaunch *l)
     ssize_t n = end > from ? pread(l->log, buf, MIN(end - from, LAST_WORDS_MAX), from) : 0;
 
     buf[MAX(n, 0)] = '\0';
+    drop_chatter(buf);
     return g_strstrip(g_utf8_make_valid(buf, -1));
 }
 

@@ -45,20 +45,21 @@ static void append_quoted(GString *s, const char *word)
     g_string_append(s, quoted);
 }
 
-static char *shell_text(const GPtrArray *env, const GPtrArray *argv)
+static char *shell_text(const GPtrArray *env, const GPtrArray *argv, bool wrapped)
 {
+    const char *apart = wrapped ? " \\\n" : " ";
     GString *s = g_string_new(NULL);
     for (unsigned i = 0; i + 1 < env->len; i++) {
         const char *word = env->pdata[i], *value = strchr(word, '=') + 1;
         g_string_append_len(s, word, value - word); /* a quoted name would not be an assignment */
         append_quoted(s, value);
-        g_string_append(s, " \\\n");
+        g_string_append(s, apart);
     }
     bool option = false; /* the word before was one, and may have a value */
     for (unsigned i = 0; i + 1 < argv->len; i++) {
         const char *word = argv->pdata[i];
         if (i)
-            g_string_append(s, option && *word != '-' ? " " : " \\\n");
+            g_string_append(s, option && *word != '-' ? " " : apart);
         append_quoted(s, word);
         option = *word == '-';
     }
@@ -67,7 +68,7 @@ static char *shell_text(const GPtrArray *env, const GPtrArray *argv)
 }
 
 char *qemu_native_argv(const char *xml, size_t len, const QemuPolicyData *policy, const QemuRun *run,
-                       const QemuCmdlineContext *base, const char *lib, GError **err)
+                       const QemuCmdlineContext *base, const char *lib, bool wrapped, GError **err)
 {
     g_autoptr(DomainDef) d = domain_parse(xml, len, DOMAIN_PARSE_INACTIVE, &qemu_policy, (void *)policy, err);
     if (!d)
@@ -83,13 +84,14 @@ char *qemu_native_argv(const char *xml, size_t len, const QemuPolicyData *policy
 
     int fd = FIRST_FD;
     g_autofree char *name = qemu_short_name(run->id, d->name), *leaf = g_strdup_printf("domain-%s", name);
-    g_autofree char *dir = g_build_filename(lib, leaf, NULL);
+    g_autofree char *dir = g_build_filename(lib, leaf, NULL), *monitor = g_build_filename(dir, "monitor.sock", NULL);
     g_autoptr(GPtrArray) argv = NULL, env = NULL;
     QemuCmdlineContext ctx = *base;
     ctx.id = run->id;
     ctx.lib_dir = dir;
     ctx.fd = next_fd;
+    ctx.monitor_path = wrapped ? NULL : monitor;
     ctx.secret = hidden_secret;
     ctx.opaque = &fd;
-    return qemu_cmdline_build(d, caps, &ctx, &argv, &env, err) ? shell_text(env, argv) : NULL;
+    return qemu_cmdline_build(d, caps, &ctx, &argv, &env, err) ? shell_text(env, argv, wrapped) : NULL;
 }

@@ -183,7 +183,6 @@ bool start_command_line(Start *s, GError **err)
 
     ctx->id = s->status->id;
     ctx->lib_dir = s->status->lib_dir;
-    ctx->monitor_path = s->status->monitor_path;
     ctx->fd = resources_fd;
     ctx->fd_group = resources_fd_group;
     ctx->host_node = host_has_node;

@@ -277,6 +277,7 @@ bool start_check_launch(const Start *s, GError **err)
     int errnum = access_as(&creds, s->def->emulator, X_OK, &why);
     if (errnum == 0)
         return true;
-    error_set_errno(err, errnum, "cannot execute '%s' (%s)", s->def->emulator, why);
+    error_set_errno(err, errnum, "cannot execute '%s'", s->def->emulator);
+    access_explain(err, why);
     return false;
 }

@@ -258,7 +258,7 @@ static void test_host_nodes(void)
         g_autofree char *xml = g_strdup(doc[node]);
         QemuRun run = { .id = -1 };
         QemuCmdlineContext ctx = { .host_node = no_node };
-        g_autofree char *text = qemu_native_argv(xml, strlen(xml), &policy_data, &run, &ctx, "/l", &err);
+        g_autofree char *text = qemu_native_argv(xml, strlen(xml), &policy_data, &run, &ctx, "/l", true, &err);
         assert((text == NULL) == (node == 1));
     }
     has(err->message, "NUMA node 1");
@@ -281,7 +281,7 @@ static void test_native(void)
                               "<devices><graphics type='vnc'/><channel type='unix'><target type='virtio' name='a'/></channel></devices></domain>";
     QemuRun run = { .id = -1, .channel_dir = "/c" };
     QemuCmdlineContext ctx = { 0 };
-    g_autofree char *text = qemu_native_argv(xml, strlen(xml), &policy_data, &run, &ctx, "/l", &err);
+    g_autofree char *text = qemu_native_argv(xml, strlen(xml), &policy_data, &run, &ctx, "/l", true, &err);
     assert(text && !err);
     has(text, "HOME='/l/domain--1-it'\\''s' \\\n");
     has(text, "\n/usr/bin/qemu-system-x86_64 \\\n-name 'guest=it'\\''s,debug-threads=on' \\\n-S \\\n");
@@ -289,6 +289,8 @@ static void test_native(void)
     has(text, "socket,id=charchannel0,fd=4,");
     has(text, ":0"); /* the display got a port */
     assert(g_str_has_suffix(text, "\n") && !g_str_has_suffix(text, "\\\n"));
+    g_autofree char *line = qemu_native_argv(xml, strlen(xml), &policy_data, &run, &ctx, "/l", false, &err);
+    assert(strchr(line, '\n') == line + strlen(line) - 1);
 }
 
 int main(void)

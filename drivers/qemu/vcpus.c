@@ -150,9 +150,26 @@ bool vcpus_set_max(DomainDef *d, unsigned n, GError **err)
     return true;
 }
 
+/* Those that cannot be taken out are the first ones, without a gap. */
+static bool others_stay(const DomainDef *d, const Bitmap *ids, GError **err)
+{
+    int first = bitmap_next(ids, 0);
+
+    for (LIST_EACH(const VcpuDef, v, d->vcpu_defs)) {
+        if ((int)v->id < first || bitmap_is_set(ids, v->id) || v->enabled != TRI_YES || v->hotpluggable == TRI_YES)
+            continue;
+        error_set(err, VIR_ERR_INVALID_ARG, "vcpu '%d' can't be modified as it is followed by non-hotpluggable online vcpus",
+                  first);
+        return false;
+    }
+    return true;
+}
+
 bool vcpus_set(DomainDef *d, const Bitmap *ids, bool on, GError **err)
 {
     vcpus_list_all(d);
+    if (!others_stay(d, ids, err))
+        return false;
     for (int i = bitmap_next(ids, 0); i >= 0; i = bitmap_next(ids, (unsigned)i + 1)) {
         VcpuDef *v = vcpus_find(d, (unsigned)i);
         if (!v) {
