@@ -177,7 +177,8 @@ static void write_file(Writer *w, const StorageSource *s, unsigned at)
 
     if (!disk_layer_is_local(s) || !image_sizes(s, &sizes, NULL))
         return;
-    params_add_ullong(w->out, sizes.allocation, "block.%u.allocation", at);
+    if (sizes.allocation)
+        params_add_ullong(w->out, sizes.allocation, "block.%u.allocation", at);
     if (sizes.capacity)
         params_add_ullong(w->out, sizes.capacity, "block.%u.capacity", at);
     params_add_ullong(w->out, sizes.physical, "block.%u.physical", at);
