@@ -473,7 +473,7 @@ char *domain_format(const DomainDef *d, unsigned flags, const DomainFormatContex
 char *domain_format_inside(const DomainDef *d, unsigned flags, const DomainFormatContext *ctx, unsigned indent,
                            GError **err)
 {
-    g_autoptr(GString) out = g_string_sized_new(4096), tmp = g_string_new(NULL);
+    g_autoptr(GString) out = g_string_sized_new(8192), tmp = g_string_new(NULL);
     ChrDef console;
     bool live = ctx && ctx->id > 0, inactive_asked = flags & DOMAIN_FORMAT_INACTIVE;
     if (!live && !(flags & DOMAIN_FORMAT_STATUS))

@@ -140,7 +140,25 @@ static void decimal(GString *out, uint64_t v)
     g_string_append_len(out, p, text + sizeof(text) - p);
 }
 
-/* The formats in ConfNum are constants of this file. */
+/* The numbers of addresses, which are most of the rest: "0x%…x", or "0x%0" and how many digits at least. */
+static bool hexadecimal(GString *out, const char *fmt, uint64_t v)
+{
+    if (!g_str_has_prefix(fmt, "0x%") || !g_str_has_suffix(fmt, "x"))
+        return false;
+
+    char text[2 + 16], *p = text + sizeof(text);
+    const char *least = p - (fmt[3] == '0' ? fmt[4] - '0' : 1);
+
+    do
+        *--p = "0123456789abcdef"[v % 16];
+    while ((v /= 16) || p > least);
+    *--p = 'x';
+    *--p = '0';
+    g_string_append_len(out, p, text + sizeof(text) - p);
+    return true;
+}
+
+/* The formats in ConfNum are constants. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void number_format(const ConfField *row, uint64_t v, GString *out)
@@ -149,7 +167,7 @@ static void number_format(const ConfField *row, uint64_t v, GString *out)
 
     if (n->fmt == num_decimal.fmt)
         decimal(out, v);
-    else
+    else if (!hexadecimal(out, n->fmt, v))
         g_string_append_printf(out, n->fmt, v);
 }
 #pragma GCC diagnostic pop

@@ -248,6 +248,17 @@ static void test_numbers_on_the_wire(void)
     assert(!xdrb_bool(&x, &yes));
 }
 
+static void test_nothing_is_encoded(void)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    XDR x;
+
+    xdr_encoder_init(&x, out, 0);
+    assert(xdrb_opaque_fixed(&x, NULL, 0));
+    xdr_encoder_done(&x);
+    assert(out->len == 0);
+}
+
 static void test_encoder_keeps_its_limit(void)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
@@ -311,6 +322,7 @@ int main(void)
     test_optional_mark();
     test_unknown_union_tag();
     test_numbers_on_the_wire();
+    test_nothing_is_encoded();
     test_encoder_keeps_its_limit();
     test_too_long_list_is_not_sent();
     test_no_payload();

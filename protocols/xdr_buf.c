@@ -109,6 +109,8 @@ static bool_t put(XDR *x, const void *p, size_t n)
 
     if (n > x->x_handy)
         return fail(x, "it is too long");
+    if (n == 0) /* then there may be nothing at p, nor an array yet */
+        return TRUE;
     if (n > out->len - used)
         g_byte_array_set_size(out, (guint)MAX(used + n, MIN(2 * used, used + x->x_handy)));
     memcpy(out->data + used, p, n);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An emulator that no longer answers costs nobody but those who need its monitor."""
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -9,7 +10,7 @@ import unittest
 
 import libvirt
 
-from harness import SLOW, OwnSandbox, domain_xml, emulators, start_event_loop, unique, virsh, wait_for
+from harness import SLOW, OwnSandbox, domain_xml, emulators, run, start_event_loop, unique, virsh, wait_for
 
 AT_ONCE = 1.0 * SLOW
 DEADLINE = 45.0 * SLOW
@@ -83,6 +84,57 @@ class Hung(OwnSandbox):
         self.at_once('destroy', name)
         wait_for('end of the emulator', lambda: not emulators(name))
         self.assertIn('running', self.at_once('dominfo', self.fine.name()))
+
+    def tool(self, *args):
+        """Output of modvirt."""
+        env = {'MODVIRT_ROOT': self.sandbox.dir, 'MODVIRT_MODULE_DIR': os.path.join(self.sandbox.build, 'drivers', 'qemu')}
+        return run([os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt'), *args], env=env)[1]
+
+    def silent_seconds(self, name):
+        line = re.search(rf'^modvirt_domain_monitor_silent_seconds{{domain="{name}"}} (\S+)$', self.tool('metrics'), re.M)
+        return float(line[1])
+
+    def test_it_is_told_and_nobody_else_waits(self):
+        c, name, fine = self.connect(), self.hung.name(), self.fine
+        errors = []
+
+        def suspend():
+            try:
+                libvirt.open(self.sandbox.uri()).lookupByName(name).suspend()
+            except libvirt.libvirtError as e:
+                errors.append(e)
+
+        waiting = threading.Thread(target=suspend)
+        waiting.start()
+        wait_for('a question to the emulator', lambda: 'occupied' in virsh('domcontrol', name))
+        # All of this is answered while that call waits; of the stopped guest, too, as far as it is known.
+        self.assertEqual({d.name() for d in c.listAllDomains()}, {name, fine.name()})
+        self.assertIn(f'<name>{name}</name>', c.lookupByName(name).XMLDesc(0))
+        self.assertEqual(c.lookupByName(name).state()[0], libvirt.VIR_DOMAIN_RUNNING)
+        self.assertGreater(c.lookupByName(name).info()[4], 0)
+        stats = {d.name(): s for d, s in c.getAllDomainStats()}
+        self.assertEqual({n: s['state.state'] for n, s in stats.items()}, {name: 1, fine.name(): 1})
+        self.assertTrue(all('cpu.time' in s for s in stats.values()))
+        self.assertEqual(self.silent_seconds(fine.name()), 0)
+        xml = self.xml_file(domain_xml(name, uuid=self.hung.UUIDString()))
+        self.assertIn('the guest becomes persistent', self.tool('plan', xml))
+        self.assertIn(fine.name(), self.tool('events'))
+        fine.suspend()
+        fine.resume()
+        other = c.createXML(domain_xml(unique('other')))
+        other.destroy()
+        self.assertTrue(waiting.is_alive(), 'somebody waited for the stopped guest')
+
+        waiting.join(DEADLINE)
+        self.assertEqual([e.get_error_code() for e in errors], [libvirt.VIR_ERR_OPERATION_TIMEOUT])
+        self.assertIn("monitor does not answer: no reply to command 'stop'", str(errors[0]))
+        self.assertRegex(virsh('domcontrol', name), r'^occupied \(\d')
+        self.assertGreater(self.silent_seconds(name), 0)
+        self.assertEqual(self.silent_seconds(fine.name()), 0)
+        self.assertEqual(virsh('domcontrol', fine.name()).strip(), 'ok')
+        c.lookupByName(name).destroy()
+        self.assertEqual([d.name() for d in c.listAllDomains()], [fine.name()])
+        wait_for('end of the emulator', lambda: not emulators(name))
 
     def test_destroy_while_a_call_waits(self):
         name = self.hung.name()
