@@ -274,11 +274,17 @@ static bool says_nothing(const ConfField *r, const void *v)
     return true;
 }
 
+/* The owner of a field may not apply where another row writes it: an image's path by file and by device. */
+static bool shows_field(const ConfField *r)
+{
+    return (r->flags & CF_VIEW) && !(r->flags & (CF_WRITE_ONLY | CF_READ_ONLY)) && r->kind == CK_SCALAR && *r->field;
+}
+
 bool conf_says(const ConfDesc *d, const void *like, const void *have)
 {
     for (unsigned i = 0; i < d->n_rows; i++) {
         const ConfField *r = &d->rows[i];
-        if (!owns(r) || (r->flags & CF_NO_COMPARE) || says_nothing(r, like))
+        if ((!owns(r) && !shows_field(r)) || (r->flags & CF_NO_COMPARE) || says_nothing(r, like))
             continue;
         switch (r->kind) {
         case CK_SCALAR:

@@ -170,8 +170,9 @@ class Sandbox:
                     os.unlink(link)
                 os.symlink(path, link)
 
-    def start_daemon(self, name, wait=True, args=()):
-        argv = [os.path.join(self.build, 'daemons', name), '--root', self.dir, *args]
+    def start_daemon(self, name, wait=True, args=(), under=()):
+        """under: a command that runs it, such as setpriv with what it may not."""
+        argv = [*under, os.path.join(self.build, 'daemons', name), '--root', self.dir, *args]
         with open(self.log_path(name), 'ab') as log:
             self.daemons[name] = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.daemon_env(),

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -43,6 +44,8 @@ typedef struct Plan {
     SpawnFd fds[FDS_MAX + 3]; /* sorted by target; includes 0, 1, 2 */
     unsigned n_fds;
     int park;                 /* descriptors below this are targets */
+    const SpawnMount *mounts;
+    unsigned n_mounts;
     bool new_session, no_caps;
     const SpawnUser *user;
     int64_t memlock;
@@ -119,12 +122,35 @@ static NO_SANITIZE bool change_identity(const Plan *p)
     return true;
 }
 
+static NO_SANITIZE bool place_mounts(Plan *p)
+{
+    const unsigned long off = MS_SLAVE | MS_REC;
+
+    p->failed = "make a mount namespace";
+    if (syscall(SYS_unshare, CLONE_NEWNS) < 0)
+        return false;
+    /* Where the root is no mount (a chroot), it is enough that nothing leaves the place of the first. */
+    if (syscall(SYS_mount, NULL, "/", NULL, off, NULL) < 0 &&
+        syscall(SYS_mount, NULL, p->mounts[0].target, NULL, off, NULL) < 0)
+        return false;
+    for (unsigned i = 0; i < p->n_mounts; i++) {
+        p->failed = p->mounts[i].target;
+        if (syscall(SYS_move_mount, p->mounts[i].fd, "", AT_FDCWD, p->mounts[i].target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+            return false;
+    }
+    return true;
+}
+
 static NO_SANITIZE int spawn_child(void *data)
 {
     Plan *p = data;
 
     p->failed = "reset signals";
     signals_to_default();
+    if (p->n_mounts && !place_mounts(p))
+        goto fail; /* one exit, nothing to clean */
+    if (!p->argv)
+        syscall(SYS_exit_group, 0);
     if (p->new_session)
         (void)syscall(SYS_setsid); /* a new child is never a group leader */
     if (p->memlock >= 0) {
@@ -134,7 +160,7 @@ static NO_SANITIZE int spawn_child(void *data)
     }
     p->failed = "change directory";
     if (syscall(SYS_chdir, p->cwd) < 0)
-        goto fail; /* one exit, nothing to clean */
+        goto fail;
     p->failed = "pass descriptors";
     if (!place_fds(p))
         goto fail;
@@ -198,6 +224,7 @@ static char **minimal_env(void)
 
 static bool clone_child(Plan *p, PidRef *ret, GError **err)
 {
+    const char *what = p->argv ? p->argv[0] : "a child";
     size_t size = STACK_SIZE;
     char *stack =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -206,7 +233,7 @@ static bool clone_child(Plan *p, PidRef *ret, GError **err)
     pid_t pid;
 
     if (stack == MAP_FAILED) {
-        error_set_errno(err, errno, "cannot start '%s'", p->argv[0]);
+        error_set_errno(err, errno, "cannot start '%s'", what);
         return false;
     }
     /* No handler of ours may run in the child, where it would act on our memory. */
@@ -220,11 +247,11 @@ static bool clone_child(Plan *p, PidRef *ret, GError **err)
         (void)prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);
     munmap(stack, size);
     if (pid < 0) {
-        error_set_errno(err, errnum, "cannot start '%s'", p->argv[0]);
+        error_set_errno(err, errnum, "cannot start '%s'", what);
         return false;
     }
     if (p->errnum != 0) {
-        error_set_errno(err, p->errnum, "cannot start '%s': %s", p->argv[0], p->failed);
+        error_set_errno(err, p->errnum, "cannot start '%s': %s", what, p->failed);
         waitpid(pid, NULL, __WALL);
         fd_close(&pidfd);
         return false;
@@ -265,6 +292,8 @@ static bool start(const Spawn *s, PidRef *ret, GError **err)
     p->memlock = s->memlock;
     p->user = s->user;
     p->no_caps = s->no_caps;
+    p->mounts = s->mounts;
+    p->n_mounts = s->n_mounts;
     return plan_fds(p, s, null_fd, err) && clone_child(p, ret, err);
 }
 
@@ -278,6 +307,22 @@ static void reap_later(pid_t pid)
             children = g_array_new(FALSE, FALSE, sizeof(pid_t));
         g_array_append_val(children, pid);
     }
+}
+
+bool spawn_can_mount(const SpawnMount *mounts, unsigned n, GError **err)
+{
+    g_autofree Plan *p = g_new0(Plan, 1);
+    PidRef child = PIDREF_NONE;
+
+    p->memlock = -1;
+    p->mounts = mounts;
+    p->n_mounts = n;
+    if (!clone_child(p, &child, err))
+        return false;
+    while (waitpid(child.pid, NULL, __WALL) < 0 && errno == EINTR)
+        ;
+    pidref_done(&child);
+    return true;
 }
 
 bool spawn_start(const Spawn *s, PidRef *ret, GError **err)

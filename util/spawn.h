@@ -17,6 +17,12 @@ typedef struct SpawnFd {
     int target; /* number in the child */
 } SpawnFd;
 
+/* A detached tree of mounts (fsmount(), open_tree()) and where it goes. */
+typedef struct SpawnMount {
+    int fd;
+    const char *target; /* absolute; is there by then */
+} SpawnMount;
+
 /* Another user than ours. */
 typedef struct SpawnUser {
     uid_t uid;
@@ -39,6 +45,8 @@ typedef struct Spawn {
     int in, out, err;        /* -1: /dev/null */
     const SpawnFd *fds;
     unsigned n_fds;
+    const SpawnMount *mounts; /* in this order, in a mount namespace of its own that nothing leaves */
+    unsigned n_mounts;        /* 0: it stays in ours */
     const SpawnUser *user; /* NULL: ours */
     bool no_caps;     /* without capabilities, and no way to get any, even for root */
     bool new_session; /* setsid() */
@@ -46,6 +54,9 @@ typedef struct Spawn {
     const SpawnWatch *watch; /* spawn_run(); NULL: nobody watches */
     bool keep_zombie; /* the caller reaps with waitid(); otherwise spawn_reap() does */
 } Spawn;
+
+/* May programs have mounts of their own here? Tries it with these. */
+bool spawn_can_mount(const SpawnMount *mounts, unsigned n, GError **err);
 
 /* Starts it. When it ends, spawn_reap() collects it, unless keep_zombie says that the caller does.
  * Any thread. */

@@ -67,7 +67,7 @@ static const ConfFileKey keys[] = {
     KEY(dynamic_ownership, CONFFILE_BOOL, ""),
     KEY(remember_owner, CONFFILE_BOOL, ""),
     KEY(cgroup_controllers, CONFFILE_STRING_LIST, ""),
-    KEY(cgroup_device_acl, CONFFILE_STRING_LIST, "not yet"),
+    KEY(cgroup_device_acl, CONFFILE_STRING_LIST, ""),
     KEY(seccomp_sandbox, CONFFILE_INT, ""),
     KEY(namespaces, CONFFILE_STRING_LIST, ""),
     KEY(save_image_format, CONFFILE_STRING, "not yet"),
@@ -190,6 +190,21 @@ static bool check_security_driver(const QemuConfig *c, GError **err)
     return false;
 }
 
+static bool check_namespaces(const QemuConfig *c, GError **err)
+{
+    for (char **name = c->namespaces; name && *name; name++) {
+        if (strcmp(*name, "mount") != 0) {
+            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "namespaces: '%s' is not known, 'mount' is", *name);
+            return false;
+        }
+        if (paths()->session) {
+            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "namespaces: they cannot be used in session mode");
+            return false;
+        }
+    }
+    return true;
+}
+
 QemuConfig *qemu_config_load(GError **err)
 {
     g_autofree char *path = g_build_filename(paths()->etc, "qemu.conf", NULL);
@@ -197,7 +212,7 @@ QemuConfig *qemu_config_load(GError **err)
 
     if (!conffile_load(path, keys, G_N_ELEMENTS(keys), c, err))
         return NULL;
-    if (!resolve_user(c, err) || !check_security_driver(c, err)) {
+    if (!resolve_user(c, err) || !check_security_driver(c, err) || !check_namespaces(c, err)) {
         g_prefix_error(err, "%s: ", path);
         return NULL;
     }

@@ -58,6 +58,7 @@ typedef struct QemuStatus {
     bool job_made_file, job_paused; /* the file is this job's; it ran before */
     char *loaded_from; /* the managed image that the guest was started from; it is to go */
     char **lent; /* files of a device that was coming when we were killed; NULL: none */
+    bool private_dev; /* it has a /dev of its own (private_dev.h) */
     bool makes_nvram; /* the file of firmware variables is this start's */
     GuestThreads *threads; /* NULL: not known yet */
     GPtrArray *helpers;    /* HelperRecord (helper.h) */

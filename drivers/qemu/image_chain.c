@@ -91,7 +91,7 @@ bool images_resolve(DomainDef *d, const Creds *as, bool resumes, GPtrArray *drop
     return true;
 }
 
-bool images_usable(const DomainDef *d, const Creds *as, GError **err)
+bool images_usable(const DomainDef *d, const Creds *as, ImageSkip skip, GError **err)
 {
     const DiskDef *disk;
 
@@ -99,8 +99,8 @@ bool images_usable(const DomainDef *d, const Creds *as, GError **err)
         bool readonly = disk->readonly || disk->device == DISK_DEVICE_CDROM;
         for (const StorageSource *s = &disk->src; s && is_local(s); s = s->backing) {
             bool top = s == &disk->src;
-            if (!s->fdgroup && !reachable(s, top ? NULL : &disk->src, as, top && !readonly ? R_OK | W_OK : R_OK,
-                           err))
+            if (!s->fdgroup && !(skip && skip(s->path)) &&
+                !reachable(s, top ? NULL : &disk->src, as, top && !readonly ? R_OK | W_OK : R_OK, err))
                 return false;
         }
     }

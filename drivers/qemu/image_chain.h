@@ -19,5 +19,6 @@ void missing_image_free(void *m);
 bool images_resolve(DomainDef *d, const Creds *as, bool resumes, GPtrArray *dropped, GError **err);
 /* One disk; for media and disks that come while the guest runs. */
 bool images_resolve_disk(DiskDef *disk, const Creds *as, GError **err);
-/* Can they be used as they are now? mode of the top image by its disk. */
-bool images_usable(const DomainDef *d, const Creds *as, GError **err);
+typedef bool (*ImageSkip)(const char *path);
+/* Can they be used as they are now? mode of the top image by its disk. skip (may be NULL): which are not looked at. */
+bool images_usable(const DomainDef *d, const Creds *as, ImageSkip skip, GError **err);

@@ -31,7 +31,8 @@ char *qemu_plan(DomainDef *take, QemuCaps *caps)
     Start s = { .how = &how,
                 .def = take,
                 .caps = caps ? qemu_caps_ref(caps) : NULL,
-                .status = qemu_status_new() };
+                .status = qemu_status_new(),
+                .dev = { .root = -1 } };
     JsonObject *steps = json_object_new_array();
     bool usable = true;
 

@@ -133,7 +133,7 @@ bool plug_change_medium(PlugLive *l, DiskDef *disk, StorageSource *s, bool force
             l->give_back(l->opaque, copy);
         return false;
     }
-    if (full && l->give_back)
+    if (full && l->give_back && g_strcmp0(disk->src.path, with->src.path) != 0)
         l->give_back(l->opaque, &disk->dev);
     swap(&disk->src, &with->src);
     return true;

@@ -19,9 +19,11 @@
 #include "drivers/qemu/plug_live.h"
 #include "drivers/qemu/plug_run.h"
 #include "drivers/qemu/prepare.h"
+#include "drivers/qemu/private_dev.h"
 #include "drivers/qemu/resources.h"
 #include "drivers/qemu/security.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 enum { GRACE = 5 * 1000000 };
@@ -35,6 +37,7 @@ typedef struct Change {
     Resources res;
     char *channels;
     unsigned node, first_node;
+    int dev; /* the guest's own /dev; -1: it has the host's */
 } Change;
 
 /* ---- what the parts ask ---------------------------------------------------------------------------- */
@@ -84,9 +87,9 @@ static bool lend(void *opaque, const Device *dev, GError **err)
     QemuStatus *s = qemu_status_copy(view_status(turn_view(c->t)));
 
     g_strfreev(s->lent);
-    s->lent = security_files(c->live.def, dev);
+    s->lent = security_files(c->live.def, dev, c->dev);
     bool ok = (!s->lent[0] || turn_note_status(c->t, &s->base, err)) &&
-              security_lend_device(c->live.def, dev, err);
+              security_lend_device(c->live.def, dev, c->dev, err);
     driver_status_unref(&s->base);
     return ok;
 }
@@ -106,10 +109,10 @@ static bool used_elsewhere(const DomainDef *d, const Device *dev)
 
 static void give_back(void *opaque, const Device *dev)
 {
-    const DomainDef *d = ((Change *)opaque)->live.def;
+    const Change *c = opaque;
 
-    if (!used_elsewhere(d, dev))
-        security_return_device(d, dev);
+    if (!used_elsewhere(c->live.def, dev))
+        security_return_device(c->live.def, dev, c->dev);
 }
 
 static bool set_up(void *opaque, const Device *dev, GError **err)
@@ -156,11 +159,14 @@ static bool begin(Change *c, DomainTurn *t, GError **err)
 {
     const DomainView *v = turn_view(t);
 
-    *c = (Change){ .t = t };
+    *c = (Change){ .t = t, .dev = private_dev_open(view_status(v), err) };
+    if (c->dev == -2)
+        return false;
     c->mon = guest_qmp(turn_driver_data(t), err);
     c->caps = c->mon ? qemu_caps_get(v->live->def->emulator, err) : NULL;
     if (!c->caps) {
         g_clear_pointer(&c->mon, qmp_unref);
+        fd_close(&c->dev);
         return false;
     }
     resources_init(&c->res, turn_driver_data(t));
@@ -209,6 +215,7 @@ static bool end(Change *c, bool ok)
     resources_release(&c->res);
     qemu_caps_unref(c->caps);
     qmp_unref(c->mon);
+    fd_close(&c->dev);
     g_free(c->channels);
     return ok;
 }

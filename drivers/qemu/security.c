@@ -16,6 +16,7 @@
 #include "drivers/qemu/image_chain.h"
 #include "drivers/qemu/owner.h"
 #include "drivers/qemu/prepare.h"
+#include "drivers/qemu/private_dev.h"
 #include "util/error.h"
 #include "util/paths.h"
 
@@ -187,68 +188,78 @@ static bool wanted_owner(const DomainDef *live, const GPtrArray *labels, uid_t *
     return true;
 }
 
-bool security_lend(const DomainDef *live, const char *path, const GPtrArray *labels, GError **err)
+/* What a guest has in its own /dev is its alone and ends with it: the host's node stays whose it is. */
+static bool is_private(int dev, const char *path)
 {
-    uid_t uid;
-    gid_t gid;
-
-    return !wanted_owner(live, labels, &uid, &gid) ||
-           owner_lend(path, live->uuid.v, uid, gid, qemu.config->remember_owner, err);
+    return dev != -1 && private_dev_serves(path);
 }
 
 static bool lend_path(const DomainDef *live, const char *path, const GPtrArray *labels,
-                      void *unused, GError **err)
+                      void *data, GError **err)
 {
-    (void)unused;
-    return security_lend(live, path, labels, err);
+    int dev = *(const int *)data;
+    uid_t uid;
+    gid_t gid;
+
+    if (!wanted_owner(live, labels, &uid, &gid))
+        return true;
+    return is_private(dev, path) ? private_dev_give(dev, path, uid, gid, err)
+                                 : owner_lend(path, live->uuid.v, uid, gid, qemu.config->remember_owner, err);
 }
 
 static bool return_path(const DomainDef *live, const char *path, const GPtrArray *labels,
-                        void *unused, GError **err)
-{
-    uid_t uid;
-    gid_t gid;
-    (void)unused, (void)err;
-
-    if (wanted_owner(live, labels, &uid, &gid))
-        owner_return(path, live->uuid.v, uid, qemu.config->remember_owner);
-    return true;
-}
-
-void security_return(const DomainDef *live, const char *path)
-{
-    (void)return_path(live, path, NULL, NULL, NULL);
-}
-
-bool security_lend_device(const DomainDef *live, const Device *dev, GError **err)
-{
-    if (each_of_device(live, dev, lend_path, NULL, err))
-        return true;
-    security_return_device(live, dev);
-    return false;
-}
-
-void security_return_device(const DomainDef *live, const Device *dev)
-{
-    (void)each_of_device(live, dev, return_path, NULL, NULL);
-}
-
-static bool add_file(const DomainDef *live, const char *path, const GPtrArray *labels, void *list, GError **err)
+                        void *data, GError **err)
 {
     uid_t uid;
     gid_t gid;
     (void)err;
 
-    if (wanted_owner(live, labels, &uid, &gid))
-        g_strv_builder_add(list, path);
+    if (wanted_owner(live, labels, &uid, &gid) && !is_private(*(const int *)data, path))
+        owner_return(path, live->uuid.v, uid, qemu.config->remember_owner);
     return true;
 }
 
-char **security_files(const DomainDef *live, const Device *dev)
+bool security_lend_device(const DomainDef *live, const Device *dev, int private_dev, GError **err)
+{
+    bool own = private_dev != -1;
+
+    if ((!own || private_dev_add_device(private_dev, live, dev, err)) &&
+        each_of_device(live, dev, lend_path, &private_dev, err))
+        return true;
+    security_return_device(live, dev, private_dev);
+    return false;
+}
+
+void security_return_device(const DomainDef *live, const Device *dev, int private_dev)
+{
+    (void)each_of_device(live, dev, return_path, &private_dev, NULL);
+    if (private_dev != -1)
+        private_dev_remove_device(private_dev, live, dev);
+}
+
+typedef struct FileList {
+    GStrvBuilder *paths;
+    int dev;
+} FileList;
+
+static bool add_file(const DomainDef *live, const char *path, const GPtrArray *labels, void *data, GError **err)
+{
+    FileList *l = data;
+    uid_t uid;
+    gid_t gid;
+    (void)err;
+
+    if (wanted_owner(live, labels, &uid, &gid) && !is_private(l->dev, path))
+        g_strv_builder_add(l->paths, path);
+    return true;
+}
+
+char **security_files(const DomainDef *live, const Device *dev, int private_dev)
 {
     g_autoptr(GStrvBuilder) list = g_strv_builder_new();
+    FileList l = { list, private_dev };
 
-    (void)each_of_device(live, dev, add_file, list, NULL);
+    (void)each_of_device(live, dev, add_file, &l, NULL);
     return g_strv_builder_end(list);
 }
 
@@ -264,6 +275,12 @@ static bool hand_over(const char *path, const Creds *to, GError **err)
     return false;
 }
 
+/* Those are the guest's own, in its own /dev. */
+static ImageSkip skip_nodes(const Start *s)
+{
+    return s->status->private_dev && qemu.config->dynamic_ownership ? private_dev_serves : NULL;
+}
+
 bool start_labels(Start *s, GError **err)
 {
     g_autofree char *key = g_build_filename(s->status->lib_dir, "master-key.aes", NULL);
@@ -272,15 +289,17 @@ bool start_labels(Start *s, GError **err)
 
     security_creds(s->def, &creds);
     return hand_over(s->status->lib_dir, &creds, err) && hand_over(key, &creds, err) &&
-           hand_over(memory, &creds, err) && each_path(s->def, lend_path, NULL, err) &&
-           images_usable(s->def, &creds, err);
+           hand_over(memory, &creds, err) && each_path(s->def, lend_path, &s->dev.root, err) &&
+           images_usable(s->def, &creds, skip_nodes(s), err);
 }
 
 void start_undo_labels(const Run *r)
 {
+    int dev = r->status->private_dev ? -2 : -1; /* gone with its namespace */
+
     for (char **path = r->status->lent; path && *path; path++)
-        security_return(r->def, *path);
-    (void)each_path(r->def, return_path, NULL, NULL);
+        (void)return_path(r->def, *path, NULL, &dev, NULL);
+    (void)each_path(r->def, return_path, &dev, NULL);
 }
 
 /* What a plan says of it -------------------------------------------------------------------------- */
@@ -301,14 +320,13 @@ static bool tell_path(const DomainDef *d, const char *path, const GPtrArray *lab
     return true;
 }
 
-static bool check_path(const DomainDef *d, const char *path, const GPtrArray *labels, void *unused,
+static bool check_path(const DomainDef *d, const char *path, const GPtrArray *labels, void *data,
                        GError **err)
 {
     uid_t uid;
     gid_t gid;
-    (void)unused;
 
-    return !wanted_owner(d, labels, &uid, &gid) || owner_is_free(path, d->uuid.v, uid, gid, err);
+    return !wanted_owner(d, labels, &uid, &gid) || is_private(*(const int *)data, path) || owner_is_free(path, d->uuid.v, uid, gid, err);
 }
 
 void start_tell_labels(const Start *s, GPtrArray *lines)
@@ -323,7 +341,9 @@ bool start_check_labels(const Start *s, GError **err)
     gid_t gid;
     Creds creds;
 
+    int dev = s->status->private_dev ? -2 : -1;
+
     security_creds(s->def, &creds);
-    return each_path(s->def, check_path, NULL, err) &&
-           (wanted_owner(s->def, NULL, &uid, &gid) || images_usable(s->def, &creds, err));
+    return each_path(s->def, check_path, &dev, err) &&
+           (wanted_owner(s->def, NULL, &uid, &gid) || images_usable(s->def, &creds, skip_nodes(s), err));
 }

@@ -18,12 +18,10 @@ const SeclabelDef *security_label(const DomainDef *live);
 /* Whom the emulator of this live definition runs as. */
 void security_creds(const DomainDef *live, Creds *ret);
 
-/* Lends one more file to a running guest and takes it back (owner.h), as the definition's label has it.
- * labels: DeviceSeclabel of the device, or NULL. */
-bool security_lend(const DomainDef *live, const char *path, const GPtrArray *labels, GError **err);
-void security_return(const DomainDef *live, const char *path);
-/* All files of a device. For hotplug; after a failed lend nothing is lent. */
-bool security_lend_device(const DomainDef *live, const Device *dev, GError **err);
-void security_return_device(const DomainDef *live, const Device *dev);
+/* Lends all files of a device to a running guest (owner.h) as the definition's label has it, and takes them
+ * back. private_dev: the directory of the guest's own /dev (private_dev.h), where its nodes are then made and
+ * removed; -1: it has none. For hotplug; after a failed lend nothing is lent. */
+bool security_lend_device(const DomainDef *live, const Device *dev, int private_dev, GError **err);
+void security_return_device(const DomainDef *live, const Device *dev, int private_dev);
 /* Paths of all files that would be lent for it; free with g_strfreev. */
-char **security_files(const DomainDef *live, const Device *dev);
+char **security_files(const DomainDef *live, const Device *dev, int private_dev);

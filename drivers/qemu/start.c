@@ -55,6 +55,7 @@ const StartStep start_steps[] = {
     { "command line", start_command_line, start_undo_command_line, .tell = start_tell_command_line,
         .check = start_check_command_line },
     { "bandwidth", start_bandwidth, start_undo_bandwidth, .tell = start_tell_bandwidth },
+    { "private devices", start_private_dev, .tell = start_tell_private_dev }, /* descriptors of ours alone */
     { "labels", start_labels, start_undo_labels, .tell = start_tell_labels, .check = start_check_labels },
     { "control group", start_cgroup, start_undo_cgroup, .tell = start_tell_cgroup, .check = start_check_cgroup },
     { "hook start", start_hook_start, start_undo_hook_start },
@@ -142,6 +143,7 @@ static void undo_start(Start *s, unsigned failed)
 static void start_free(Start *s)
 {
     resources_release(&s->res);
+    private_dev_done(&s->dev);
     qmp_unref(s->qmp);
     qemu_caps_unref(s->caps);
     g_clear_pointer(&s->argv, g_ptr_array_unref);
@@ -162,7 +164,7 @@ static void record_failure(DomainTurn *t, void *unused)
 bool start_guest(DomainTurn *t, DomainDef *def, const StartHow *how, GError **err)
 {
     Start s = {
-        .t = t, .g = turn_driver_data(t), .how = how, .def = def, .status = qemu_status_new()
+        .t = t, .g = turn_driver_data(t), .how = how, .def = def, .status = qemu_status_new(), .dev = { .root = -1 }
     };
     g_autoptr(GError) error = NULL;
     const StartStep *step = start_steps;

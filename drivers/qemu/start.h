@@ -18,6 +18,7 @@
 #include "drivers/qemu/cmdline.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/launch.h"
+#include "drivers/qemu/private_dev.h"
 #include "drivers/qemu/resources.h"
 
 enum { START_PAUSED = 1 << 0, START_AUTODESTROY = 1 << 1 };
@@ -54,6 +55,7 @@ typedef struct Start {
     QemuCaps *caps;
     QemuCmdlineContext ctx; /* for the step 'command line': earlier ones may fill in */
     Resources res;
+    PrivateDev dev; /* from the step 'private devices' to 'launch' */
     GPtrArray *argv, *env;
     QemuLaunch *launch;
     Qmp *qmp; /* from the step 'monitor' on */

@@ -53,7 +53,7 @@ bool start_devices(Start *s, GError **err)
     if (!qemu_prepare_run(s->def, s->caps, &run, err))
         return false;
     s->status->makes_nvram = qemu_firmware_needs_nvram(s->def);
-    return true;
+    return private_dev_decide(&s->status->private_dev, err);
 }
 
 /* Directories ---------------------------------------------------------------------------------- */
@@ -216,12 +216,15 @@ bool start_launch(Start *s, GError **err)
                     .envp = (const char *const *)s->env->pdata,
                     .fds = (const SpawnFd *)(void *)s->res.fds->data,
                     .n_fds = s->res.fds->len,
+                    .mounts = s->dev.mounts,
+                    .n_mounts = s->dev.n_mounts,
                     .user = creds.self ? NULL : &user,
                     .no_caps = !paths()->session && qemu.config->clear_emulator_capabilities,
                     .memlock = lock ? (int64_t)lock : -1 };
     if (!qemu_launch_spawn(s->launch, &spawn, err))
         return false;
     resources_close_fds(&s->res);
+    private_dev_done(&s->dev);
 
     const PidRef *pid = qemu_launch_pid(s->launch);
     s->status->pid = pid->pid;
