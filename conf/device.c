@@ -136,7 +136,15 @@ static const ConfField info_rows[] = {
     CONF_STRUCT(DeviceInfo, address, "address", device_address_desc, CF_ABI, "where the device is attached"),
     CONF_HIDDEN(DeviceInfo, pci_connect, CF_NO_COMPARE), CONF_HIDDEN(DeviceInfo, pci_group, CF_NO_COMPARE),
 };
-CONF_DESC(device_info_desc, DeviceInfo, info_rows);
+/* The firmware that reads it knows capital letters only. */
+static bool info_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    DeviceInfo *info = v;
+    for (char *c = info->loadparm; c && *c; c++)
+        *c = g_ascii_toupper(*c);
+    return true;
+}
+CONF_DESC(device_info_desc, DeviceInfo, info_rows, .parsed = info_parsed);
 
 static const ConfField device_rows[] = {
     CONF_HIDDEN(Device, kind, CF_ABI),

@@ -154,6 +154,9 @@ CONF_STRUCTS_END
 
 const char *device_kind_element(DeviceKind kind);
 
+/* "KIND: text" as VIR_ERR_CONFIG_UNSUPPORTED; always false. */
+bool device_refuse(GError **err, const Device *dev, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+
 /* A new, empty device of a kind (its per-kind struct, kind filled in). Never NULL. */
 Device *device_new(DeviceKind kind);
 void device_free(Device *d);

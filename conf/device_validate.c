@@ -478,7 +478,7 @@ static bool validate_tpms(const DomainDef *d, GError **err)
 
 static bool validate_device(const DomainDef *d, const Device *dev, GError **err)
 {
-    if (!validate_zpci(dev, err))
+    if (!validate_zpci(dev, err) || !validate_misc(d, dev, err))
         return false;
     switch (dev->kind) {
     case DEVICE_DISK:
@@ -517,14 +517,6 @@ static bool validate_device(const DomainDef *d, const Device *dev, GError **err)
     case DEVICE_RNG:
         return ((const RngDef *)dev)->backend != RNG_EGD ||
                validate_chr_source(&((const RngDef *)dev)->chr, false, err);
-    case DEVICE_IOMMU: {
-        const IommuDef *i = (const IommuDef *)dev;
-        if (i->granule_mode && i->granule) {
-            error_set(err, VIR_ERR_XML_ERROR, "iommu: granule has a mode or a size, not both");
-            return false;
-        }
-        return true;
-    }
     case DEVICE_VIDEO:
         return validate_video(d, (const VideoDef *)dev, err);
     default:

@@ -178,8 +178,11 @@ static bool genid_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *
         return true;
     d->genid_set = 1;
     g_autofree char *text = xml_text_dup(el);
-    if (!*g_strstrip(text))
+    if (!*g_strstrip(text)) { /* one is asked for */
+        uuid_generate(d->genid.v);
+        d->genid.set = 1;
         return true;
+    }
     d->genid.set = uuid_parse(text, d->genid.v);
     if (!d->genid.set)
         conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "malformed genid '%.100s'", text);
@@ -241,7 +244,7 @@ static const ConfField domain_rows[] = {
     CONF_ONOFF(D, dump_core, "memory/@dumpCore", 0, "guest memory in core files"),
     CONF_SIZE(D, memory, "memory/text()", size_kib, CF_ALWAYS | CF_ABI, "all memory, memory devices included"),
     CONF_SIZE(D, current_memory, "currentMemory/text()", size_kib, CF_ALWAYS, "memory that it should use"),
-    CONF_OPTIONAL(D, blkiotune, "blkiotune", blkio_desc, 0, "block I/O"),
+    CONF_OPTIONAL(D, blkiotune, "blkiotune", blkio_desc, CF_SKIP_EMPTY, "block I/O"),
     CONF_STRUCT(D, memtune, "memtune", memory_tuning_desc, 0, "memory limits"),
     CONF_OPTIONAL(D, backing, "memoryBacking", memory_backing_desc, 0, "kind of memory"),
     CONF_ENUM(D, placement, "vcpu/@placement", vcpu_placement_names, 0, "who chooses host CPUs"),

@@ -205,6 +205,12 @@ static bool graphics_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 
     if (g->type == GRAPHICS_DBUS && g->p2p == TRI_NO)
         g->p2p = TRI_ABSENT;
+    if (g->fullscreen == TRI_NO)
+        g->fullscreen = TRI_ABSENT;
+    if (!g->passwd) { /* these are about the password */
+        g_clear_pointer(&g->passwd_valid_to, g_free);
+        g->connected = CONNECTED_DEFAULT;
+    }
     if (!has_listens(g))
         return true;
     if (g->listen_legacy) {
@@ -239,7 +245,11 @@ static const ConfField channel_mode_rows[] = {
     CONF_ENUM(SpiceChannel, mode, "@mode", spice_mode_names, CF_REQUIRED | CF_ALWAYS, "whether it is encrypted"),
     CONF_PAD(SpiceChannel, _pad),
 };
-CONF_DESC(spice_channel_desc, SpiceChannel, channel_mode_rows);
+static bool channel_says_nothing(bool inactive, const void *v)
+{
+    return ((const SpiceChannel *)v)->mode == SPICE_MODE_ANY;
+}
+CONF_DESC(spice_channel_desc, SpiceChannel, channel_mode_rows, .says_nothing = channel_says_nothing);
 
 #define G GraphicsDef
 #define ON(m) WHEN(G, type, m)
@@ -327,6 +337,13 @@ static bool video_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
         d->heads = (OptU32){ 1, 1 };
     if (d->primary == TRI_NO)
         d->primary = TRI_ABSENT;
+    if (d->type == VIDEO_NONE) { /* no device has no properties */
+        g_autofree char *alias = g_steal_pointer(&d->dev.info.alias);
+        Device dev = d->dev;
+        conf_clear(&video_desc, d);
+        *d = (V){ .dev = { .kind = dev.kind, .line = dev.line }, .type = VIDEO_NONE };
+        d->dev.info.alias = g_steal_pointer(&alias);
+    }
     return true;
 }
 #undef V
@@ -341,7 +358,7 @@ static const ConfField sound_rows[] = {
     CONF_ENUM(SoundDef, model, "@model", sound_model_names, CF_REQUIRED | CF_ALWAYS | CF_ABI, "device model"),
     CONF_YESNO(SoundDef, multichannel, "@multichannel", CF_ABI, "more than two channels"),
     CONF_U32(SoundDef, streams, "@streams", CF_ABI, "virtio streams"),
-    CONF_LIST(SoundDef, codecs, "codec", sound_codec_desc, CF_ABI, "codecs"),
+    CONF_LIST(SoundDef, codecs, "codec", sound_codec_desc, CF_ABI, "codecs", WHEN(SoundDef, model, BIT(SOUND_ICH6) | BIT(SOUND_ICH9))),
     CONF_OPT32(SoundDef, audio_id, "audio/@id", CF_REQUIRED | CF_IF_ELEMENT, "audio backend", CONF_NUM(num_positive)),
     CONF_STRUCT(SoundDef, virtio, "driver", virtio_options_desc, CF_ABI, "virtio options"),
     CONF_DEVICE_HEAD(SoundDef), CONF_PAD(SoundDef, _pad),

@@ -63,7 +63,14 @@ static const ConfField memballoon_rows[] = {
     CONF_DEVICE_HEAD(MemballoonDef),
     CONF_STRUCT(MemballoonDef, virtio, "driver", virtio_options_desc, CF_ABI, "virtio options"),
 };
-CONF_DESC(memballoon_desc, MemballoonDef, memballoon_rows);
+static bool memballoon_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    MemballoonDef *b = v;
+    if (b->model == BALLOON_NONE) /* no device has no place */
+        conf_clear(&device_info_desc, &b->dev.info);
+    return true;
+}
+CONF_DESC(memballoon_desc, MemballoonDef, memballoon_rows, .parsed = memballoon_parsed);
 
 #define R RngDef
 static const ConfField rng_rows[] = {
@@ -110,9 +117,16 @@ static const ConfField tpm_rows[] = {
     CONF_STRUCT(T, chr, "backend", chr_source_desc, 0, "connection", ON(BIT(TPM_EXTERNAL))),
     CONF_DEVICE_HEAD(T), CONF_PAD(T, _pad), CONF_PAD(T, _pad2),
 };
+static bool tpm_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    T *t = v;
+    if (t->backend == TPM_PASSTHROUGH && !t->path)
+        t->path = g_strdup("/dev/tpm0");
+    return true;
+}
 #undef T
 #undef ON
-CONF_DESC(tpm_desc, TpmDef, tpm_rows);
+CONF_DESC(tpm_desc, TpmDef, tpm_rows, .parsed = tpm_parsed);
 
 static const ConfField panic_rows[] = {
     CONF_ENUM(PanicDef, model, "@model", panic_model_names, CF_ABI, "device model"),
@@ -142,7 +156,14 @@ static const ConfField shmem_rows[] = {
     CONF_ONOFF(ShmemDef, msi_ioeventfd, "msi/@ioeventfd", CF_ABI, "handle I/O in a thread"),
     CONF_DEVICE_HEAD(ShmemDef),
 };
-CONF_DESC(shmem_desc, ShmemDef, shmem_rows);
+static bool shmem_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    ShmemDef *s = v;
+    if (s->model == SHMEM_IVSHMEM) /* it cannot be migrated in any role */
+        s->role = SHMEM_ROLE_DEFAULT;
+    return true;
+}
+CONF_DESC(shmem_desc, ShmemDef, shmem_rows, .parsed = shmem_parsed);
 
 #define M MemoryDef
 #define ON(m) WHEN(M, model, m)
@@ -198,7 +219,14 @@ static const ConfField vsock_rows[] = {
     CONF_STRUCT(VsockDef, virtio, "driver", virtio_options_desc, CF_ABI, "virtio options"),
     CONF_PAD(VsockDef, _pad),
 };
-CONF_DESC(vsock_desc, VsockDef, vsock_rows);
+static bool vsock_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    VsockDef *s = v;
+    if (s->auto_cid == TRI_ABSENT)
+        s->auto_cid = s->cid ? TRI_NO : TRI_YES;
+    return true;
+}
+CONF_DESC(vsock_desc, VsockDef, vsock_rows, .parsed = vsock_parsed);
 
 static const ConfField crypto_rows[] = {
     CONF_ENUM(CryptoDef, model, "@model", crypto_model_names, CF_REQUIRED | CF_ALWAYS | CF_ABI, "device model"),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/device-internal.h"
+#include "conf/form.h"
 #include "util/api.h"
 
 /* clang-format off */
@@ -27,7 +28,15 @@ static const ConfField ip_rows[] = {
     CONF_STR(NetIp, peer, "@peer", 0, "address of the other end"),
     CONF_PAD(NetIp, _pad),
 };
-CONF_DESC(net_ip_desc, NetIp, ip_rows);
+static bool ip_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    NetIp *ip = v;
+    IpAddr a;
+    if (!ip->family && ip_parse(ip->address, &a))
+        ip->family = a.len == 4 ? IP_FAMILY_IPV4 : IP_FAMILY_IPV6;
+    return true;
+}
+CONF_DESC(net_ip_desc, NetIp, ip_rows, .parsed = ip_parsed);
 
 static const ConfField route_rows[] = {
     CONF_ENUM(NetRoute, family, "@family", ip_family_names, 0, "ipv4 or ipv6"),
@@ -84,11 +93,11 @@ CONF_DESC(vlan_desc, NetVlan, vlan_rows, .parsed = vlan_parsed);
 
 static const ConfField vport_rows[] = {
     CONF_ENUM(VirtualPort, type, "@type", vport_type_names, 0, "kind of switch"),
-    CONF_OPT32(VirtualPort, managerid, "parameters/@managerid", 0, "802.1Qbg manager"),
-    CONF_OPT32(VirtualPort, typeid_, "parameters/@typeid", 0, "802.1Qbg type"),
-    CONF_OPT32(VirtualPort, typeidversion, "parameters/@typeidversion", 0, "802.1Qbg version"),
-    CONF_STR(VirtualPort, instanceid, "parameters/@instanceid", 0, "instance uuid"),
-    CONF_STR(VirtualPort, interfaceid, "parameters/@interfaceid", 0, "interface uuid"),
+    CONF_OPT32(VirtualPort, managerid, "parameters/@managerid", 0, "802.1Qbg manager", CONF_NUM(num_any)),
+    CONF_OPT32(VirtualPort, typeid_, "parameters/@typeid", 0, "802.1Qbg type", CONF_NUM(num_any)),
+    CONF_OPT32(VirtualPort, typeidversion, "parameters/@typeidversion", 0, "802.1Qbg version", CONF_NUM(num_any)),
+    CONF_FORM(VirtualPort, instanceid, "parameters/@instanceid", form_uuid, 0, "instance uuid"),
+    CONF_FORM(VirtualPort, interfaceid, "parameters/@interfaceid", form_uuid, 0, "interface uuid"),
     CONF_STR(VirtualPort, profileid, "parameters/@profileid", 0, "port profile"),
     CONF_PAD(VirtualPort, _pad),
 };
@@ -103,11 +112,19 @@ static const ConfField rate_rows[] = {
 CONF_DESC(rate_desc, BandwidthRate, rate_rows);
 
 static const ConfField bandwidth_rows[] = {
-    CONF_UNUSED("@classID", "chosen by the network"),
+    CONF_UNUSED("@classID", "refused: a class stands in the ports of a network only"),
     CONF_OPTIONAL(NetBandwidth, inbound, "inbound", rate_desc, CF_ONCE, "to the guest"),
     CONF_OPTIONAL(NetBandwidth, outbound, "outbound", rate_desc, CF_ONCE, "from the guest"),
 };
-CONF_DESC(bandwidth_desc, NetBandwidth, bandwidth_rows);
+/* The class is chosen by the network. */
+static bool bandwidth_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    if (!xmlHasProp(el, (const xmlChar *)"classID"))
+        return true;
+    conf_error_at(err, VIR_ERR_CONFIG_UNSUPPORTED, el, "classID", "not supported here");
+    return false;
+}
+CONF_DESC(bandwidth_desc, NetBandwidth, bandwidth_rows, .parsed = bandwidth_parsed);
 
 static const ConfField param_rows[] = {
     CONF_STR(FilterParam, name, "@name", CF_REQUIRED, "variable"),

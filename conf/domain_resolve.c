@@ -191,6 +191,17 @@ static void resolve_nets(DomainDef *d)
     }
 }
 
+/* Devices that say nothing are none. */
+static void drop_empty_filters(DomainDef *d)
+{
+    const RedirfilterDef *f;
+
+    for (guint i = 0; (f = domain_next(d, DEVICE_REDIRFILTER, &i));) {
+        if (!list_len(f->rules))
+            device_free(g_ptr_array_steal_index(d->devices, --i));
+    }
+}
+
 static bool resolve_name(const DomainDef *d, GError **err)
 {
     if (!strchr(d->name, '/') && !strchr(d->name, '\n'))
@@ -237,6 +248,9 @@ bool domain_resolve(DomainDef *d, unsigned flags, GError **err)
         resolve_schedulers(d->cputune->iothread_scheds);
     }
     resolve_nets(d);
+    drop_empty_filters(d);
+    if (d->os.bootmenu != TRI_YES)
+        d->os.bootmenu_timeout = (OptU32){ 0, 0 };
     domain_order(d);
     return true;
 }

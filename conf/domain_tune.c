@@ -128,7 +128,12 @@ static const ConfField blkio_device_rows[] = {
     CONF_U64(BlkioDevice, write_bytes_sec, "write_bytes_sec/text()", 0, "bytes per second"),
     CONF_PAD(BlkioDevice, _pad),
 };
-CONF_DESC(blkio_device_desc, BlkioDevice, blkio_device_rows);
+static bool blkio_device_says_nothing(bool inactive, const void *v)
+{
+    const BlkioDevice *b = v;
+    return !b->weight && !b->read_iops_sec && !b->write_iops_sec && !b->read_bytes_sec && !b->write_bytes_sec;
+}
+CONF_DESC(blkio_device_desc, BlkioDevice, blkio_device_rows, .says_nothing = blkio_device_says_nothing);
 static const ConfField blkio_rows[] = {
     CONF_U32(BlkioTuning, weight, "weight/text()", 0, "weight"),
     CONF_LIST(BlkioTuning, devices, "device", blkio_device_desc, 0, "per device"), CONF_PAD(BlkioTuning, _pad),

@@ -136,8 +136,8 @@ static bool validate_os(const DomainDef *d, GError **err)
         error_set(err, VIR_ERR_XML_ERROR, "domain/os: an os <type> must be specified");
         return false;
     }
-    if (list_len(os->acpi_tables) > 1)
-        problem = "only one acpi table is supported";
+    if (!os->firmware && list_len(os->firmware_features))
+        problem = "firmware features are for a firmware that is chosen automatically";
     else if (os->firmware == FIRMWARE_BIOS && os->nvram)
         problem = "firmware type 'bios' does not support nvram";
     else if (enrolled == TRI_YES && secure_boot == TRI_NO)

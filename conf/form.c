@@ -151,3 +151,16 @@ const ConfForm form_ip = { "IP address", "192.0.2.1", canon_ip, 0, NULL };
 const ConfForm form_ip4 = { "IPv4 address", "192.0.2.1", canon_ip, 4, NULL };
 const ConfForm form_ip6 = { "IPv6 address", "2001:db8::1", canon_ip, 16, NULL };
 const ConfForm form_netmask = { "netmask", "255.255.255.0", canon_netmask, 0, NULL };
+
+static bool canon_uuid(const ConfForm *form, const char *text, GString *out)
+{
+    char canonical[37];
+    Uuid u;
+
+    if (!uuid_parse(text, u))
+        return false;
+    uuid_format(u, canonical);
+    g_string_append(out, canonical);
+    return true;
+}
+const ConfForm form_uuid = { "UUID", "00000000-0000-0000-0000-000000000001", canon_uuid, 0, NULL };

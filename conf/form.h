@@ -25,7 +25,7 @@ typedef struct FormWord {
 } FormWord;
 
 extern const ConfType conf_form;
-extern const ConfForm form_ip, form_ip4, form_ip6, form_netmask;
+extern const ConfForm form_ip, form_ip4, form_ip6, form_netmask, form_uuid;
 
 #define CONF_FORM(T, f, path, form, flags, doc, ...) CONF_ROW_(CK_SCALAR, T, f, CONF_TYPED(T, f, char *), path, flags, doc, .type = &conf_form, .arg = &(form), ##__VA_ARGS__)
 

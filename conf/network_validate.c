@@ -8,6 +8,7 @@
 #include "conf/device-internal.h"
 #include "conf/form.h"
 #include "conf/network-internal.h"
+#include "conf/validate-internal.h"
 #include "util/error.h"
 
 #define BAD(err, fmt, ...) (error_set(err, VIR_ERR_XML_ERROR, "network '%s': " fmt, __VA_ARGS__), false)
@@ -200,26 +201,11 @@ static bool ip_validate(const NetworkIp *ip, const char *network, GError **err)
 
 static bool route_validate(const NetworkDef *d, const NetRoute *r, GError **err)
 {
-    IpAddr to, gateway, mask;
-    unsigned len = r->family == IP_FAMILY_IPV6 ? 16 : 4;
+    g_autofree char *problem = route_problem(r);
+    IpAddr gateway;
 
-    if (!ip_parse(r->address, &to) || to.len != len)
-        return BAD(err, "address '%s' of a route is not of family %s", d->name, r->address ? r->address : "", len == 4 ? "ipv4" : "ipv6");
-    if (!ip_parse(r->gateway, &gateway) || gateway.len != len)
-        return BAD(err, "gateway '%s' of a route is not of family %s", d->name, r->gateway, len == 4 ? "ipv4" : "ipv6");
-    if (r->metric.set && !r->metric.v)
-        return BAD(err, "metric of the route to '%s' must be positive", d->name, r->address);
-    if (r->netmask && (r->prefix.set || len == 16))
-        return BAD(err, "route to '%s' with netmask: IPv4 without prefix only", d->name, r->address);
-    bool masked = r->netmask && ip_parse(r->netmask, &mask) && mask.len == len && ip_mask_bits(&mask) >= 0;
-    if (r->netmask && !masked)
-        return BAD(err, "invalid netmask '%.100s' of the route to '%s'", d->name, r->netmask, r->address);
-    unsigned prefix = masked ? (unsigned)ip_mask_bits(&mask) : r->prefix.v;
-    if (prefix > 8 * len)
-        return BAD(err, "prefix %u of the route to '%s' is longer than the address", d->name, prefix, r->address);
-    if (!ip_host_bits_are(&to, prefix, false))
-        return BAD(err, "'%s' of a route is not the address of a network with prefix %u", d->name, r->address, prefix);
-
+    if (problem || !ip_parse(r->gateway, &gateway))
+        return BAD(err, "%s", d->name, problem ? problem : "route without gateway");
     for (LIST_EACH(NetworkIp, ip, d->ips)) {
         IpAddr net;
         unsigned net_prefix;

@@ -395,8 +395,61 @@ static void test_what_never_counted_is_not_kept(void)
         CHECK(!strstr(out, gone[i]));
 }
 
+static void test_parts_need_each_other(void)
+{
+    static const struct { const char *devices, *word; int code; } rows[] = {
+        { "<vsock><address type='unassigned'/></vsock>", "vsock: an address of type 'unassigned'" },
+        { "<smartcard mode='host'><address type='isa'/></smartcard>", "'isa' is not possible" },
+        { "<input type='tablet' bus='usb'><address type='isa'/></input>", "'isa' is not possible" },
+        { "<iommu model='intel'><address type='pci'/></iommu>", "'pci' is not possible" },
+        { "<iommu model='virtio'><driver eim='on'/></iommu>", "model 'virtio' does not have" },
+        { "<input type='mouse' bus='xen'/>", "bus 'xen'" },
+        { "<input type='mouse' bus='usb' model='virtio'/>", "needs bus 'virtio'" },
+        { "<video><driver packed='on'/><model type='vga'/></video>", "driver option packed" },
+        { "<video><model type='vmvga'><resolution x='2' y='2'/></model></video>", "resolution" },
+        { "<parallel type='spicevmc'/>", "virtio channels" },
+        { "<sound model='ac97'><audio id='3'/></sound>", "id 3" },
+        { "<graphics type='rdp'><listen type='none'/></graphics>", "listen type 'none'" },
+        { "<shmem name='a'><msi/></shmem>", "msi needs a server" },
+        { "<vsock><cid auto='no' address='2'/></vsock>", "3 or above" },
+        { "<controller type='sata'><driver iothread='1'/></controller>", "iothread" },
+        { "<filesystem><source dir='/a'/><target dir='a'/><boot order='1'/></filesystem>", "boot order" },
+        { "<hostdev mode='subsystem' type='pci'><source startupPolicy='mandatory'><address bus='1'/></source></hostdev>", "startupPolicy" },
+        { "<hostdev mode='subsystem' type='pci'><source><address bus='1'/></source><rom enabled='no' bar='on'/></hostdev>", "rom:" },
+        { "<interface type='ethernet'><ip address='192.0.2.1' peer='::1'/></interface>", "invalid peer", VIR_ERR_XML_ERROR },
+        { "<interface type='ethernet'><route address='192.0.2.1' prefix='24' gateway='192.0.2.2'/></interface>", "not the address of a network", VIR_ERR_XML_ERROR },
+        { "<interface type='ethernet'><bandwidth classID='2'/></interface>", "@classID" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *xml = g_strconcat(HEAD "<devices>\n", rows[i].devices, "</devices>\n</domain>", NULL);
+        REFUSED(xml, rows[i].code ? rows[i].code : VIR_ERR_CONFIG_UNSUPPORTED, rows[i].word);
+    }
+}
+
+static void test_what_says_nothing_is_not_shown(void)
+{
+    g_autoptr(DomainDef) d = good(
+        HEAD "<blkiotune><device><path>/a</path></device></blkiotune><genid/><devices><redirfilter/>"
+        "<graphics type='spice' connected='keep' passwdValidTo='never'><channel name='main' mode='any'/></graphics>"
+        "<memballoon model='none'><address type='pci' slot='5'/></memballoon><video><model type='none' heads='4'/></video>"
+        "<sound model='sb16'><codec type='micro'/></sound><filesystem><driver format='iso'/><source dir='/a'/><target dir='b'/></filesystem>"
+        "<tpm><backend type='passthrough'/></tpm><vsock/><interface type='user'><ip address='192.0.2.1'/>"
+        "<virtualport type='midonet'><parameters interfaceid='7DBDCDBB6CD74DB4BCB44A85AB7A7BAE'/></virtualport></interface></devices></domain>");
+    g_autofree char *out = domain_format(d, DOMAIN_FORMAT_SECURE, NULL, NULL);
+    static const char *const there[] = { "<cid auto='yes'/>", "/dev/tpm0", "family='ipv4'", "7dbdcdbb-6cd7-4db4-bcb4-4a85ab7a7bae", "<genid>" };
+    static const char *const gone[] = { "blkiotune", "redirfilter", "connected", "passwdValidTo", "<channel", "slot=", "heads", "codec", "iso" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(there); i++)
+        CHECK(strstr(out, there[i]));
+    for (unsigned i = 0; i < G_N_ELEMENTS(gone); i++)
+        CHECK(!strstr(out, gone[i]));
+}
+
 int main(void)
 {
+    test_parts_need_each_other();
+    test_what_says_nothing_is_not_shown();
     test_errors_name_their_place();
     test_unknown_and_unsupported_words();
     test_modes();

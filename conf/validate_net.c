@@ -13,18 +13,8 @@ static bool bad(GError **err, const NetDef *n, const char *problem)
     return false;
 }
 
-static bool is_uuid(const char *text)
-{
-    Uuid u;
-    return !text || uuid_parse(text, u);
-}
-
 static bool validate_vport(const NetDef *n, const VirtualPort *v, GError **err)
 {
-    if (!is_uuid(v->instanceid))
-        return bad(err, n, "virtualport: instanceid is not a uuid");
-    if (!is_uuid(v->interfaceid))
-        return bad(err, n, "virtualport: interfaceid is not a uuid");
     switch (v->type) {
     case VPORT_NONE:
         return n->type == NET_NETWORK || bad(err, n, "virtualport: type is missing");
@@ -41,16 +31,69 @@ static bool validate_vport(const NetDef *n, const VirtualPort *v, GError **err)
     }
 }
 
+char *route_problem(const NetRoute *r)
+{
+    IpAddr to, gateway, mask;
+    unsigned len = r->family == IP_FAMILY_IPV6 ? 16 : 4;
+    const char *family = enum_name(&ip_family_names, len == 4 ? IP_FAMILY_IPV4 : IP_FAMILY_IPV6);
+
+    if (!ip_parse(r->address, &to) || to.len != len)
+        return g_strdup_printf("address '%s' of a route is not of family %s", r->address ? r->address : "", family);
+    if (!ip_parse(r->gateway, &gateway) || gateway.len != len)
+        return g_strdup_printf("gateway '%s' of a route is not of family %s", r->gateway ? r->gateway : "", family);
+    if (r->metric.set && !r->metric.v)
+        return g_strdup_printf("metric of the route to '%s' must be positive", r->address);
+    if (r->netmask && (r->prefix.set || len == 16))
+        return g_strdup_printf("route to '%s' with netmask: IPv4 without prefix only", r->address);
+    bool masked = r->netmask && ip_parse(r->netmask, &mask) && mask.len == len && ip_mask_bits(&mask) >= 0;
+    if (r->netmask && !masked)
+        return g_strdup_printf("invalid netmask '%.100s' of the route to '%s'", r->netmask, r->address);
+    unsigned prefix = masked ? (unsigned)ip_mask_bits(&mask) : r->prefix.v;
+    if (prefix > 8 * len)
+        return g_strdup_printf("prefix %u of the route to '%s' is longer than the address", prefix, r->address);
+    if (!ip_host_bits_are(&to, prefix, false))
+        return g_strdup_printf("'%s' of a route is not the address of a network with prefix %u", r->address, prefix);
+    return NULL;
+}
+
+static const char *address_problem(const NetIp *ip)
+{
+    IpAddr a, peer;
+    unsigned len = ip->family == IP_FAMILY_IPV6 ? 16 : 4;
+
+    if (!ip_parse(ip->address, &a) || (ip->family && a.len != len))
+        return "invalid address in <ip>";
+    if (ip->peer && (!ip_parse(ip->peer, &peer) || peer.len != a.len))
+        return "invalid peer in <ip>";
+    return ip->prefix.set && ip->prefix.v > 8 * a.len ? "invalid prefix in <ip>" : NULL;
+}
+
+char *addresses_problem(const GPtrArray *ips, const GPtrArray *routes)
+{
+    for (unsigned i = 0; i < list_len(ips); i++) {
+        const char *problem = address_problem(list_at(ips, i));
+        if (problem)
+            return g_strdup(problem);
+    }
+    for (unsigned i = 0; i < list_len(routes); i++) {
+        char *problem = route_problem(list_at(routes, i));
+        if (problem)
+            return problem;
+    }
+    return NULL;
+}
+
 static bool validate_addresses(const NetDef *n, GError **err)
 {
     unsigned of_family[2] = { 0 };
+    g_autofree char *guest = addresses_problem(n->ips, n->routes), *host = guest ? NULL : addresses_problem(n->source_ips, n->source_routes);
 
-    for (unsigned i = 0; i < list_len(n->ips); i++) {
-        const NetIp *ip = list_at(n->ips, i);
+    if (guest || host)
+        return bad(err, n, guest ? guest : host);
+    for (unsigned i = 0; n->type == NET_USER && i < list_len(n->ips); i++) {
         IpAddr a;
-        if (!ip_parse(ip->address, &a))
-            return bad(err, n, "invalid address in <ip>");
-        if (n->type == NET_USER && of_family[a.len == 16]++)
+        (void)ip_parse(((const NetIp *)list_at(n->ips, i))->address, &a);
+        if (of_family[a.len == 16]++)
             return bad(err, n, "only one address of a family is possible");
     }
     return true;

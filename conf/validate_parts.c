@@ -238,6 +238,39 @@ static bool validate_smartcards(const DomainDef *d, GError **err)
     return true;
 }
 
+/* Root of the container, who is user and group 0, must be somebody on the host. */
+static bool maps_root(const GPtrArray *map)
+{
+    for (unsigned i = 0; i < list_len(map); i++) {
+        if (((const IdMap *)list_at(map, i))->start == 0)
+            return true;
+    }
+    return list_len(map) == 0;
+}
+
+static bool validate_keywrap(const DomainDef *d, GError **err)
+{
+    for (unsigned i = 0; i < list_len(d->keywrap); i++) {
+        const KeywrapDef *k = list_at(d->keywrap, i);
+        for (unsigned j = 0; j < i; j++) {
+            if (!strcmp(k->name, ((const KeywrapDef *)list_at(d->keywrap, j))->name))
+                return bad(err, "keywrap: cipher '%.50s' given twice", k->name);
+        }
+    }
+    return true;
+}
+
+static bool validate_cpu(const CpuDef *c, GError **err)
+{
+    if (!c)
+        return true;
+    if (c->migratable != TRI_ABSENT && c->mode != CPU_MODE_HOST_PASSTHROUGH && c->mode != CPU_MODE_MAXIMUM)
+        return bad(err, "cpu: migratable is for the modes host-passthrough and maximum");
+    const CpuPhysAddr *p = c->maxphysaddr;
+    return !p || (p->mode == CPU_PHYS_EMULATE) == p->bits.set ||
+           bad(err, "cpu/maxphysaddr: bits are for mode 'emulate', which needs them");
+}
+
 bool validate_parts(const DomainDef *d, GError **err)
 {
     const CpuTuning *c = d->cputune;
@@ -248,6 +281,11 @@ bool validate_parts(const DomainDef *d, GError **err)
         return bad(err, "os/acpi: only one table is supported");
     if (!list_len(d->uid_map) != !list_len(d->gid_map))
         return bad(err, "idmap: users and groups must be mapped both");
+    if (!maps_root(d->uid_map) || !maps_root(d->gid_map))
+        return bad(err, "idmap: the root user of the container must be mapped");
+    if (d->os.bios_useserial == TRI_YES && !domain_count(d, DEVICE_SERIAL))
+        return bad(err, "os/bios: useserial needs a serial port");
     return validate_audio(d, err) && validate_iothreads(d, err) && validate_seclabels(d, err) && validate_memory_devices(d, err) &&
-           validate_panics(d, err) && validate_passwords(d, err) && validate_smartcards(d, err);
+           validate_panics(d, err) && validate_passwords(d, err) && validate_smartcards(d, err) && validate_keywrap(d, err) &&
+           validate_cpu(d->cpu, err);
 }

@@ -174,7 +174,7 @@ static void tpm_defaults(const DomainDef *d, TpmDef *t)
     if (t->model == TPM_DEFAULT)
         t->model = qemu_machine_is_pseries(d) ? TPM_SPAPR : TPM_TIS;
     if (t->backend == TPM_EMULATOR && t->version == TPM_VERSION_DEFAULT)
-        t->version = TPM_2_0;
+        t->version = t->model == TPM_TIS && arch_is_x86(d->os.arch) ? TPM_1_2 : TPM_2_0; /* as it has always been */
 }
 
 static void panic_defaults(const DomainDef *d, PanicDef *p)

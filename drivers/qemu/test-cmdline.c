@@ -164,6 +164,24 @@ static void test_refusals(void)
     refused("<input type='tablet' bus='usb'><address type='usb' bus='4294967295' port='1'/></input>", "no bus");
     refused("<input type='tablet' bus='usb'><address type='usb' bus='0' port='1.1'/></input>", "no hub");
     refused("<iommu model='intel'/>", "q35");
+    refused("<nvram/>", "nvram: only PPC64");
+    refused("<sound model='ich7'/>", "'ich7' is not supported");
+    refused("<panic model='pseries'/>", "model 'pseries' is not for");
+    refused("<panic model='isa'><address type='pci'/></panic>", "cannot have an address of type 'pci'");
+    refused("<watchdog model='diag288'/>", "model 'diag288' is not for");
+    refused("<watchdog model='ib700'>" AT("5") "</watchdog>", "cannot have an address");
+    refused("<smartcard mode='host'><acpi index='7'/></smartcard>", "ACPI index");
+    refused("<memballoon model='virtio'><address type='ccw'/></memballoon>", "CCW addresses");
+    refused("<filesystem type='file'><source file='/a'/><target dir='a'/></filesystem>", "type 'file' is not supported");
+    refused("<filesystem fmode='600'><source dir='/a'/><target dir='a'/></filesystem>", "accessmode 'mapped'");
+    refused("<controller type='pci' index='0' model='pci-root'><model name='ioh3420'/></controller>", "model name 'ioh3420' is not for pci 0");
+    refused("<controller type='pci' index='1' model='pci-bridge'><target port='1'/></controller>", "option 'port'");
+    refused("<controller type='sata' index='0'><driver queues='2'/></controller>", "for virtio-scsi");
+    refused("<channel type='spiceport'><source channel='a'/><target type='virtio' name='a'/></channel>", "needs SPICE graphics");
+    refused("<serial type='pty'><target type='isa-serial'><model name='pci-serial'/></target></serial>", "target model 'pci-serial'");
+    refused("<shmem name='a'><model type='ivshmem-doorbell'/></shmem>", "needs a server");
+    refused("<video><model type='vga' heads='2'/></video>", "one head");
+    refused("<interface type='ethernet'><ip address='192.0.2.1'/></interface>", "cannot set addresses");
 
     GString *many = g_string_new(NULL);
     for (unsigned i = 0; i < 5000; i++)

@@ -138,6 +138,8 @@ bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps 
     const PciAddress *pci = &dev->info.address.u.pci;
     if (dev->info.address.type == ADDRESS_PCI && (pci->zpci_uid.set || pci->zpci_fid.set) && caps && !qemu_caps_has(caps, QEMU_CAP_DEVICE_ZPCI))
         return refuse(err, "%s: this emulator has no zpci", device_kind_element(dev->kind));
+    if (!qemu_validate_kind(d, dev, caps, err))
+        return false;
     switch (dev->kind) {
     case DEVICE_DISK: return validate_disk((const DiskDef *)dev, err);
     case DEVICE_CONTROLLER: return validate_controller(d, (const ControllerDef *)dev, caps, err);
