@@ -191,6 +191,8 @@ void stream_start(Stream *s)
     s->file = r == -EPERM && s->dir == STREAM_OUT;
     if (s->file)
         r = sd_event_add_defer(loop_event(cs->d->loop), &s->io, on_file, s);
+    else if (r == -EPERM)
+        r = 0; /* a file takes all that it is given: nothing to wait for */
     if (r < 0) {
         stream_fail(s, VIR_ERR_INTERNAL_ERROR, "cannot watch the descriptor of the stream");
         return;

@@ -333,6 +333,20 @@ Object *registry_add_loaded(Registry *r, ObjectView *take, GError **err)
     return o;
 }
 
+bool registry_add(Registry *r, const char *name, void (*fill)(ObjectView *v, void *data), void *data, GError **err)
+{
+    Uuid uuid;
+
+    uuid_generate(uuid);
+    ObjectView *v = view_fresh(r->kind, name, uuid);
+    v->active = true;
+    fill(v, data);
+    g_autoptr(Object) o = registry_add_loaded(r, v, err);
+    return o != NULL;
+}
+
+void registry_remove(Object *o) { registry_drop(o); }
+
 /* Lists -------------------------------------------------------------------------------------- */
 
 GPtrArray *registry_views(Registry *r)

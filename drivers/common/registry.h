@@ -32,6 +32,11 @@ Object *registry_find_key(Registry *r, const char *key);
  * a reference that registry_release() or a turn gives back. */
 Object *registry_find_or_reserve(Registry *r, const char *name, const uint8_t *uuid, bool creates, GError **err);
 
+/* For kinds that no file describes: an object of this name (one that is there gets a new view) that is active
+ * from now on; fill completes its view. And away with it. Any thread. */
+bool registry_add(Registry *r, const char *name, void (*fill)(ObjectView *v, void *data), void *data, GError **err);
+void registry_remove(Object *o);
+
 /* Views of all objects (ObjectView), in no particular order. */
 GPtrArray *registry_views(Registry *r);
 /* Those that the caller may see (acl filter getattr) and that pass the bits of a list's flags (KindInfo.filter_*). */

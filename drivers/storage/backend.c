@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of pools (backend.h): which there are, and what those that are not would need. */
+#include "drivers/storage/backend.h"
+
+#include "util/api.h"
+#include "util/error.h"
+#include "util/paths.h"
+
+/* clang-format off */
+static const struct {
+    const PoolBackend *row;
+    const char *needs; /* NULL row: what it would take */
+} backends[_POOL_TYPE_N] = {
+    [POOL_DIR]          = { &backend_dir, NULL },
+    [POOL_FS]           = { &backend_fs, NULL },
+    [POOL_NETFS]        = { &backend_netfs, NULL },
+    [POOL_LOGICAL]      = { &backend_logical, NULL },
+    [POOL_DISK]         = { NULL, "the part that makes partitions" },
+    [POOL_ISCSI]        = { NULL, "the part that logs in to targets" },
+    [POOL_ISCSI_DIRECT] = { NULL, "libiscsi" },
+    [POOL_SCSI]         = { NULL, "the part that scans SCSI hosts" },
+    [POOL_MPATH]        = { NULL, "the part that lists multipath devices" },
+    [POOL_RBD]          = { NULL, "librbd" },
+    [POOL_SHEEPDOG]     = { NULL, "sheepdog, which is no longer made" },
+    [POOL_GLUSTER]      = { NULL, "libgfapi" },
+    [POOL_ZFS]          = { NULL, "the part that runs zfs" },
+    [POOL_VSTORAGE]     = { NULL, "the part that runs vstorage-mount" },
+};
+/* clang-format on */
+
+const PoolBackend *pool_backend(StoragePoolType type, GError **err)
+{
+    if (type < _POOL_TYPE_N && backends[type].row)
+        return backends[type].row;
+    error_set(err, VIR_ERR_NO_SUPPORT, "pools of type '%s' need %s, which this daemon does not have",
+              enum_name(&storage_pool_type_names, type), type < _POOL_TYPE_N ? backends[type].needs : "something");
+    return NULL;
+}
+
+uint64_t pool_backends_supported(void)
+{
+    uint64_t bits = 0;
+
+    for (unsigned t = 0; t < _POOL_TYPE_N; t++)
+        bits |= backends[t].row ? 1ULL << t : 0;
+    return bits;
+}
+
+bool backend_refuse(const StoragePoolDef *d, const char *what, GError **err)
+{
+    error_set(err, VIR_ERR_NO_SUPPORT, "pools of type '%s' do not support %s",
+              enum_name(&storage_pool_type_names, d->source.type), what);
+    return false;
+}
+
+const char *backend_records(void)
+{
+    static char *_Atomic dir;
+    char *none = NULL, *own;
+
+    if (dir)
+        return dir;
+    own = g_build_filename(paths()->lib, "storage", "unfinished", NULL);
+    if (!__atomic_compare_exchange_n((char **)&dir, &none, own, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        g_free(own);
+    return dir;
+}

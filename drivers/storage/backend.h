@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What sorts of pools differ in: a row of operations for each. Operations work on definitions and on the
+ * host, never on objects of the daemon; they may take long and run on workers. What a row does not have,
+ * its pools do not support.
+ */
+#pragma once
+
+#include "conf/storage_volume.h"
+#include "drivers/storage/run.h"
+#include "drivers/storage/volume_file.h"
+
+typedef struct PoolFigures {
+    uint64_t capacity, allocation, available; /* bytes */
+} PoolFigures;
+
+/* Called for every volume that is there; def: all that is known of it (taken), NULL: it is looked at when
+ * somebody asks. */
+typedef void VolumeFoundFn(const char *name, const char *path, StorageVolumeDef *def, void *data);
+
+enum { /* PoolBackend.flags */
+    BACKEND_FILES = 1 << 0,   /* volumes are files of the target directory */
+    BACKEND_MOUNTS = 1 << 1,  /* the target is mounted while the pool is active */
+};
+
+typedef struct PoolBackend {
+    StoragePoolType type;
+    unsigned flags;
+    const char *programs[4]; /* without which nothing works */
+    const char *missing;     /* the library that this one needs, and there is none: no operations */
+
+    /* Is it active, whatever we know? */
+    bool (*check)(const StoragePoolDef *d, bool *ret, GError **err);
+    bool (*start)(const StoragePoolDef *d, const StorageJob *job, GError **err);
+    bool (*stop)(const StoragePoolDef *d, const StorageJob *job, GError **err);
+    bool (*build)(const StoragePoolDef *d, unsigned flags, const StorageJob *job, GError **err);
+    bool (*remove)(const StoragePoolDef *d, const StorageJob *job, GError **err);
+    /* Figures, and permissions of the target (d is the live definition). */
+    bool (*measure)(StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err);
+    bool (*list)(const StoragePoolDef *d, VolumeFoundFn *found, void *data, const StorageJob *job, GError **err);
+    /* Changes whenever a volume comes or goes by itself; 0: cannot be told. Quick. */
+    uint64_t (*generation)(const StoragePoolDef *d);
+    StorageSourceList *(*find_sources)(const StoragePoolSource *like, const StorageJob *job, GError **err);
+
+    /* Volumes. v: what a client wants; completed by what was made. */
+    StorageVolumeDef *(*vol_look)(const StoragePoolDef *d, const char *name, GError **err);
+    bool (*vol_create)(const StoragePoolDef *d, StorageVolumeDef *v, const StorageVolumeDef *input, unsigned flags,
+                       const StorageJob *job, GError **err);
+    bool (*vol_delete)(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job, GError **err);
+    bool (*vol_resize)(const StoragePoolDef *d, const StorageVolumeDef *v, uint64_t capacity, unsigned flags,
+                       const StorageJob *job, GError **err);
+} PoolBackend;
+
+/* The row of a type. NULL with *err: this daemon cannot have such pools; the error names what is missing. */
+const PoolBackend *pool_backend(StoragePoolType type, GError **err);
+/* One bit for each type that can be had. */
+uint64_t pool_backends_supported(void);
+/* "pools of type 'dir' cannot …", VIR_ERR_NO_SUPPORT; false. */
+bool backend_refuse(const StoragePoolDef *d, const char *what, GError **err);
+
+extern const PoolBackend backend_dir, backend_fs, backend_netfs, backend_logical, backend_disk;
+
+/* Where records of what is being made are. */
+const char *backend_records(void);
+
+/* Shared by rows (volume_look.c). What a file or device says of itself; path is absolute. */
+StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char *path, GError **err);
+/* Permissions of a path as it is; NULL: cannot be told. */
+StoragePermissions *volume_permissions(int fd);

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Pools that are volume groups of LVM. All is known from its reports; volumes come with their definitions.
+ * Workers.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "drivers/storage/backend.h"
+#include "drivers/storage/tools.h"
+#include "util/api.h"
+#include "util/error.h"
+
+static bool run(Argv *take, const StorageJob *job, char **ret_out, GError **err)
+{
+    g_autoptr(Argv) a = take;
+    return a && storage_run(a, job, ret_out, err);
+}
+
+static LvmGroup *find_group(const StoragePoolDef *d, const StorageJob *job, GError **err)
+{
+    g_autofree char *out = NULL;
+    g_autoptr(GPtrArray) all = NULL;
+
+    if (!run(lvm_list_groups(d->source.name, err), job, &out, err) || !(all = lvm_parse_groups(out, strlen(out), err)))
+        return NULL;
+    if (all->len)
+        return g_ptr_array_steal_index(all, 0);
+    error_set(err, VIR_ERR_INTERNAL_ERROR, "volume group '%s' is not there", d->source.name);
+    return NULL;
+}
+
+static bool logical_check(const StoragePoolDef *d, bool *ret, GError **err)
+{
+    (void)err;
+    *ret = g_file_test(d->target, G_FILE_TEST_IS_DIR); /* /dev/GROUP is there while any volume is active */
+    return true;
+}
+
+static bool logical_start(const StoragePoolDef *d, const StorageJob *job, GError **err)
+{
+    return run(lvm_activate(d, true, err), job, NULL, err);
+}
+
+static bool logical_stop(const StoragePoolDef *d, const StorageJob *job, GError **err)
+{
+    return run(lvm_activate(d, false, err), job, NULL, err);
+}
+
+static bool logical_build(const StoragePoolDef *d, unsigned flags, const StorageJob *job, GError **err)
+{
+    (void)flags;
+    for (LIST_EACH(PoolDevice, dev, d->source.devices))
+        if (!run(lvm_make_device(dev->path, err), job, NULL, err))
+            return false;
+    return run(lvm_make_group(d, err), job, NULL, err);
+}
+
+static bool logical_remove(const StoragePoolDef *d, const StorageJob *job, GError **err)
+{
+    if (!run(lvm_remove_group(d, err), job, NULL, err))
+        return false;
+    for (LIST_EACH(PoolDevice, dev, d->source.devices))
+        (void)run(lvm_remove_device(dev->path, NULL), job, NULL, NULL); /* as much as goes */
+    return true;
+}
+
+static bool logical_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err)
+{
+    g_autoptr(LvmGroup) g = find_group(d, job, err);
+
+    if (!g)
+        return false;
+    *ret = (PoolFigures){ g->size, g->size - MIN(g->free, g->size), g->free };
+    return true;
+}
+
+static void add_extents(StorageVolumeDef *v, const LvmVolume *lv)
+{
+    v->source = g_ptr_array_new();
+    for (guint i = 0; i < lv->segments->len; i++) {
+        const LvmSegment *s = lv->segments->pdata[i];
+        VolumeSourceDevice *dev = g_new0(VolumeSourceDevice, 1);
+        PoolExtent *e = g_new0(PoolExtent, 1);
+        dev->path = g_strdup(s->device);
+        dev->extents = g_ptr_array_new();
+        *e = (PoolExtent){ s->start, s->end };
+        g_ptr_array_add(dev->extents, e);
+        g_ptr_array_add(v->source, dev);
+    }
+}
+
+static StorageVolumeDef *volume_of(const StoragePoolDef *d, const LvmVolume *lv)
+{
+    StorageVolumeDef *v = g_new0(StorageVolumeDef, 1);
+
+    v->pool_type = POOL_LOGICAL;
+    v->type = VOLUME_BLOCK;
+    v->name = g_strdup(lv->name);
+    v->key = g_strdup(lv->uuid ? lv->uuid : lv->name);
+    v->path = g_build_filename(d->target, lv->name, NULL);
+    v->capacity = v->physical = lv->size;
+    v->allocation = (OptU64){ lv->thin ? 0 : lv->size, 1, 0 };
+    if (lv->origin)
+        v->backing.path = g_build_filename(d->target, lv->origin, NULL);
+    add_extents(v, lv);
+    return v;
+}
+
+static GPtrArray *volumes_of(const StoragePoolDef *d, const StorageJob *job, GError **err)
+{
+    g_autofree char *out = NULL;
+
+    return run(lvm_list_volumes(d->source.name, err), job, &out, err) ? lvm_parse_volumes(out, strlen(out), err) : NULL;
+}
+
+static bool logical_list(const StoragePoolDef *d, VolumeFoundFn *found, void *data, const StorageJob *job, GError **err)
+{
+    g_autoptr(GPtrArray) all = volumes_of(d, job, err);
+
+    for (guint i = 0; all && i < all->len; i++) {
+        const LvmVolume *lv = all->pdata[i];
+        g_autofree char *path = g_build_filename(d->target, lv->name, NULL);
+        if (!lv->internal)
+            found(lv->name, path, volume_of(d, lv), data);
+    }
+    return all != NULL;
+}
+
+static StorageVolumeDef *logical_vol_look(const StoragePoolDef *d, const char *name, GError **err)
+{
+    g_autoptr(GPtrArray) all = volumes_of(d, NULL, err);
+
+    for (guint i = 0; all && i < all->len; i++) {
+        const LvmVolume *lv = all->pdata[i];
+        if (!lv->internal && strcmp(lv->name, name) == 0)
+            return volume_of(d, lv);
+    }
+    if (all)
+        error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching name '%s'", name);
+    return NULL;
+}
+
+static bool logical_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const StorageVolumeDef *input, unsigned flags,
+                               const StorageJob *job, GError **err)
+{
+    (void)flags;
+    if (v->encryption || input)
+        return backend_refuse(d, input ? "copies of volumes yet" : "encryption yet", err);
+    return run(lvm_make_volume(d->source.name, v->name, v->capacity, v->allocation.v, v->backing.path, err), job, NULL, err);
+}
+
+static bool logical_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job,
+                               GError **err)
+{
+    (void)flags;
+    return run(lvm_remove_volume(d->source.name, v->name, err), job, NULL, err);
+}
+
+static bool logical_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, uint64_t capacity, unsigned flags,
+                               const StorageJob *job, GError **err)
+{
+    (void)flags;
+    return run(lvm_resize_volume(d->source.name, v->name, capacity, err), job, NULL, err);
+}
+
+static StorageSourceList *logical_find(const StoragePoolSource *like, const StorageJob *job, GError **err)
+{
+    g_autofree char *out = NULL;
+    g_autoptr(GPtrArray) devices = NULL;
+    StorageSourceList *l;
+
+    (void)like;
+    if (!run(lvm_list_devices(), job, &out, err) || !(devices = lvm_parse_devices(out, strlen(out), err)))
+        return NULL;
+    l = g_new0(StorageSourceList, 1);
+    l->sources = g_ptr_array_new();
+    for (guint i = 0; i < devices->len; i++) {
+        const LvmDevice *dev = devices->pdata[i];
+        StoragePoolSource *s = NULL;
+        for (guint k = 0; dev->group && k < l->sources->len && !s; k++) {
+            StoragePoolSource *other = l->sources->pdata[k];
+            s = strcmp(other->name, dev->group) == 0 ? other : NULL;
+        }
+        if (!dev->group || !dev->path)
+            continue;
+        if (!s) {
+            s = g_new0(StoragePoolSource, 1);
+            s->type = POOL_LOGICAL;
+            s->format = POOL_LOGICAL_LVM2;
+            s->name = g_strdup(dev->group);
+            s->devices = g_ptr_array_new();
+            g_ptr_array_add(l->sources, s);
+        }
+        PoolDevice *p = g_new0(PoolDevice, 1);
+        p->path = g_strdup(dev->path);
+        g_ptr_array_add(s->devices, p);
+    }
+    return l;
+}
+
+const PoolBackend backend_logical = {
+    .type = POOL_LOGICAL, .programs = { "vgs", "lvs", "vgchange" }, .check = logical_check, .start = logical_start,
+    .stop = logical_stop, .build = logical_build, .remove = logical_remove, .measure = logical_measure, .list = logical_list,
+    .find_sources = logical_find, .vol_look = logical_vol_look, .vol_create = logical_vol_create,
+    .vol_delete = logical_vol_delete, .vol_resize = logical_vol_resize,
+};

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What makes, changes and tells of volumes. Making one holds the pool's turn, so two of one name meet; changing
+ * one holds its own. Workers.
+ */
+#include <string.h>
+
+#include "conf/domain.h"
+#include "drivers/storage/handlers.h"
+#include "util/api.h"
+#include "util/error.h"
+#include "util/paths.h"
+
+/* A volume of an active pool. The copy is of the definition under which it was found. */
+typedef struct Place {
+    Object *pool;
+    ObjectView *view;
+    const StoragePoolDef *def;
+    const PoolBackend *backend;
+} Place;
+
+static void place_done(Place *p)
+{
+    object_view_unref(p->view);
+    object_unref(p->pool);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_done)
+
+static bool place_of(const StorageVolView *v, Place *ret, GError **err)
+{
+    ret->pool = volume_pool(v, err);
+    ret->view = ret->pool ? object_view(ret->pool) : NULL;
+    if (!ret->pool || !ret->view || !pool_need_active((const StoragePoolView *)ret->view, err))
+        return false;
+    ret->def = pool_def((const StoragePoolView *)ret->view, NULL, err);
+    ret->backend = ret->def ? pool_backend(ret->def->source.type, err) : NULL;
+    return ret->backend != NULL;
+}
+
+/* What the pool has left is another number now. */
+static void measure_again(Object *pool, const PoolBackend *b, const StoragePoolDef *d, const StorageJob *job)
+{
+    g_autoptr(StoragePoolDef) copy = pool_copy(d);
+    PoolState *s = pool_state(pool);
+    PoolFigures f;
+
+    if (!b->measure(copy, &f, job, NULL))
+        return;
+    LOCK_SCOPE(&s->lock);
+    s->figures = f;
+}
+
+/* Making ------------------------------------------------------------------------------------------ */
+
+static bool create(Call *c, ObjectTurn *t, const char *xml, const StorageVolumeDef *input, unsigned parse, unsigned flags,
+                   remote_nonnull_storage_vol *ret, GError **err)
+{
+    const StoragePoolView *v = (const StoragePoolView *)object_turn_view(t);
+    StorageJob job = job_of_call(c);
+    const StoragePoolDef *d;
+
+    if (!pool_need_active(v, err) || !(d = pool_def(v, c, err)))
+        return false;
+    const PoolBackend *b = pool_backend(d->source.type, err);
+    if (!b)
+        return false;
+    if (!b->vol_create)
+        return backend_refuse(d, "volume creation", err);
+    if (flags & VIR_STORAGE_VOL_CREATE_VALIDATE)
+        parse |= DOMAIN_PARSE_STRICT;
+    g_autoptr(StorageVolumeDef) vol = storage_volume_parse_for(xml, strlen(xml), parse, d->source.type, err);
+    if (!vol || !path_component_ok(vol->name, NULL, err))
+        return false;
+    if (input && vol->capacity < input->capacity) {
+        /* A copy holds all of its original. */
+        vol->capacity = input->capacity;
+        if (vol->allocation_missing)
+            vol->allocation.v = vol->capacity;
+    }
+    g_autoptr(Object) there = volume_find(v->uuid, vol->name);
+    if (there) {
+        error_set(err, VIR_ERR_STORAGE_VOL_EXIST, "storage volume name '%s' already in use", vol->name);
+        return false;
+    }
+    g_free(vol->path);
+    vol->path = g_build_filename(d->target, vol->name, NULL);
+    if (!b->vol_create(d, vol, input, flags, &job, err))
+        return false;
+    measure_again(object_turn_object(t), b, d, &job);
+    bool files = b->flags & BACKEND_FILES;
+    StorageVolumeDef *known = files ? NULL : b->vol_look(d, vol->name, err);
+    if ((!files && !known) || !volume_enter(v, vol->name, vol->path, known, err))
+        return false;
+    g_autoptr(Object) made = volume_find(v->uuid, vol->name);
+    g_autoptr(ObjectView) view = made ? object_view(made) : NULL;
+    if (!view) {
+        error_set(err, VIR_ERR_NO_STORAGE_VOL, "volume '%s' vanished while it was being made", vol->name);
+        return false;
+    }
+    storage_vol_info.wire_fill(view, ret);
+    return true;
+}
+
+bool handle_storage_vol_create_xml(Call *c, StoragePoolTurn *t, const remote_storage_vol_create_xml_args *a,
+                                   remote_storage_vol_create_xml_ret *r, GError **err)
+{
+    return create(c, (ObjectTurn *)t, a->xml, NULL, VOLUME_PARSE_OPT_CAPACITY, a->flags, &r->vol, err);
+}
+
+bool handle_storage_vol_create_xml_from(Call *c, StoragePoolTurn *t, const remote_storage_vol_create_xml_from_args *a,
+                                        remote_storage_vol_create_xml_from_ret *r, GError **err)
+{
+    g_autoptr(Object) o = storage_vol_class.find(c, &a->clonevol, err);
+    g_autoptr(ObjectView) v = o ? object_view(o) : NULL;
+
+    if (!v) {
+        if (o)
+            error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching name '%s'", a->clonevol.name);
+        return false;
+    }
+    AclObject acl = object_view_acl(v);
+    if (!call_allows(c, &acl, "getattr")) {
+        error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching name '%s'", a->clonevol.name);
+        return false;
+    }
+    g_autoptr(StorageVolumeDef) input = volume_details((const StorageVolView *)v, err);
+    return input && create(c, (ObjectTurn *)t, a->xml, input, VOLUME_PARSE_NO_CAPACITY, a->flags, &r->vol, err);
+}
+
+bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_vol_delete_args *a, GError **err)
+{
+    const StorageVolView *v = (const StorageVolView *)object_turn_view((ObjectTurn *)t);
+    g_auto(Place) p = { 0 };
+    StorageJob job = job_of_call(c);
+
+    if (!place_of(v, &p, err))
+        return false;
+    if (!p.backend->vol_delete)
+        return backend_refuse(p.def, "vol deletion", err);
+    g_autoptr(StorageVolumeDef) d = volume_details(v, NULL);
+    StorageVolumeDef gone = { .name = v->vol_name, .path = v->path, .key = v->key };
+    if (!p.backend->vol_delete(p.def, d ? d : &gone, a->flags, &job, err))
+        return false;
+    measure_again(p.pool, p.backend, p.def, &job);
+    object_turn_remove((ObjectTurn *)t);
+    return true;
+}
+
+/* Changing ---------------------------------------------------------------------------------------- */
+
+bool handle_storage_vol_resize(Call *c, StorageVolTurn *t, const remote_storage_vol_resize_args *a, GError **err)
+{
+    const StorageVolView *v = (const StorageVolView *)object_turn_view((ObjectTurn *)t);
+    g_auto(Place) p = { 0 };
+    StorageJob job = job_of_call(c);
+    uint64_t capacity = a->capacity;
+
+    if (!place_of(v, &p, err))
+        return false;
+    if (!p.backend->vol_resize)
+        return backend_refuse(p.def, "changing of volume capacity", err);
+    g_autoptr(StorageVolumeDef) d = volume_details(v, err);
+    if (!d)
+        return false;
+    if (a->flags & VIR_STORAGE_VOL_RESIZE_DELTA) {
+        bool shrink = a->flags & VIR_STORAGE_VOL_RESIZE_SHRINK;
+        if (shrink)
+            capacity = d->capacity - MIN(d->capacity, capacity);
+        else if (__builtin_add_overflow(d->capacity, capacity, &capacity))
+            capacity = UINT64_MAX;
+    }
+    if (capacity < d->capacity && !(a->flags & VIR_STORAGE_VOL_RESIZE_SHRINK)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "Can't shrink capacity below current capacity unless shrink flag explicitly specified");
+        return false;
+    }
+    PoolFigures f;
+    pool_figures(p.pool, &f);
+    if (capacity > INT64_MAX || (capacity > d->capacity && (a->flags & VIR_STORAGE_VOL_RESIZE_ALLOCATE) &&
+                                 capacity - d->capacity > f.available)) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "Not enough space left in storage pool");
+        return false;
+    }
+    if (!p.backend->vol_resize(p.def, d, capacity, a->flags, &job, err))
+        return false;
+    if (v->known) /* told by the storage: ask it again */
+        (void)volume_enter((const StoragePoolView *)p.view, v->vol_name, v->path, p.backend->vol_look(p.def, v->vol_name, NULL), NULL);
+    measure_again(p.pool, p.backend, p.def, &job);
+    return true;
+}
+
+static bool wipe(Call *c, StorageVolTurn *t, unsigned algorithm, GError **err)
+{
+    const StorageVolView *v = (const StorageVolView *)object_turn_view((ObjectTurn *)t);
+    g_auto(Place) p = { 0 };
+    StorageJob job = job_of_call(c);
+
+    return place_of(v, &p, err) && volume_wipe(v->path, algorithm, &job, err);
+}
+
+bool handle_storage_vol_wipe(Call *c, StorageVolTurn *t, const remote_storage_vol_wipe_args *a, GError **err)
+{
+    (void)a;
+    return wipe(c, t, VIR_STORAGE_VOL_WIPE_ALG_ZERO, err);
+}
+
+bool handle_storage_vol_wipe_pattern(Call *c, StorageVolTurn *t, const remote_storage_vol_wipe_pattern_args *a, GError **err)
+{
+    return wipe(c, t, a->algorithm, err);
+}
+
+/* Questions --------------------------------------------------------------------------------------- */
+
+bool handle_storage_vol_get_info(Call *c, const StorageVolView *v, const remote_storage_vol_get_info_args *a,
+                                 remote_storage_vol_get_info_ret *r, GError **err)
+{
+    g_autoptr(StorageVolumeDef) d = volume_details(v, err);
+
+    (void)c;
+    (void)a;
+    if (!d)
+        return false;
+    r->type = (char)d->type;
+    r->capacity = d->capacity;
+    r->allocation = d->allocation.v;
+    return true;
+}
+
+bool handle_storage_vol_get_info_flags(Call *c, const StorageVolView *v, const remote_storage_vol_get_info_flags_args *a,
+                                       remote_storage_vol_get_info_flags_ret *r, GError **err)
+{
+    g_autoptr(StorageVolumeDef) d = volume_details(v, err);
+
+    (void)c;
+    if (!d)
+        return false;
+    r->type = (char)d->type;
+    r->capacity = d->capacity;
+    r->allocation = a->flags & VIR_STORAGE_VOL_GET_PHYSICAL ? d->physical : d->allocation.v;
+    return true;
+}
+
+bool handle_storage_vol_get_xml_desc(Call *c, const StorageVolView *v, const remote_storage_vol_get_xml_desc_args *a,
+                                     remote_storage_vol_get_xml_desc_ret *r, GError **err)
+{
+    g_autoptr(StorageVolumeDef) d = volume_details(v, err);
+
+    (void)c;
+    (void)a;
+    r->xml = d ? storage_volume_format(d, 0, err) : NULL;
+    return r->xml != NULL;
+}
+
+bool handle_storage_vol_get_path(Call *c, const StorageVolView *v, const remote_storage_vol_get_path_args *a,
+                                 remote_storage_vol_get_path_ret *r, GError **err)
+{
+    (void)c;
+    (void)a;
+    (void)err;
+    r->name = g_strdup(v->path);
+    return true;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Pools and volumes as objects (drivers/common/object.h). A pool's live definition is there while it is active.
+ * All volumes of active pools are in one registry, under the pool's uuid and their own name; a volume's view is
+ * little more than its name: what it is, is looked at when somebody asks.
+ */
+#pragma once
+
+#include "drivers/common/answers.h"
+#include "drivers/storage/backend.h"
+#include "protocols/remote_handlers.h"
+#include "protocols/remote_procs.h"
+#include "rpc/event.h"
+#include "util/lock.h"
+
+typedef struct StoragePool StoragePool;
+typedef struct StoragePoolView {
+    OBJECT_VIEW(StoragePool, pool, StoragePoolDef);
+} StoragePoolView;
+
+typedef struct StorageVol StorageVol;
+typedef struct StorageVolView {
+    OBJECT_VIEW(StorageVol, vol, StorageVolumeDef);
+    Uuid pool_uuid;
+    char *pool_name, *vol_name, *path, *key;
+    StorageVolumeDef *known; /* what the storage said of it; NULL: look */
+} StorageVolView;
+
+/* What changes while a pool is active; not in its view, because it changes beside turns. */
+typedef struct PoolState {
+    Lock lock;          /* of all */
+    PoolFigures figures; /* as of the last look */
+    uint64_t generation; /* of the list of volumes, 0: not known */
+} PoolState;
+
+enum { STORAGE_XML_MAX = 16 << 20 };
+
+extern const KindInfo storage_pool_info, storage_vol_info; /* pool.c, volume.c */
+extern ObjectClass storage_vol_class; /* complete after storage_vol_init() */
+void storage_vol_init(void);
+
+/* pool.c */
+Registry *storage_pools(void);
+PoolState *pool_state(Object *pool);
+StoragePoolDef *pool_copy(const StoragePoolDef *d);
+/* The definition that an active pool has, or will have; NULL with *err. */
+const StoragePoolDef *pool_def(const StoragePoolView *v, Call *c, GError **err);
+bool pool_need_active(const StoragePoolView *v, GError **err);
+bool pool_need_inactive(const StoragePoolView *v, GError **err);
+void pool_figures(Object *pool, PoolFigures *ret);
+/* Measures and lists; d: of an active pool. */
+bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, const StorageJob *job, GError **err);
+/* The list alone, when the storage has another one by now. */
+bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, GError **err);
+void pool_forget_volumes(const uint8_t *uuid);
+void pool_emit_lifecycle(ObjectTurn *t, int event);
+void pool_emit_refresh(const ObjectView *v);
+/* For a call: until its deadline, unless it is cancelled. */
+StorageJob job_of_call(Call *c);
+
+/* Makes a pool active (handlers_pool.c); take: becomes its live definition; flags: VIR_STORAGE_POOL_CREATE_*. */
+bool pool_start(ObjectTurn *t, StoragePoolDef *take, unsigned flags, const StorageJob *job, GError **err);
+
+/* volume.c */
+Registry *storage_volumes(void);
+char *volume_index_name(const uint8_t *pool, const char *name);
+/* Enters a volume; def: what is known of it (taken), or NULL. */
+bool volume_enter(const StoragePoolView *pool, const char *name, const char *path, StorageVolumeDef *def, GError **err);
+Object *volume_find(const uint8_t *pool, const char *name);
+/* Views of a pool's volumes that the caller may see (c NULL: all), by name. */
+GPtrArray *volumes_of_pool(Call *c, const uint8_t *pool);
+/* The pool of a volume; NULL with *err. */
+Object *volume_pool(const StorageVolView *v, GError **err);
+/* What it is now. */
+StorageVolumeDef *volume_details(const StorageVolView *v, GError **err);
+

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Volumes as a kind of object. No file describes them: the storage does. In their registry a volume is called
+ * "UUID-OF-POOL/NAME", its key is its path. Two pools may show the same file: by path one of both is found.
+ */
+#include <string.h>
+
+#include "drivers/storage/storage.h"
+#include "util/api.h"
+#include "util/error.h"
+
+/* The kind ---------------------------------------------------------------------------------------- */
+
+static void view_copied(ObjectView *o)
+{
+    StorageVolView *v = (StorageVolView *)o;
+
+    v->pool_name = g_strdup(v->pool_name);
+    v->vol_name = g_strdup(v->vol_name);
+    v->path = g_strdup(v->path);
+    v->key = g_strdup(v->key);
+    v->known = v->known ? storage_volume_copy(v->known) : NULL;
+}
+
+static void view_done(ObjectView *o)
+{
+    StorageVolView *v = (StorageVolView *)o;
+
+    g_free(v->pool_name);
+    g_free(v->vol_name);
+    g_free(v->path);
+    g_free(v->key);
+    storage_volume_free(v->known);
+}
+
+static char *key_of(const ObjectView *v)
+{
+    return g_strdup(((const StorageVolView *)v)->path);
+}
+
+static void wire_fill(const ObjectView *o, void *ret)
+{
+    const StorageVolView *v = (const StorageVolView *)o;
+    remote_nonnull_storage_vol *w = ret;
+
+    w->pool = g_strdup(v->pool_name);
+    w->name = g_strdup(v->vol_name);
+    w->key = g_strdup(v->key);
+}
+
+static void describe(const ObjectView *o, AclObject *ret)
+{
+    const StorageVolView *v = (const StorageVolView *)o;
+
+    ret->name = v->vol_name;
+    ret->parent_name = v->pool_name;
+    ret->parent_uuid = v->pool_uuid;
+    ret->key = v->key;
+}
+
+const KindInfo storage_vol_info = {
+    .object = OBJECT_STORAGE_VOL,
+    .word = "storage vol",
+    .missing = VIR_ERR_NO_STORAGE_VOL,
+    .view_size = sizeof(StorageVolView),
+    .doc = &storage_volume_kind,
+    .identity = DOC_IDENTITY_NAME,
+    .document = "volume",
+    .view_copied = view_copied,
+    .view_done = view_done,
+    .key = key_of,
+    .wire_fill = wire_fill,
+    .wire_size = sizeof(remote_nonnull_storage_vol),
+    .describe = describe,
+};
+
+/* Finding ----------------------------------------------------------------------------------------- */
+
+Registry *storage_volumes(void) { return registry_of(OBJECT_STORAGE_VOL); }
+
+char *volume_index_name(const uint8_t *pool, const char *name)
+{
+    char text[37];
+
+    uuid_format(pool, text);
+    return g_strdup_printf("%s/%s", text, name);
+}
+
+Object *volume_find(const uint8_t *pool, const char *name)
+{
+    g_autofree char *index = volume_index_name(pool, name);
+    return registry_find_name(storage_volumes(), index);
+}
+
+static void *class_find(Call *c, const void *wire, GError **err)
+{
+    const remote_nonnull_storage_vol *w = wire;
+    g_autoptr(Object) pool = registry_find_name(storage_pools(), w->pool);
+    Object *o = pool ? volume_find(object_uuid(pool), w->name) : NULL;
+
+    (void)c;
+    if (!pool)
+        error_set(err, VIR_ERR_NO_STORAGE_POOL, "no storage pool with matching name '%s'", w->pool);
+    else if (!o)
+        error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching name '%s'", w->name);
+    return o;
+}
+
+/* As every class, but that volumes are found in their pool. */
+ObjectClass storage_vol_class;
+
+void storage_vol_init(void)
+{
+    storage_vol_class = object_class;
+    storage_vol_class.find = class_find;
+}
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(const StorageVolView *const *)a)->vol_name, (*(const StorageVolView *const *)b)->vol_name);
+}
+
+GPtrArray *volumes_of_pool(Call *c, const uint8_t *pool)
+{
+    g_autoptr(GPtrArray) all = registry_views(storage_volumes());
+    GPtrArray *mine = g_ptr_array_new_with_free_func(object_view_destroy);
+
+    for (guint i = 0; i < all->len; i++) {
+        ObjectView *v = all->pdata[i];
+        if (memcmp(((StorageVolView *)v)->pool_uuid, pool, sizeof(Uuid)) != 0)
+            continue;
+        AclObject a = object_view_acl(v);
+        if (!c || call_allows(c, &a, "getattr"))
+            g_ptr_array_add(mine, object_view_ref(v));
+    }
+    g_ptr_array_sort(mine, by_name);
+    return mine;
+}
+
+Object *volume_pool(const StorageVolView *v, GError **err)
+{
+    Object *pool = registry_find_uuid(storage_pools(), v->pool_uuid);
+
+    if (!pool)
+        error_set(err, VIR_ERR_NO_STORAGE_POOL, "no storage pool with matching name '%s'", v->pool_name);
+    return pool;
+}
+
+/* Entering ---------------------------------------------------------------------------------------- */
+
+typedef struct Enter {
+    const StoragePoolView *pool;
+    const char *name, *path;
+    StorageVolumeDef *def;
+} Enter;
+
+static void fill(ObjectView *o, void *data)
+{
+    const Enter *e = data;
+    StorageVolView *v = (StorageVolView *)o;
+
+    memcpy(v->pool_uuid, e->pool->uuid, sizeof(Uuid));
+    v->pool_name = g_strdup(e->pool->name);
+    v->vol_name = g_strdup(e->name);
+    v->path = g_strdup(e->path);
+    v->key = g_strdup(e->def && e->def->key ? e->def->key : e->path);
+    v->known = e->def;
+}
+
+bool volume_enter(const StoragePoolView *pool, const char *name, const char *path, StorageVolumeDef *def, GError **err)
+{
+    g_autofree char *index = volume_index_name(pool->uuid, name);
+    Enter e = { pool, name, path, def };
+
+    return registry_add(storage_volumes(), index, fill, &e, err);
+}
+
+StorageVolumeDef *volume_details(const StorageVolView *v, GError **err)
+{
+    if (v->known)
+        return storage_volume_copy(v->known);
+    g_autoptr(Object) pool = volume_pool(v, err);
+    g_autoptr(ObjectView) pv = pool ? object_view(pool) : NULL;
+    if (!pool)
+        return NULL;
+    if (!pv || !pool_need_active((const StoragePoolView *)pv, err))
+        return NULL;
+    const StoragePoolDef *d = pool_def((const StoragePoolView *)pv, NULL, err);
+    const PoolBackend *b = d ? pool_backend(d->source.type, err) : NULL;
+    return b ? b->vol_look(d, v->vol_name, err) : NULL;
+}

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Pools of directories and their volumes, as typed and through the bindings."""
+import os
+import subprocess
+import unittest
+import xml.etree.ElementTree as ET
+
+import libvirt
+from harness import ON_PEER, TestCase, run_dir, scratch, through_proxy, unique, uri
+from harness import virsh as plain_virsh
+
+
+def storage_uri():
+    """Directly, pools are another daemon's than guests."""
+    if ON_PEER or through_proxy():
+        return uri()
+    return f'storage:///system?socket={run_dir()}/virtstoraged-sock'
+
+
+def virsh(*args, **how):
+    return plain_virsh(*args, connect=storage_uri(), **how)
+
+
+class Storage(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = os.path.join(scratch(), unique('pool'))
+        os.mkdir(self.path, 0o755)
+        self.name = unique('pool')
+
+    def tearDown(self):
+        virsh('pool-destroy', self.name, check=False)
+        virsh('pool-undefine', self.name, check=False)
+        super().tearDown()
+
+    def pool(self):
+        virsh('pool-define-as', self.name, 'dir', '--target', self.path)
+        virsh('pool-start', self.name)
+        return self.connect(storage_uri()).storagePoolLookupByName(self.name)
+
+    def fails(self, *args):
+        status, _, err = virsh(*args, check=False)
+        self.assertNotEqual(status, 0, args)
+        return err
+
+    def file(self, name, content=b''):
+        path = os.path.join(self.path, name)
+        with open(path, 'wb') as f:
+            f.write(content)
+        return path
+
+
+class Pools(Storage):
+    def test_life(self):
+        virsh('pool-define-as', self.name, 'dir', '--target', self.path)
+        self.assertRegex(virsh('pool-list', '--all'), rf'{self.name} +inactive +no')
+        virsh('pool-autostart', self.name)
+        virsh('pool-start', self.name)
+        self.assertRegex(virsh('pool-list'), rf'{self.name} +active +yes')
+        self.assertIn('already active', self.fails('pool-start', self.name))
+        self.assertIn('is still active', self.fails('pool-undefine', self.name))
+        info = virsh('pool-info', self.name)
+        for line in (r'State: +running', r'Persistent: +yes', r'Autostart: +yes', r'Capacity: +\d', r'Available: +\d'):
+            self.assertRegex(info, line)
+        virsh('pool-destroy', self.name)
+        self.assertIn('is not active', self.fails('pool-refresh', self.name))
+        virsh('pool-undefine', self.name)
+        self.assertIn('no storage pool with matching name', self.fails('pool-info', self.name))
+
+    def test_document(self):
+        pool = self.pool()
+        live = ET.fromstring(pool.XMLDesc())
+        self.assertEqual((live.get('type'), live.findtext('target/path')), ('dir', self.path))
+        self.assertEqual(live.findtext('target/permissions/mode'), '0755')
+        self.assertGreater(int(live.findtext('capacity')), 0)
+        inactive = ET.fromstring(pool.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE))
+        if not ON_PEER:                          # there, what was found is kept in the definition
+            self.assertIsNone(inactive.find('target/permissions'))
+        self.assertEqual(pool.UUIDString(), live.findtext('uuid'))
+        conn = self.connect(storage_uri())
+        self.assertEqual(conn.storagePoolLookupByTargetPath(self.path).name(), self.name)
+        self.assertEqual(conn.storagePoolLookupByUUIDString(pool.UUIDString()).name(), self.name)
+
+    def test_build_and_delete(self):
+        target = os.path.join(self.path, 'deep', 'er')
+        virsh('pool-define-as', self.name, 'dir', '--target', target)
+        self.assertIn('No such file', self.fails('pool-start', self.name))
+        virsh('pool-build', self.name)
+        self.assertEqual(os.stat(target).st_mode & 0o777, 0o711)
+        virsh('pool-start', self.name)
+        virsh('pool-destroy', self.name)
+        virsh('pool-delete', self.name)
+        self.assertFalse(os.path.exists(target))
+
+    def test_transient(self):
+        virsh('pool-create-as', self.name, 'dir', '--target', self.path)
+        self.assertRegex(virsh('pool-info', self.name), r'Persistent: +no')
+        self.assertIn('pool has no config file', self.fails('pool-autostart', self.name))
+        virsh('pool-destroy', self.name)
+        self.assertNotIn(self.name, virsh('pool-list', '--all'))
+
+    def test_one_place_one_pool(self):
+        self.pool()
+        self.assertIn('Storage source conflict', self.fails('pool-define-as', unique('other'), 'dir', '--target', self.path))
+
+    def test_filters(self):
+        self.pool()
+        conn = self.connect(storage_uri())
+
+        def listed(flags):
+            return self.name in [p.name() for p in conn.listAllStoragePools(flags)]
+        self.assertTrue(listed(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_DIR))
+        self.assertFalse(listed(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_LOGICAL))
+        self.assertFalse(listed(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_TRANSIENT))
+        self.assertFalse(listed(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART))
+        self.assertIn(self.name, conn.listStoragePools())
+        self.assertNotIn(self.name, conn.listDefinedStoragePools())
+
+    def test_capabilities(self):
+        caps = ET.fromstring(virsh('pool-capabilities'))
+        self.assertEqual(caps.find("pool[@type='dir']").get('supported'), 'yes')
+        self.assertIn('qcow2', [v.text for v in caps.findall("pool[@type='dir']/volOptions/enum/value")])
+
+    @unittest.skipIf(ON_PEER, 'built with other libraries')
+    def test_what_is_missing_is_named(self):
+        self.assertIn('librbd', self.fails('pool-define-as', self.name, 'rbd', '--source-name', 'x', '--source-host', 'h'))
+
+
+class Volumes(Storage):
+    def test_raw(self):
+        self.pool()
+        virsh('vol-create-as', self.name, 'v', '10M')
+        path = os.path.join(self.path, 'v')
+        self.assertEqual((os.stat(path).st_size, os.stat(path).st_blocks * 512), (10 << 20, 10 << 20))
+        virsh('vol-create-as', self.name, 'sparse', '10M', '--allocation', '0')
+        self.assertEqual(os.stat(os.path.join(self.path, 'sparse')).st_blocks, 0)
+        self.assertEqual([virsh(c, path).strip() for c in ('vol-name', 'vol-key', 'vol-pool')], ['v', path, self.name])
+        self.assertEqual(virsh('vol-path', 'v', '--pool', self.name).strip(), path)
+        self.assertIn('already', self.fails('vol-create-as', self.name, 'v', '1M'))
+        v = ET.fromstring(virsh('vol-dumpxml', 'v', '--pool', self.name))
+        self.assertEqual([v.findtext(t) for t in ('capacity', 'allocation', 'target/path', 'key', 'target/permissions/mode')],
+                         [str(10 << 20), str(10 << 20), path, path, '0600'])
+        self.assertEqual(v.find('target/format').get('type'), 'raw')
+        self.assertRegex(v.findtext('target/timestamps/mtime'), r'^\d+(\.\d+)?$')
+        virsh('vol-delete', 'v', '--pool', self.name)
+        self.assertFalse(os.path.exists(path))
+        self.assertEqual(virsh('vol-list', self.name).split(), ['sparse', os.path.join(self.path, 'sparse')])
+
+    def test_qcow2(self):
+        self.pool()
+        virsh('vol-create-as', self.name, 'base', '20M', '--format', 'qcow2')
+        virsh('vol-create-as', self.name, 'top', '20M', '--format', 'qcow2', '--backing-vol', 'base',
+              '--backing-vol-format', 'qcow2')
+        virsh('pool-refresh', self.name)
+        v = ET.fromstring(virsh('vol-dumpxml', 'top', '--pool', self.name))
+        self.assertEqual((v.findtext('capacity'), v.findtext('backingStore/path')),
+                         (str(20 << 20), os.path.join(self.path, 'base')))
+        self.assertEqual((v.find('target/format').get('type'), v.find('backingStore/format').get('type')), ('qcow2', 'qcow2'))
+        self.assertEqual((v.findtext('target/compat'), v.findtext('target/clusterSize')), (None, '65536'))
+        doc = self.file('.doc', b"<volume><name>new</name><capacity>1024</capacity><target><format type='qcow2'/><compat>1.1</compat>"
+                                b'<features><lazy_refcounts/></features></target></volume>')
+        virsh('vol-create', self.name, doc)
+        virsh('pool-refresh', self.name)
+        new = ET.fromstring(virsh('vol-dumpxml', 'new', '--pool', self.name)).find('target')
+        self.assertEqual((new.findtext('compat'), new.find('features/lazy_refcounts') is not None), ('1.1', True))
+
+    def test_what_came_by_itself_is_seen(self):
+        if ON_PEER:
+            self.skipTest('only after a refresh')
+        self.pool()
+        self.file('one', b'1')
+        self.assertEqual(virsh('vol-name', os.path.join(self.path, 'one')).strip(), 'one')
+        self.file('two', b'2')
+        os.mkfifo(os.path.join(self.path, 'pipe'))
+        self.assertEqual(virsh('vol-list', self.name).split()[::2], ['one', 'two'])
+        os.unlink(os.path.join(self.path, 'one'))
+        self.assertEqual(virsh('vol-list', self.name).split()[::2], ['two'])
+
+    def test_after_a_refresh(self):
+        self.pool()
+        self.file('one', b'1' * 1000)
+        os.mkdir(os.path.join(self.path, 'sub'))
+        virsh('pool-refresh', self.name)
+        self.assertEqual(virsh('vol-list', self.name).split()[::2], ['one', 'sub'])
+        v = ET.fromstring(virsh('vol-dumpxml', 'sub', '--pool', self.name))
+        self.assertEqual((v.get('type'), v.find('target/format').get('type')), ('dir', 'dir'))
+
+    def test_clone(self):
+        self.pool()
+        data = os.urandom(1 << 20)
+        self.file('raw', data + bytes(1 << 20) + data)
+        virsh('pool-refresh', self.name)
+        virsh('vol-clone', 'raw', 'copy', '--pool', self.name)
+        with open(os.path.join(self.path, 'copy'), 'rb') as f:
+            self.assertEqual(f.read(), data + bytes(1 << 20) + data)
+        xml = os.path.join(self.path, '.doc')
+        with open(xml, 'w') as f:
+            f.write("<volume><name>q</name><capacity>0</capacity><target><format type='qcow2'/></target></volume>")
+        virsh('vol-create-from', self.name, xml, 'raw', '--inputpool', self.name)
+        done = subprocess.run(['qemu-img', 'compare', os.path.join(self.path, 'q'), os.path.join(self.path, 'raw')],
+                              capture_output=True, text=True)
+        self.assertIn('identical', done.stdout)
+
+    def test_resize(self):
+        self.pool()
+        virsh('vol-create-as', self.name, 'v', '10M', '--allocation', '0')
+        virsh('vol-create-as', self.name, 'q', '10M', '--format', 'qcow2')
+        path = os.path.join(self.path, 'v')
+        virsh('vol-resize', 'v', '12M', '--pool', self.name)
+        virsh('vol-resize', 'v', '1M', '--delta', '--pool', self.name)
+        self.assertEqual((os.stat(path).st_size, os.stat(path).st_blocks), (13 << 20, 0))
+        self.assertIn('shrink', self.fails('vol-resize', 'v', '1M', '--pool', self.name))
+        virsh('vol-resize', 'v', '1M', '--shrink', '--pool', self.name)
+        self.assertEqual(os.stat(path).st_size, 1 << 20)
+        virsh('vol-resize', 'v', '3M', '--allocate', '--pool', self.name)
+        self.assertGreaterEqual(os.stat(path).st_blocks * 512, 2 << 20)
+        virsh('vol-resize', 'q', '11M', '--pool', self.name)
+        self.assertRegex(virsh('vol-info', 'q', '--pool', self.name, '--bytes'), rf'Capacity: +{11 << 20}')
+
+    def test_wipe(self):
+        self.pool()
+        path = self.file('v', b'secret!!' * 8192)
+        virsh('pool-refresh', self.name)
+        virsh('vol-wipe', 'v', '--pool', self.name)
+        with open(path, 'rb') as f:
+            self.assertEqual(f.read(), bytes(65536))
+
+    def test_streams(self):
+        self.pool()
+        data = os.urandom(3 << 20)
+        source, back = os.path.join(scratch(), unique('in')), os.path.join(scratch(), unique('out'))
+        with open(source, 'wb') as f:
+            f.write(data)
+        virsh('vol-create-as', self.name, 'v', '4M')
+        virsh('vol-upload', 'v', source, '--pool', self.name)
+        virsh('vol-download', 'v', back, '--pool', self.name)
+        with open(back, 'rb') as f:
+            self.assertEqual(f.read(), data + bytes(1 << 20))
+        virsh('vol-upload', 'v', source, '--pool', self.name, '--offset', str(1 << 20))
+        virsh('vol-download', 'v', back, '--pool', self.name, '--offset', str(1 << 20), '--length', '5000')
+        with open(back, 'rb') as f:
+            self.assertEqual(f.read(), data[:5000])
+
+    def test_a_failed_create_leaves_nothing(self):
+        self.pool()
+        self.fails('vol-create-as', self.name, 'v', '10M', '--format', 'qcow2', '--backing-vol-format', 'qcow2',
+                   '--backing-vol', '/nonexistent')
+        self.fails('vol-create-as', self.name, 'huge', '8000000T', '--format', 'qcow2')
+        self.assertEqual(os.listdir(self.path), [])
+
+    def test_events(self):
+        seen = []
+        libvirt.virEventRegisterDefaultImpl()
+        conn = self.connect(storage_uri())
+        conn.storagePoolEventRegisterAny(None, libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
+                                         lambda c, p, event, detail, o: seen.append((p.name(), event)), None)
+        conn.storagePoolEventRegisterAny(None, libvirt.VIR_STORAGE_POOL_EVENT_ID_REFRESH,
+                                         lambda c, p, o: seen.append((p.name(), 'refresh')), None)
+        timer = libvirt.virEventAddTimeout(50, lambda *a: None, None)
+        self.pool()
+        virsh('pool-refresh', self.name)
+        virsh('pool-destroy', self.name)
+        for _ in range(100):
+            libvirt.virEventRunDefaultImpl()
+            if (self.name, libvirt.VIR_STORAGE_POOL_EVENT_STOPPED) in seen:
+                break
+        libvirt.virEventRemoveTimeout(timer)
+        self.assertEqual([e for n, e in seen if n == self.name],
+                         [libvirt.VIR_STORAGE_POOL_EVENT_DEFINED, libvirt.VIR_STORAGE_POOL_EVENT_STARTED, 'refresh',
+                          libvirt.VIR_STORAGE_POOL_EVENT_STOPPED])
+
+
+if __name__ == '__main__':
+    unittest.main()
