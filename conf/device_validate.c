@@ -153,8 +153,8 @@ static bool validate_disk_name(const DiskDef *disk, GError **err)
         if (!names[i] || g_str_has_prefix(disk->dst, names[i]))
             return true;
     }
-    error_set(err, VIR_ERR_XML_ERROR, "invalid %s device name: %.50s",
-              disk->device == DISK_DEVICE_FLOPPY ? "floppy" : "hard disk", disk->dst);
+    error_set(err, VIR_ERR_INTERNAL_ERROR, "Invalid %s device name: %.50s",
+              disk->device == DISK_DEVICE_FLOPPY ? "floppy" : "harddisk", disk->dst);
     return false;
 }
 

@@ -7,6 +7,8 @@
 #include "util/api.h"
 #include "util/error.h"
 
+#define MODEL_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
 static bool bad(GError **err, const NetDef *n, const char *problem)
 {
     error_set(err, VIR_ERR_XML_ERROR, "interface of type '%s': %s", enum_name(&net_type_names, n->type), problem);
@@ -116,6 +118,10 @@ const char *teaming_problem(TeamingType type, const char *persistent)
 
 bool validate_net(const NetDef *n, GError **err)
 {
+    if (n->model && strspn(n->model, MODEL_CHARS) != strlen(n->model)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "Model name contains invalid characters");
+        return false;
+    }
     if (n->vport && !validate_vport(n, n->vport, err))
         return false;
     if (n->vlan && !list_len(n->vlan->tags))

@@ -113,7 +113,8 @@ static bool_t put(XDR *x, const void *p, size_t n)
         return TRUE;
     if (n > out->len - used)
         g_byte_array_set_size(out, (guint)MAX(used + n, MIN(2 * used, used + x->x_handy)));
-    memcpy(out->data + used, p, n);
+    if (n > 0) /* of nothing there may be no address */
+        memcpy(out->data + used, p, n);
     x->x_public = (char *)(used + n);
     x->x_handy -= n;
     return TRUE;

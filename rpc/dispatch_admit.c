@@ -7,6 +7,8 @@
  * latter up to a number of their own. Loop thread.
  */
 #define LOG_SOURCE "rpc.dispatch"
+#include "protocols/lxc_procs.h"
+#include "protocols/qemu_procs.h"
 #include "rpc/dispatch-internal.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -142,7 +144,13 @@ void admit_call(ClientState *cs, Message *m)
         if (s->programs[i].info->number == h->prog)
             b = &s->programs[i];
     if (!b) {
-        refuse(client, h, VIR_ERR_RPC, "unknown program 0x%x", h->prog);
+        const ProcInfo *elsewhere = h->prog == lxc_program.number    ? program_find(&lxc_program, h->proc)
+                                    : h->prog == qemu_program.number ? program_find(&qemu_program, h->proc)
+                                                                     : NULL;
+        if (elsewhere) /* another driver's own */
+            refuse(client, h, VIR_ERR_NO_SUPPORT, "%s", elsewhere->api);
+        else
+            refuse(client, h, VIR_ERR_RPC, "unknown program 0x%x", h->prog);
         return;
     }
     if (cs->d->draining) {

@@ -312,6 +312,9 @@ bool common_domain_abort_job_flags(Call *c, DomainAbort *abort, const remote_dom
                                    GError **err)
 {
     (void)c;
-    (void)a;
+    if (a->flags & VIR_DOMAIN_ABORT_JOB_POSTCOPY) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "current job is not outgoing migration in post-copy mode");
+        return false;
+    }
     return abort_job(abort->domain, err);
 }

@@ -443,8 +443,7 @@ static char *baseline(const CpuSpec *specs, unsigned n, Wish wish, unsigned flag
     return g_string_free(out, false);
 }
 
-char *qemu_cpu_baseline_for(const QemuCaps *caps, QemuAccel accel, const char *const *xmls, unsigned n, unsigned flags,
-                            GError **err)
+static char *baseline_of(Wish wish, bool of_hosts, const char *const *xmls, unsigned n, unsigned flags, GError **err)
 {
     g_autofree CpuSpec *specs = g_new0(CpuSpec, n + 1);
     char *r = NULL;
@@ -458,9 +457,9 @@ char *qemu_cpu_baseline_for(const QemuCaps *caps, QemuAccel accel, const char *c
     for (unsigned i = 0; ok && i < n; i++)
         ok = cpu_spec_parse(xmls[i], &specs[i], err) && x86_only(specs[i].arch ? specs[i].arch : host_arch(), err);
     for (unsigned i = 0; ok && i < n; i++)
-        ok = is_complete(&specs[i], !caps, err);
+        ok = is_complete(&specs[i], of_hosts, err);
     if (ok)
-        r = baseline(specs, n, (Wish){ .caps = caps, .accel = accel }, flags, err);
+        r = baseline(specs, n, wish, flags, err);
     for (unsigned i = 0; i < n; i++)
         cpu_spec_clear(&specs[i]);
     return r;
@@ -468,5 +467,11 @@ char *qemu_cpu_baseline_for(const QemuCaps *caps, QemuAccel accel, const char *c
 
 char *qemu_cpu_baseline(const char *const *xmls, unsigned n, unsigned flags, GError **err)
 {
-    return qemu_cpu_baseline_for(NULL, QEMU_ACCEL_KVM, xmls, n, flags, err);
+    return baseline_of((Wish){ .accel = QEMU_ACCEL_KVM }, true, xmls, n, flags, err);
+}
+
+char *qemu_cpu_baseline_for(const QemuCaps *caps, QemuAccel accel, const char *const *xmls, unsigned n, unsigned flags,
+                            GError **err)
+{
+    return baseline_of((Wish){ .caps = caps, .accel = accel }, false, xmls, n, flags, err);
 }

@@ -41,6 +41,7 @@ int qemu_cpu_compare_to(const CpuSpec *host, const char *xml, unsigned flags, GE
 int qemu_cpu_compare_host(const char *xml, unsigned flags, GError **err);
 /* virsh cpu-baseline; flags VIR_CONNECT_BASELINE_CPU_*. */
 char *qemu_cpu_baseline(const char *const *xmls, unsigned n, unsigned flags, GError **err);
-/* virsh hypervisor-cpu-baseline: the same, of models that this emulator has. */
+/* virsh hypervisor-cpu-baseline: the same of processors of guests, and of models that this emulator has; caps NULL: any
+ * emulator. */
 char *qemu_cpu_baseline_for(const QemuCaps *caps, QemuAccel accel, const char *const *xmls, unsigned n, unsigned flags,
                             GError **err);

@@ -151,6 +151,11 @@ bool qemu_domain_migrate_get_compression_cache(Call *c, DomainQuery *q, const re
 HANDLER_Q(domain_block_stats);
 HANDLER_Q(domain_block_stats_flags);
 HANDLER_Q(domain_get_block_info);
+HANDLER_Q(domain_get_block_job_info);
+HANDLER_T(domain_block_job_abort);
+HANDLER_T(domain_block_job_set_speed);
+HANDLER_QN(domain_migrate_start_post_copy);
+HANDLER_T(domain_set_launch_security_state);
 HANDLER_Q(domain_get_disk_errors);
 HANDLER_V(domain_interface_stats);
 HANDLER_Q(domain_memory_stats);

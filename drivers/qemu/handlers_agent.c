@@ -255,14 +255,10 @@ bool qemu_domain_get_vcpus_flags(Call *c, const DomainView *v,
 
     if (!(a->flags & VIR_DOMAIN_VCPU_GUEST))
         return common_domain_get_vcpus_flags(c, v, a, r, err);
-    if (a->flags & VIR_DOMAIN_AFFECT_CONFIG) {
+    if (a->flags & VIR_DOMAIN_AFFECT_CONFIG || !view_active(v)) {
         error_set(err, VIR_ERR_INVALID_ARG,
                   "vCPU count provided by the guest agent can only be "
                   "requested for live domains");
-        return false;
-    }
-    if (!view_active(v)) {
-        error_set(err, VIR_ERR_OPERATION_INVALID, "domain is not running");
         return false;
     }
     if (!call_may_wait(c)) {

@@ -296,8 +296,12 @@ bool qemu_domain_set_numa_parameters(Call *c, DomainTurn *t,
         error_set(err, VIR_ERR_INVALID_ARG, "unsupported numatune mode: '%d'", mode);
         return false;
     }
-    if (set && (!nodes || bitmap_is_empty(nodes))) {
+    if (set && !nodes) {
         g_clear_error(err);
+        error_set(err, VIR_ERR_INVALID_ARG, "Failed to parse bitmap '%s'", set->value.u.s);
+        return false;
+    }
+    if (set && bitmap_is_empty(nodes)) {
         error_set(err, VIR_ERR_OPERATION_INVALID, "Invalid nodeset of 'numatune': %s",
                   set->value.u.s);
         return false;

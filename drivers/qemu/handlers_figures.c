@@ -347,6 +347,7 @@ bool qemu_domain_start_dirty_rate_calc(Call *c, DomainQuery *q,
     enum { SECONDS_MAX = 60 };
     static const char *const modes[] = { "page-sampling", "dirty-bitmap", "dirty-ring" };
     Guest *g = domain_driver_data(q->domain);
+    const KvmFeatures *kvm = q->view->live->def->features.kvm;
     (void)c;
 
     if (a->seconds < 1 || a->seconds > SECONDS_MAX) {
@@ -357,6 +358,10 @@ bool qemu_domain_start_dirty_rate_calc(Call *c, DomainQuery *q,
     }
     if (a->flags >= G_N_ELEMENTS(modes)) {
         error_set(err, VIR_ERR_INVALID_ARG, "only one way of measuring a dirty rate can be chosen");
+        return false;
+    }
+    if ((a->flags & VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_RING) && !tri_is_yes(kvm ? kvm->dirty_ring : TRI_ABSENT)) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "dirty-ring calculation mode requires dirty-ring feature enabled.");
         return false;
     }
     g_autoptr(Qmp) monitor = guest_qmp(g, err);

@@ -167,6 +167,10 @@ static bool go_down(DomainQuery *q, bool reboot, bool agent, bool acpi, GError *
 
     if (agent && !acpi)
         return ask_agent_to(q, mode, err);
+    if (!reboot && q->view->state != VIR_DOMAIN_RUNNING) { /* it would not notice */
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain is not running");
+        return false;
+    }
     return (try_agent && ask_agent_to(q, mode, NULL)) || power_button(q, reboot, err);
 }
 

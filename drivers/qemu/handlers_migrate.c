@@ -69,6 +69,10 @@ bool qemu_domain_migrate_get_max_speed(Call *c, DomainQuery *query, const remote
     (void)c;
 
     if (a->flags & VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY) {
+        if (!view_active(v)) {
+            error_set(err, VIR_ERR_OPERATION_INVALID, "domain is not running");
+            return false;
+        }
         if (!get_param(query, "max-postcopy-bandwidth", &bytes, err))
             return false;
         r->bandwidth = bytes / MIB;
@@ -112,4 +116,12 @@ bool qemu_domain_migrate_get_compression_cache(Call *c, DomainQuery *query,
     (void)c;
     (void)a;
     return get_param(query, "xbzrle-cache-size", &r->cacheSize, err);
+}
+
+bool qemu_domain_migrate_start_post_copy(Call *c, DomainQuery *q, const remote_domain_migrate_start_post_copy_args *a,
+                                         GError **err)
+{
+    (void)c, (void)q, (void)a;
+    error_set(err, VIR_ERR_OPERATION_INVALID, "post-copy can only be started while outgoing migration is in progress");
+    return false;
 }

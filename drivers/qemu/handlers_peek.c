@@ -224,3 +224,39 @@ bool qemu_domain_graphics_reload(Call *c, DomainQuery *q,
     call_set_waiting(c, "monitor");
     return qmp_display_reload_vnc(monitor, err);
 }
+
+bool qemu_domain_set_launch_security_state(Call *c, DomainTurn *t, const remote_domain_set_launch_security_state_args *a,
+                                           GError **err)
+{
+    const DomainDef *def = view_def(turn_view(t), c, err);
+    const LaunchSecurityDef *l = def ? def->launch_security : NULL;
+    const remote_typed_param *params = a->params.params_val;
+    u_int n = a->params.params_len;
+
+    if (!def)
+        return false;
+    if (!l || l->type != LAUNCH_SEV) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "setting a launch secret is only supported in SEV-enabled domains");
+        return false;
+    }
+    const remote_typed_param *header = params_find(params, n, VIR_DOMAIN_LAUNCH_SECURITY_SEV_SECRET_HEADER),
+                             *secret = params_find(params, n, VIR_DOMAIN_LAUNCH_SECURITY_SEV_SECRET),
+                             *place = params_find(params, n, VIR_DOMAIN_LAUNCH_SECURITY_SEV_SECRET_SET_ADDRESS);
+    if (!header || header->value.type != VIR_TYPED_PARAM_STRING || !secret || secret->value.type != VIR_TYPED_PARAM_STRING ||
+        (place && place->value.type != VIR_TYPED_PARAM_ULLONG)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "Both secret and the secret header are required");
+        return false;
+    }
+    g_autoptr(Qmp) monitor = guest_qmp(turn_driver_data(t), err);
+    if (!monitor)
+        return false;
+    if (turn_view(t)->state != VIR_DOMAIN_PAUSED) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "domain must be in a paused state");
+        return false;
+    }
+    g_autoptr(JsonObject) args = json_make(J_STR("packet-header", header->value.u.s), J_STR("secret", secret->value.u.s));
+    if (place)
+        json_object_object_add(args, "gpa", json_object_new_uint64(place->value.u.ul));
+    call_set_waiting(c, "monitor");
+    return qmp_call(monitor, "sev-inject-launch-secret", g_steal_pointer(&args), NULL, call_deadline(c), err);
+}

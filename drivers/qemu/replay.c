@@ -387,7 +387,7 @@ static char *op_baseline(Request *r, GError **err)
         for (xmlNode *n = xml_child(xml_root(doc), "cpu"); n; n = xml_next(n, "cpu"))
             g_ptr_array_add(cpus, xml_dump(n, 0));
     }
-    return qemu_cpu_baseline((const char *const *)cpus->pdata, cpus->len,
+    return qemu_cpu_baseline_for(NULL, QEMU_ACCEL_KVM, (const char *const *)cpus->pdata, cpus->len,
                              (unsigned)(field(r, "migratable") ? VIR_CONNECT_BASELINE_CPU_MIGRATABLE : 0), err);
 }
 

@@ -20,8 +20,8 @@ static bool validate_action(unsigned event, LifecycleAction action, GError **err
 
     if (action != ACTION_RENAME_RESTART && (crash || (action != ACTION_PRESERVE && !dumps)))
         return true;
-    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "qemu driver doesn't support the '%s' action for 'on_%s'",
-              enum_name(&lifecycle_action_names, (int)action), event_names[event]);
+    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "qemu driver doesn't support the '%s' action for %s",
+              enum_name(&lifecycle_action_names, (int)action), crash ? "'on_crash'" : "'on_reboot'/'on_poweroff'");
     return false;
 }
 

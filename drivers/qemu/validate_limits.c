@@ -58,6 +58,11 @@ static bool limit_disk(const DomainDef *d, const DiskDef *disk, GError **err)
         return refuse(err, "disk '%s': readonly %s disks are not supported", disk->dst, enum_name(&disk_bus_names, disk->bus));
     if (disk->src.type == STORAGE_VHOSTUSER && !has_shared_memory(d))
         return refuse(err, "disk '%s': vhostuser requires shared memory", disk->dst);
+    if (disk->wwn && disk->bus != DISK_BUS_IDE && disk->bus != DISK_BUS_SCSI)
+        return refuse(err, "Only ide and scsi disk support wwn");
+    /* Metadata of other formats is one writer's. */
+    if (disk->shareable && !disk->readonly && disk->src.format != FORMAT_NONE && disk->src.format != FORMAT_RAW)
+        return refuse(err, "shared access for disk '%s' requires use of supported storage format", disk->dst);
     return validate_fat(disk, err);
 }
 

@@ -155,6 +155,10 @@ static bool others_stay(const DomainDef *d, const Bitmap *ids, GError **err)
 {
     int first = bitmap_next(ids, 0);
 
+    if (first == 0) { /* it starts all others */
+        error_set(err, VIR_ERR_INVALID_ARG, "vCPU '0' can't be modified");
+        return false;
+    }
     for (LIST_EACH(const VcpuDef, v, d->vcpu_defs)) {
         if ((int)v->id < first || bitmap_is_set(ids, v->id) || v->enabled != TRI_YES || v->hotpluggable == TRI_YES)
             continue;
@@ -174,10 +178,6 @@ bool vcpus_set(DomainDef *d, const Bitmap *ids, bool on, GError **err)
         VcpuDef *v = vcpus_find(d, (unsigned)i);
         if (!v) {
             error_set(err, VIR_ERR_INVALID_ARG, "vcpu %d is not present in persistent config", i);
-            return false;
-        }
-        if (i == 0) { /* it starts all others */
-            error_set(err, VIR_ERR_INVALID_ARG, "vCPU '0' can't be modified");
             return false;
         }
         if ((v->enabled == TRI_YES) == on)
