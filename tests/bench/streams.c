@@ -93,10 +93,9 @@ void bench_streams(const Targets *t)
             if (ours && round / 2 == 1)
                 before = peer_memory_kib(fd);
             int pid = ours ? peer_pid(fd) : hop;
-
-            cost[ours] = cpu_seconds(pid);
+            uint64_t cpu = cpu_ns(pid);
             rate[ours] = transfer(fd, ways[i].proc, bytes);
-            cost[ours] = (cpu_seconds(pid) - cost[ours]) * 1e6 / (bytes / 1e6);
+            cost[ours] = (cpu_ns(pid) - cpu) * 1e3 / bytes;
             if (ours)
                 after = peer_memory_kib(fd);
             if (round >= 2) {

@@ -214,18 +214,10 @@ unsigned long peer_memory_kib(int fd)
     return kib;
 }
 
-double cpu_seconds(int pid)
+uint64_t cpu_ns(int pid)
 {
-    char path[64];
-    unsigned long long ns = 0;
+    struct timespec t;
+    clockid_t clock;
 
-    snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-
-    FILE *f = fopen(path, "re");
-
-    if (!f || fscanf(f, "%llu", &ns) != 1)
-        ns = 0;
-    if (f)
-        fclose(f);
-    return ns / 1e9;
+    return clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &t) == 0 ? t.tv_sec * 1000000000u + t.tv_nsec : 0;
 }

@@ -57,6 +57,6 @@ size_t call(int fd, const uint8_t *request, size_t n);
 int open_session(const char *path, const char *uri);
 /* Kilobytes of the process at the other end of a socket that are its own (Pss_Anon); 0: not told. */
 unsigned long peer_memory_kib(int fd);
-/* Processor time of a process of one thread so far, 0 when unknown. */
-double cpu_seconds(int pid);
+/* Processor time of a process so far. */
+uint64_t cpu_ns(int pid);
 int peer_pid(int fd);
