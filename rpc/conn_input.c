@@ -323,6 +323,16 @@ static int on_gone(sd_event_source *s, uint64_t usec, void *data)
     return 0;
 }
 
+static void conn_ready(Conn *c)
+{
+    if (c->share && !c->share_link.queued && share_others_first(c->share)) {
+        conn_want_more(c);
+        conn_arm(c);
+    } else {
+        conn_input(c);
+    }
+}
+
 void conn_on_io(LoopIo *io, uint32_t revents)
 {
     g_autoptr(Conn) c = conn_ref((Conn *)((char *)io - offsetof(Conn, io)));
@@ -341,7 +351,7 @@ void conn_on_io(LoopIo *io, uint32_t revents)
         if (c->flushing && revents & (EPOLLHUP | EPOLLERR))
             conn_lost(c, NULL);
         else if (!c->flushing)
-            conn_input(c);
+            conn_ready(c);
         if (!c->closed && !c->flushing && c->in_blocked && revents & (EPOLLHUP | EPOLLERR) && !c->gone_timer)
             conn_gone(c);
     }

@@ -2,8 +2,9 @@
 /*
  * Fairness between users. As long as one user alone keeps the loop busy it gets all of it. Once others
  * want something, too, each of them gets TURN_COST of a turn, however many connections it has and
- * however much it writes ahead; the rest waits in its own queue. A client that waits for its answers
- * costs 1 per turn, so with one turn's worth of sockets (util/loop.c) nobody who behaves is held back.
+ * however much it writes ahead; the rest waits in its own queue. A turn takes all sockets that are ready
+ * (util/loop.c), so who wants little waits for one turn, which is as long as there are users, and not for
+ * the connections of others.
  *
  * A connection in a queue is not watched meanwhile, so that a flood takes no places among the sockets
  * that are ready. The queues are served once per turn, in a posted function; that is posted again as
@@ -14,7 +15,7 @@
 #include <stddef.h>
 
 enum {
-    TURN_COST = 64,
+    TURN_COST = 32,
     CONTENDED_TURNS = 256, /* for which a second user counts as being there */
 };
 
@@ -87,6 +88,11 @@ bool share_left(Share *s)
     uint64_t turn = loop_turns(s->loop);
 
     return turn >= shares.contended_until || s->turn != turn || s->used < TURN_COST;
+}
+
+bool share_others_first(const Share *s)
+{
+    return s->waiting.length && loop_turns(s->loop) < shares.contended_until;
 }
 
 /* Those that stood in the queue when the turn began; who wants more stands behind them again. */

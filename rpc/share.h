@@ -25,6 +25,8 @@ Share *share_unref(Share *s);
 void share_used(Share *s, unsigned cost);
 /* False: others wait, and this user has had enough of this turn. */
 bool share_left(Share *s);
+/* Connections of this user wait for a later turn: one that has just become ready belongs behind them. */
+bool share_others_first(const Share *s);
 /* The connection is served in a later turn, after others of its user that stand in the queue. */
 void share_queue(Share *s, ShareLink *l, void *connection);
 void share_leave(Share *s, ShareLink *l);

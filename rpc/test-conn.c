@@ -579,6 +579,50 @@ static void test_shared_bodies_wait(void)
     run_ready(loop);
 }
 
+/* However many connections of others are ready, and were so first, a user who wants little waits for one turn
+ * of the loop; and whoever waits is served in the end. */
+static void test_shares(void)
+{
+    g_autoptr(UserRegistry) users = user_registry_new(&(AccountLimits){ 0 });
+    g_autoptr(User) busy = user_registry_get(users, 1), mine = user_registry_get(users, 2);
+    Conn *conns[300];
+    int peers[300];
+    enum { MINE = 299, ROUNDS = 20 };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(conns); i++) {
+        setup(i == MINE ? mine : busy);
+        conns[i] = g_steal_pointer(&conn);
+        peers[i] = peer;
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < MINE; i++) {
+            peer = peers[i];
+            send_numbered(i, 0);
+        }
+        peer = peers[MINE];
+        send_numbered(MINE, 0);
+        assert(loop_turn(loop, 0) == 1);
+
+        bool served = false;
+        for (GList *l = got.head; l; l = l->next)
+            served = served || ((Message *)l->data)->h.serial == MINE;
+        assert(served);
+        assert(round == 0 || got.length < 100); /* in the first it is not known yet that there are two */
+        g_queue_clear_full(&got, (GDestroyNotify)message_unref);
+        while (loop_turn(loop, 0) > 0)
+            ;
+        if (round == ROUNDS - 1)
+            assert(got.length > MINE / 2);
+        g_queue_clear_full(&got, (GDestroyNotify)message_unref);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(conns); i++) {
+        conn_abandon(conns[i]);
+        conn_unref(conns[i]);
+        fd_close(&peers[i]);
+    }
+    run_ready(loop);
+}
+
 static void test_charges(void)
 {
     g_autoptr(UserRegistry) users = user_registry_new(&(AccountLimits){ .max = { 100000, 2 } });
@@ -670,6 +714,7 @@ int main(void)
     test_send_from_other_thread();
     test_shared_bodies();
     test_shared_bodies_wait();
+    test_shares();
     test_charges();
     test_keepalive();
     test_flood_of_pings();

@@ -2,8 +2,9 @@
 /*
  * The event loop of a thread: an epoll of our own, with sd-event's inside it.
  *
- * A turn waits once and serves everything that is ready: up to EVENTS_MAX sockets, then what was
- * posted, then sd-event. sd-event itself serves one source per wait and reads three clocks each time,
+ * A turn waits once and serves everything that is ready: up to EVENTS_MAX sockets, between them and behind
+ * them what was posted, then sd-event. The kernel tells of ready sockets in the order in which they became
+ * so; a turn takes many, for only among those can somebody be preferred (rpc/share.h). sd-event itself serves one source per wait and reads three clocks each time,
  * which is too much for the sockets of clients; for timers, signals and children it is just right.
  *
  * sd-event is left armed while we sleep. Its descriptor tells us of signals, children and timers that
@@ -32,7 +33,8 @@
 #include "util/lock.h"
 
 enum {
-    EVENTS_MAX = 64,  /* sockets per turn */
+    EVENTS_MAX = 1024, /* sockets per turn */
+    POSTS_EVERY = 64, /* sockets, after which what was posted meanwhile is run */
     ATTEND_MAX = 16,  /* sd-event sources per turn */
     PUT_OFF_MAX = 16, /* turns for which sockets that are ready go before sd-event */
     LOOK_AGAIN_USEC = 10000,
@@ -265,6 +267,8 @@ static int serve_sockets(Loop *l, uint64_t usec)
 
         if (io && io->events)
             io->fn(io, e->events);
+        if (l->at % POSTS_EVERY == 0)
+            queue_run(l);
     }
     l->at = l->n_ready = 0;
     return n;
