@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Where a guest's control group is, and its place in the start (cgroup.h): made with the definition's
- * limits before the emulator, entered by it right after, removed when it has ended. The trees of the
+ * limits after the emulator's process, entered by it right after, removed when it has ended. The trees of the
  * host are found once, when the daemon starts; constant afterwards.
  */
 #define LOG_SOURCE "qemu.cgroup"
@@ -65,13 +65,15 @@ static char *partition_path(const DomainDef *def)
     return g_string_free(out, false);
 }
 
-/* Letters, digits, '-' and '.' of the name. */
-static char *group_path(const DomainDef *def, int id)
+/* The scope of systemd's, or of our own making: letters, digits, '-' and '.' of the name. */
+static char *group_path(const DomainDef *def, const QemuStatus *status)
 {
+    if (status->scope)
+        return g_strdup(status->scope);
     g_autofree char *partition = partition_path(def);
     GString *name = g_string_new(NULL);
 
-    g_string_append_printf(name, "qemu-%d-", id);
+    g_string_append_printf(name, "qemu-%d-", status->id);
     for (const char *p = def->name; *p && name->len < NAME_MAX_LEN; p++)
         if (g_ascii_isalnum(*p) || *p == '-' || *p == '.')
             g_string_append_c(name, *p);
@@ -80,15 +82,15 @@ static char *group_path(const DomainDef *def, int id)
     return path;
 }
 
-Cgroup *guest_cgroup_of(const DomainDef *live, int id)
+Cgroup *guest_cgroup_of(const DomainDef *live, const QemuStatus *s)
 {
-    g_autofree char *path = group_path(live, id);
+    g_autofree char *path = group_path(live, s);
     return cgroup_open(host, path);
 }
 
 Cgroup *guest_cgroup(const DomainView *v)
 {
-    return guest_cgroup_of(v->live->def, v->id);
+    return guest_cgroup_of(v->live->def, view_status(v));
 }
 
 /* What the definition asks for --------------------------------------------------------------- */
@@ -238,11 +240,13 @@ bool start_cgroup(Start *s, GError **err)
 
     if (!d->partition && !paths()->session) /* a user has no place among the machines */
         d->partition = g_strdup("/machine");
-    if (!resctrl_possible(d, err) || !make_partition(d, err))
+    if (!resctrl_possible(d, err) || (!s->status->scope && !make_partition(d, err)))
         return false;
-    g_autofree char *path = group_path(d, s->status->id);
-    g_autoptr(Cgroup) old = cgroup_open(host, path);
-    (void)cgroup_remove(old, NULL); /* of a run that nobody cleaned up after */
+    g_autofree char *path = group_path(d, s->status);
+    if (!s->status->scope) {
+        g_autoptr(Cgroup) old = cgroup_open(host, path);
+        (void)cgroup_remove(old, NULL); /* of a run that nobody cleaned up after */
+    }
     g_autoptr(Cgroup) g = cgroup_make(host, path, err);
     return g &&
            possible(d, cgroup_has(g, CGROUP_CPU), cgroup_has(g, CGROUP_MEMORY),
@@ -254,7 +258,7 @@ bool start_cgroup(Start *s, GError **err)
 void start_undo_cgroup(const Run *r)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(Cgroup) g = guest_cgroup_of(r->def, r->id);
+    g_autoptr(Cgroup) g = guest_cgroup_of(r->def, r->status);
 
     if (!cgroup_remove(g, &error))
         log_warn("%s", error->message);

@@ -2,7 +2,8 @@
 /*
  * The control group of a guest, /machine/qemu-3-NAME.libvirt-qemu: the emulator as a whole, with a child
  * for each vCPU, each I/O thread and for what else it does ("vcpu0", "iothread1", "emulator"). Its name
- * follows from the definition and the id, so it is found again without a record of it. Where the host
+ * follows from the definition and the id, so it is found again without a record of it; where systemd-machined made it
+ * (machined.h), it is that scope, which is on record. Where the host
  * has no such groups, or we may not make them, guests run without; what needs one is then refused with
  * the words that users know.
  *
@@ -15,6 +16,7 @@
 #include "drivers/qemu/config.h"
 #include "util/cgroup.h"
 
+struct QemuStatus;
 struct Start;
 struct Run;
 
@@ -23,7 +25,7 @@ void guest_cgroups_init(const QemuConfig *c);
 void guest_cgroups_done(void);
 /* The group of a running guest, with the controllers that it has, maybe none; never NULL. */
 Cgroup *guest_cgroup(const DomainView *v);
-Cgroup *guest_cgroup_of(const DomainDef *live, int id);
+Cgroup *guest_cgroup_of(const DomainDef *live, const struct QemuStatus *s);
 /* Would guests that are started now have this controller? */
 bool guest_cgroups_have(CgroupController c);
 

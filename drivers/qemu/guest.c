@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "drivers/common/job.h"
 #include "drivers/qemu/fd_groups.h"
@@ -136,6 +137,8 @@ static void status_free(DriverStatus *base)
     g_free(s->lib_dir);
     g_free(s->job_file);
     g_free(s->loaded_from);
+    g_free(s->machine);
+    g_free(s->scope);
     g_strfreev(s->lent);
     threads_unref(s->threads);
     g_free(s);
@@ -161,6 +164,8 @@ QemuStatus *qemu_status_copy(const QemuStatus *s)
     n->lib_dir = g_strdup(s->lib_dir);
     n->job_file = g_strdup(s->job_file);
     n->loaded_from = g_strdup(s->loaded_from);
+    n->machine = g_strdup(s->machine);
+    n->scope = g_strdup(s->scope);
     n->lent = g_strdupv(s->lent);
     threads_ref(n->threads);
     n->helpers = g_ptr_array_new_with_free_func(helper_record_free);
@@ -193,6 +198,10 @@ void qemu_status_format(const DriverStatus *base, GString *out)
         g_string_append_printf(out, "    <clock base='%" G_GINT64_FORMAT "'/>\n", s->clock_base);
     if (s->last_node)
         g_string_append_printf(out, "    <nodes last='%u'/>\n", s->last_node);
+    if (s->machine) {
+        g_autofree char *name = g_markup_escape_text(s->machine, -1), *scope = g_markup_escape_text(s->scope ? s->scope : "", -1);
+        g_string_append_printf(out, "    <machine name='%s' scope='%s'/>\n", name, scope);
+    }
     threads_format(s->threads, out);
     if (s->helpers->len)
         g_string_append(out, "    <helpers>\n");
@@ -271,6 +280,10 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
     const char *base = clock ? xml_attr_get(clock, "base") : NULL;
     s->clock_base_set = base != NULL;
     s->clock_base = base ? g_ascii_strtoll(base, NULL, 10) : 0;
+    const xmlNode *machine = xml_child(modvirt, "machine");
+    const char *scope = machine ? xml_attr_get(machine, "scope") : NULL;
+    s->machine = machine ? g_strdup(xml_attr_get(machine, "name")) : NULL;
+    s->scope = scope && *scope == '/' && !strstr(scope, "/..") ? g_strdup(scope) : NULL;
     s->threads = threads_parse(modvirt);
     const xmlNode *helpers = xml_child(modvirt, "helpers");
     for (const xmlNode *n = helpers ? helpers->children : NULL; n; n = n->next) {

@@ -61,6 +61,7 @@ typedef struct QemuStatus {
     bool private_dev; /* it has a /dev of its own (private_dev.h) */
     bool makes_nvram; /* the file of firmware variables is this start's */
     GuestThreads *threads; /* NULL: not known yet */
+    char *machine, *scope; /* as systemd-machined has it, and the control group that it made; NULL: none */
     GPtrArray *helpers;    /* HelperRecord (helper.h) */
     int agent_timeout;
 } QemuStatus;

@@ -15,6 +15,7 @@
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/perf.h"
 #include "drivers/qemu/helper.h"
+#include "drivers/qemu/machined.h"
 #include "drivers/qemu/net_device.h"
 #include "drivers/qemu/prepare.h"
 #include "util/error.h"
@@ -57,9 +58,10 @@ const StartStep start_steps[] = {
     { "bandwidth", start_bandwidth, start_undo_bandwidth, .tell = start_tell_bandwidth },
     { "private devices", start_private_dev, .tell = start_tell_private_dev }, /* descriptors of ours alone */
     { "labels", start_labels, start_undo_labels, .tell = start_tell_labels, .check = start_check_labels },
-    { "control group", start_cgroup, start_undo_cgroup, .tell = start_tell_cgroup, .check = start_check_cgroup },
     { "hook start", start_hook_start, start_undo_hook_start },
     { "launch", start_launch, start_undo_launch, .tell = start_tell_launch, .check = start_check_launch },
+    { "machine", start_machine, start_undo_machine, .tell = start_tell_machine },
+    { "control group", start_cgroup, start_undo_cgroup, .tell = start_tell_cgroup, .check = start_check_cgroup },
     { "placement", start_placement, .tell = start_tell_placement },
     { "performance counters", start_perf, start_undo_perf, start_perf_again },
     { "monitor", start_monitor },

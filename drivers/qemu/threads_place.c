@@ -190,7 +190,7 @@ static bool place(const DomainDef *d, const QemuStatus *s, const Cgroup *g, Thre
 
 bool start_placement(Start *s, GError **err)
 {
-    g_autoptr(Cgroup) g = guest_cgroup_of(s->def, s->status->id);
+    g_autoptr(Cgroup) g = guest_cgroup_of(s->def, s->status);
     g_autoptr(Bitmap) cpus = thread_cpus(s->def, THREAD_EMULATOR, 0);
 
     return cgroup_add_process(g, s->status->pid, err) && set_affinity(s->status->pid, cpus, err);
@@ -198,7 +198,7 @@ bool start_placement(Start *s, GError **err)
 
 bool start_threads(Start *s, GError **err)
 {
-    g_autoptr(Cgroup) g = guest_cgroup_of(s->def, s->status->id);
+    g_autoptr(Cgroup) g = guest_cgroup_of(s->def, s->status);
 
     s->status->threads = threads_read(s->qmp, err);
     if (!s->status->threads || !place(s->def, s->status, g, THREAD_EMULATOR, 0, err))
