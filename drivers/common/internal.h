@@ -12,6 +12,7 @@ struct Object {
     gatomicrefcount refs;
     bool registered, index_active; /* these and the names below: under the registry's lock */
     Registry *registry;
+    GList link; /* of registry->objects */
     Uuid uuid;
     char *_Atomic reserved_name; /* what the registry knows it by; rules by name apply to it */
     GSList *old_names;   /* what reserved_name was before renames: somebody may still read it */
@@ -32,6 +33,7 @@ struct Registry {
     const KindInfo *kind;
     Lock lock;
     GHashTable *by_uuid, *by_name, *by_key; /* of Object; by_uuid holds the references */
+    GQueue objects; /* as they came: walks in that order find them side by side in memory */
     atomic_uint active;
     StoreDirs dirs;
 };

@@ -59,17 +59,10 @@ Registry *registry_open(const KindInfo *kind, GPtrArray **ret_live, GError **err
 
 void registry_close(Registry *r)
 {
-    GHashTableIter it;
-    void *o;
-    g_autoptr(GPtrArray) objects = g_ptr_array_new();
-
     if (!r)
         return;
-    g_hash_table_iter_init(&it, r->by_uuid);
-    while (g_hash_table_iter_next(&it, NULL, &o))
-        g_ptr_array_add(objects, o);
-    for (unsigned i = 0; i < objects->len; i++)
-        registry_drop(objects->pdata[i]);
+    while (r->objects.head)
+        registry_drop(r->objects.head->data);
     g_hash_table_unref(r->by_uuid);
     g_hash_table_unref(r->by_name);
     g_hash_table_unref(r->by_key);
@@ -160,6 +153,8 @@ static void insert_locked(Object *o, const char *name)
 {
     o->registered = true;
     g_hash_table_insert(o->registry->by_uuid, o->uuid, object_ref(o));
+    o->link.data = o;
+    g_queue_push_tail_link(&o->registry->objects, &o->link);
     index_locked(o, name, NULL);
 }
 
@@ -168,6 +163,7 @@ static Object *remove_locked(Object *o)
 {
     index_locked(o, NULL, NULL);
     g_hash_table_remove(o->registry->by_uuid, o->uuid);
+    g_queue_unlink(&o->registry->objects, &o->link);
     o->registered = false;
     return o;
 }
@@ -352,13 +348,10 @@ void registry_remove(Object *o) { registry_drop(o); }
 GPtrArray *registry_views(Registry *r)
 {
     GPtrArray *views = g_ptr_array_new_with_free_func(object_view_destroy);
-    GHashTableIter it;
-    void *o;
 
     LOCK_SCOPE(&r->lock);
-    g_hash_table_iter_init(&it, r->by_uuid);
-    while (g_hash_table_iter_next(&it, NULL, &o)) {
-        ObjectView *v = object_view(o);
+    for (GList *l = r->objects.head; l; l = l->next) {
+        ObjectView *v = object_view(l->data);
         if (v)
             g_ptr_array_add(views, v);
     }
