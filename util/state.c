@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * State files. Invariant: whatever happens at whatever step, a name shows either the whole old or
- * the whole new content, and once a call has returned true the new one survives a power cut.
+ * the whole new content, and once a call has returned true the new one survives a power cut or the log
+ * says that it may not.
  * Temporary files are hidden names of our own that state_list() skips; a crash can leave one
  * behind, state_open_dir() removes those whose writer is gone. Each durable step passes step(), where tests
  * make it fail or the process die. Any thread; writers of one name must take turns themselves.
  */
+#define LOG_SOURCE "util.state"
 #include "util/state.h"
 
 #include <dirent.h>
@@ -24,6 +26,7 @@
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/log.h"
 #include "util/paths.h"
 
 #define TEMP_PREFIX ".new-"
@@ -138,12 +141,12 @@ static bool name_ok(const char *name, GError **err)
     return path_component_ok(name, NULL, err);
 }
 
-static bool sync_dir(int dirfd, const char *name, GError **err)
+/* Too late for an error: everybody sees the change already. */
+static void sync_dir(int dirfd, const char *name)
 {
-    if (step() && fsync(dirfd) == 0)
-        return true;
-    error_set_errno(err, errno, "cannot sync the directory of state file '%s'", name);
-    return false;
+    if (!step() || fsync(dirfd) < 0)
+        log_error("cannot sync the directory of state file '%s', a power cut could undo its change: %s", name,
+                  g_strerror(errno));
 }
 
 /* Puts the temporary file in place; removes it when that fails. */
@@ -154,7 +157,8 @@ static bool rename_over(int dirfd, const char *temp, const char *name, GError **
         (void)unlinkat(dirfd, temp, 0); /* the error is already there */
         return false;
     }
-    return sync_dir(dirfd, name, err);
+    sync_dir(dirfd, name);
+    return true;
 }
 
 bool state_write(int dirfd, const char *name, const char *bytes, gsize len, mode_t mode, GError **err)
@@ -227,7 +231,8 @@ bool state_remove(int dirfd, const char *name, GError **err)
         error_set_errno(err, errno, "cannot remove state file '%s'", name);
         return false;
     }
-    return sync_dir(dirfd, name, err);
+    sync_dir(dirfd, name);
+    return true;
 }
 
 bool state_link(int dirfd, const char *name, const char *target, GError **err)

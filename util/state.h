@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * State files. A write is all or nothing and durable when it returns: temporary file in the same
- * directory, fsync, rename, fsync of the directory. All calls are relative to a directory fd and
+ * directory, fsync, rename, fsync of the directory. When only the last of these fails, the change is there for
+ * everybody who looks, so the call has succeeded; the log says that a power cut could undo it. All calls are relative to a directory fd and
  * follow no symlink in the last component (except state_link itself).
  */
 #pragma once

@@ -65,6 +65,7 @@ static void test_every_step_may_fail(void)
         assert(done || (error_is(err, VIR_ERR_SYSTEM_ERROR) && error_errno(err) == ENOSPC));
         assert(content_is("f", "new content") || (!done && content_is("f", "old")));
         assert(count_all() == files + 1);
+        assert(done == content_is("f", "new content")); /* never a failure with an effect */
     }
     assert(n >= 6); /* make, write, sync, rename, sync of the directory */
     assert(state_remove(dir, "f", NULL));

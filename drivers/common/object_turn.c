@@ -173,7 +173,7 @@ Object *object_turn_reserve_key(ObjectTurn *t, const char *key)
 }
 
 void object_turn_remove(ObjectTurn *t) { t->remove = true; }
-void object_turn_require_status(ObjectTurn *t) { t->status_required = true; }
+void object_turn_require_status(ObjectTurn *t, bool on) { t->status_required = on; }
 
 bool object_turn_write_intent(ObjectTurn *t, const void *live, DriverStatus *status, GError **err)
 {
@@ -188,7 +188,7 @@ bool object_turn_write_intent(ObjectTurn *t, const void *live, DriverStatus *sta
 
 bool object_turn_note_status(ObjectTurn *t, DriverStatus *status, GError **err)
 {
-    g_autoptr(ObjectView) v = view_clone(t->base);
+    g_autoptr(ObjectView) v = view_clone(t->next);
 
     driver_status_unref(v->status);
     v->status = driver_status_ref(status);
@@ -222,8 +222,9 @@ static bool write_links(Registry *r, const char *name, const ObjectView *was, co
     return true;
 }
 
-/* The files of a definition under its new name, then away with the old ones. What is left over of those
- * does no harm: it is the same object, and the next start of ours says so. */
+/* The files of a definition under its new name, then away with the old ones. Its links come first and go last:
+ * without the definition they mean nothing, and store_load() removes them. It also removes a definition whose
+ * new name is there. */
 static bool write_renamed(ObjectTurn *t, GError **err)
 {
     const ObjectView *v = t->next;
@@ -231,12 +232,11 @@ static bool write_renamed(ObjectTurn *t, GError **err)
     const char *old_name = t->base->name;
     g_autoptr(GError) error = NULL;
 
-    if (!store_write_config(v, err) || !write_links(r, v->name, NULL, v, err)) {
+    if (!write_links(r, v->name, NULL, v, err) || !store_write_config(v, err)) {
         (void)write_links(r, v->name, v, NULL, NULL);
-        (void)store_remove_config(r, v->name, NULL);
         return false;
     }
-    if (!write_links(r, old_name, t->base, NULL, &error) || !store_remove_config(r, old_name, &error))
+    if (!store_remove_config(r, old_name, &error) || !write_links(r, old_name, t->base, NULL, &error))
         log_error("cannot remove what was kept of %s '%s' under its old name '%s': %s", kind_of(t)->word, v->name,
                   old_name, error->message);
     return true;
@@ -250,8 +250,11 @@ static bool write_definition(ObjectTurn *t, GError **err)
     if (t->remove || !v->persistent) {
         if (!t->base || !t->base->persistent)
             return true;
-        if (!write_links(r, t->base->name, t->base, NULL, err) || !store_remove_config(r, t->base->name, err))
+        g_autoptr(GError) error = NULL;
+        if (!store_remove_config(r, t->base->name, err))
             return false;
+        if (!write_links(r, t->base->name, t->base, NULL, &error))
+            log_error("cannot remove the autostart link of %s '%s': %s", v->kind->word, t->base->name, error->message);
         v->autostart = false;
         if (v->kind->set_links)
             v->kind->set_links(v, 0);

@@ -41,7 +41,7 @@ void object_turn_remove(ObjectTurn *t);
 bool object_turn_removes(const ObjectTurn *t);
 /* From here on a commit fails when the status file cannot be written (start of a guest: without the
  * file a crash of ours would leave the guest behind). */
-void object_turn_require_status(ObjectTurn *t);
+void object_turn_require_status(ObjectTurn *t, bool on);
 /* Takes the event; it leaves at commit. */
 void object_turn_emit(ObjectTurn *t, Event *e);
 /* Writes the status file of a start that is about to touch the host, without publishing anything: a daemon
@@ -49,8 +49,8 @@ void object_turn_emit(ObjectTurn *t, Event *e);
  * what there is. The commit of the active object replaces it; object_turn_drop_intent() removes it. */
 bool object_turn_write_intent(ObjectTurn *t, const void *live, DriverStatus *status, GError **err);
 void object_turn_drop_intent(ObjectTurn *t);
-/* The same for one that is active: only the driver's status in its file is another, until the next commit or
- * for good, when we are killed before it. */
+/* The same for one that is active: its file has what the turn made of it so far, and this status, until the next
+ * commit or for good, when we are killed before it. */
 bool object_turn_note_status(ObjectTurn *t, DriverStatus *status, GError **err);
 /* Commits what there is so far and goes on; after something was changed irreversibly. */
 bool object_turn_checkpoint(ObjectTurn *t, GError **err);

@@ -304,6 +304,45 @@ static bool is_newer(Registry *r, const char *name, const char *than)
            (sa.st_mtim.tv_sec == sb.st_mtim.tv_sec && sa.st_mtim.tv_nsec > sb.st_mtim.tv_nsec);
 }
 
+/* What a definition says, name aside; empty when it cannot be read. Owned. */
+static char *text_without_name(Registry *r, const char *name)
+{
+    g_autofree char *file = file_name(name), *escaped = g_markup_escape_text(name, -1),
+                    *mark = g_strdup_printf("<name>%s</name>", escaped),
+                    *all = state_read(r->dirs.config, file, FILE_MAX_SIZE, NULL, NULL);
+    GString *text = g_string_new(all);
+
+    g_string_replace(text, mark, "", 1);
+    return g_string_free(text, FALSE);
+}
+
+/* Two definitions of one object: a rename that was cut short, whose old name goes, or somebody's copy. */
+static void settle_twins(Registry *r, const char *name, const char *older)
+{
+    g_autofree char *new_text = text_without_name(r, name), *old_text = text_without_name(r, older);
+    g_autoptr(GError) error = NULL;
+
+    if (!*new_text || !g_str_equal(new_text, old_text))
+        log_error("%s/%s.xml is an older definition of %s '%s'; the file is left as it is", r->dirs.config_path, older,
+                  r->kind->word, name);
+    else if (!store_remove_config(r, older, &error))
+        log_error("cannot remove what was kept of %s '%s' under its old name '%s': %s", r->kind->word, name, older,
+                  error->message);
+}
+
+/* The definition is gone: whoever removed it was killed before he came to the link. */
+static bool is_stale(Registry *r, const char *entry, const char *file)
+{
+    g_autoptr(GError) error = NULL;
+    struct stat st;
+
+    if (fstatat(r->dirs.config, file, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+        return false;
+    if (!state_remove(r->dirs.autostart, entry, &error))
+        log_warn("cannot remove an autostart link without a definition: %s", error->message);
+    return true;
+}
+
 /* Bits of KindInfo.links by name of the file that a link is for. */
 static GHashTable *load_links(Registry *r, GError **err)
 {
@@ -316,6 +355,10 @@ static GHashTable *load_links(Registry *r, GError **err)
             return NULL;
         for (char **e = entries; *e; e++) {
             char *file = g_strndup(*e, strlen(*e) - strlen(r->kind->links[i]));
+            if (is_stale(r, *e, file)) {
+                g_free(file);
+                continue;
+            }
             unsigned had = GPOINTER_TO_UINT(g_hash_table_lookup(bits, file));
             g_hash_table_replace(bits, file, GUINT_TO_POINTER(had | 1u << i));
         }
@@ -348,8 +391,7 @@ static GHashTable *load_configs(Registry *r, GError **err)
         ObjectView *twin = g_hash_table_lookup(by_uuid, v->uuid);
         if (twin) {
             bool newer = is_newer(r, v->name, twin->name);
-            log_error("%s/%s.xml is an older definition of %s '%s'; the file is left as it is", r->dirs.config_path,
-                      newer ? twin->name : v->name, r->kind->word, newer ? v->name : twin->name);
+            settle_twins(r, newer ? v->name : twin->name, newer ? twin->name : v->name);
             if (!newer) {
                 object_view_unref(v);
                 continue;

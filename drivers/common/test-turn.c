@@ -215,7 +215,7 @@ static void go_live(DomainTurn *t)
 }
 static void go_live_or_fail(DomainTurn *t)
 {
-    turn_require_status(t);
+    turn_require_status(t, true);
     go_live(t);
 }
 static void pause_it(DomainTurn *t) { turn_set_state(t, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER); }

@@ -65,7 +65,7 @@ void turn_set_managed_save(DomainTurn *t, bool on)
 void turn_set_status(DomainTurn *t, DriverStatus *take) { object_turn_set_status(of(t), take); }
 bool turn_rename(DomainTurn *t, const char *name, GError **err) { return object_turn_rename(of(t), name, err); }
 void turn_remove(DomainTurn *t) { object_turn_remove(of(t)); }
-void turn_require_status(DomainTurn *t) { object_turn_require_status(of(t)); }
+void turn_require_status(DomainTurn *t, bool on) { object_turn_require_status(of(t), on); }
 void turn_emit(DomainTurn *t, Event *e) { object_turn_emit(of(t), e); }
 
 bool turn_write_intent(DomainTurn *t, const DomainDef *live, DriverStatus *status, GError **err)

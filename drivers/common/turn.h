@@ -37,8 +37,8 @@ bool turn_rename(DomainTurn *t, const char *name, GError **err);
 /* The domain vanishes at commit (undefine of an inactive one, end of a transient one). */
 void turn_remove(DomainTurn *t);
 /* From here on a commit fails when the status file cannot be written (start of a guest: without the
- * file a crash of ours would leave the guest behind). */
-void turn_require_status(DomainTurn *t);
+ * file a crash of ours would leave the guest behind), or does not any more. */
+void turn_require_status(DomainTurn *t, bool on);
 /* Takes the event; it leaves at commit. */
 void turn_emit(DomainTurn *t, Event *e);
 /* Writes the status file of a start that is about to touch the host, without publishing anything: a daemon
@@ -46,8 +46,8 @@ void turn_emit(DomainTurn *t, Event *e);
  * what there is. The commit of the running guest replaces it; turn_drop_intent() removes it. */
 bool turn_write_intent(DomainTurn *t, const DomainDef *live, DriverStatus *status, GError **err);
 void turn_drop_intent(DomainTurn *t);
-/* The same for a guest that runs: only the driver's status in its file is another, until the next commit or
- * for good, when we are killed before it. */
+/* The same for a guest that runs: its file has what the turn made of it so far, and this status, until the next
+ * commit or for good, when we are killed before it. */
 bool turn_note_status(DomainTurn *t, DriverStatus *status, GError **err);
 /* Commits what there is so far and goes on; after the guest was changed irreversibly. */
 bool turn_checkpoint(DomainTurn *t, GError **err);

@@ -103,8 +103,16 @@ static bool go_on(FileOp *op, unsigned flags, GError **err)
         file_op_succeed(op);
         return process_stop(t, VIR_DOMAIN_SHUTOFF_CRASHED, VIR_DOMAIN_EVENT_STOPPED_CRASHED, false, err);
     }
+    g_autoptr(GError) error = NULL;
     bool ok = (!(flags & VIR_DUMP_RESET) || qmp_system_reset(op->q, err)) &&
               file_op_resume(op, VIR_DOMAIN_RUNNING_UNPAUSED, err);
+
+    if (!file_op_keep(op, &error)) {
+        file_op_fail(op, VIR_DOMAIN_RUNNING_UNPAUSED, error);
+        if (ok)
+            g_propagate_error(err, g_steal_pointer(&error));
+        return false;
+    }
     file_op_succeed(op);
     return ok;
 }

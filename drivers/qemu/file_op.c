@@ -84,7 +84,7 @@ bool file_op_begin(FileOp *op, DomainTurn *t, const char *path, const FileOpKind
     op->runs = turn_view(t)->state == VIR_DOMAIN_RUNNING;
     op->live = !kind->paused_reason;
     note(t, kind->operation, op);
-    turn_require_status(t);
+    turn_require_status(t, true);
     op->job = turn_begin_job(t, kind->operation, kind->what, kind->fixed);
     /* From here on the emulator stops and resumes for our sake; what becomes of it is told by us. */
     atomic_store(&op->g->stops_itself, op->runs);
@@ -133,9 +133,17 @@ bool file_op_resume(FileOp *op, int reason, GError **err)
     return ok;
 }
 
-void file_op_succeed(FileOp *op)
+bool file_op_keep(FileOp *op, GError **err)
 {
     note(op->t, 0, op);
+    return turn_checkpoint(op->t, err);
+}
+
+void file_op_succeed(FileOp *op)
+{
+    if (view_status(turn_view(op->t))->job)
+        note(op->t, 0, op);
+    turn_require_status(op->t, false);
     turn_end_job(op->t, NULL);
     atomic_store(&op->g->stops_itself, false);
     op_clear(op);
@@ -151,6 +159,7 @@ void file_op_fail(FileOp *op, int reason, const GError *why)
         g_clear_error(&error);
     }
     note(op->t, 0, op);
+    turn_require_status(op->t, false); /* that the guest goes on is told, written or not */
     turn_end_job(op->t, why);
     if (!turn_checkpoint(op->t, &error))
         log_error("cannot write the state of '%s': %s", turn_view(op->t)->name, error->message);

@@ -31,6 +31,8 @@ typedef struct FileOpKind {
 bool file_op_begin(FileOp *op, DomainTurn *t, const char *path, const FileOpKind *kind, GError **err);
 /* The guest goes on, if it ran before, for this VIR_DOMAIN_RUNNING_* reason. */
 bool file_op_resume(FileOp *op, int reason, GError **err);
+/* Has it on record that the file is whole, before anybody is told: from here on it is kept. */
+bool file_op_keep(FileOp *op, GError **err);
 /* The file stays and is whole. The job has ended; what follows is the turn's. */
 void file_op_succeed(FileOp *op);
 /* The file goes, the guest goes on, the turn is committed. why: for the job. */

@@ -183,13 +183,11 @@ void qemu_status_format(const DriverStatus *base, GString *out)
     g_string_append_printf(
         out,
         "    <qemu id='%d' pid='%d' startTime='%" G_GUINT64_FORMAT "' started='%" G_GINT64_FORMAT
-        "' fakeReboot='%s' agentTimeout='%d'%s%s/>\n    <monitor path='%s'/>\n    <libDir path='%s'/>\n",
+        "' fakeReboot='%s' agentTimeout='%d'%s%s%s%s/>\n    <monitor path='%s'/>\n    <libDir path='%s'/>\n",
         s->id, (int)s->pid, s->start_time, s->started, s->fake_reboot ? "yes" : "no",
-        s->agent_timeout, s->private_dev ? " privateDev='yes'" : "",
-        !s->starting     ? ""
-        : s->makes_nvram ? " starting='yes' makesNvram='yes'"
-                         : " starting='yes'",
-        monitor, dir);
+        s->agent_timeout, s->private_dev ? " privateDev='yes'" : "", s->starting ? " starting='yes'" : "",
+        s->starting && s->makes_nvram ? " makesNvram='yes'" : "",
+        s->starting && s->makes_tpm ? " makesTpm='yes'" : "", monitor, dir);
     for (char **path = s->lent; path && *path; path++) {
         g_autofree char *text = g_markup_escape_text(*path, -1);
         g_string_append_printf(out, "    <lent path='%s'/>\n", text);
@@ -265,6 +263,7 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
     s->last_node = (unsigned)MIN(attr_u64(xml_child(modvirt, "nodes"), "last"), UINT_MAX / 2);
     s->private_dev = g_strcmp0(xml_attr_get(qemu, "privateDev"), "yes") == 0;
     s->makes_nvram = g_strcmp0(xml_attr_get(qemu, "makesNvram"), "yes") == 0;
+    s->makes_tpm = g_strcmp0(xml_attr_get(qemu, "makesTpm"), "yes") == 0;
     s->pid = (pid_t)pid;
     s->start_time = attr_u64(qemu, "startTime");
     s->started = (int64_t)attr_u64(qemu, "started");

@@ -60,6 +60,7 @@ typedef struct QemuStatus {
     char **lent; /* files of a device that was coming when we were killed; NULL: none */
     bool private_dev; /* it has a /dev of its own (private_dev.h) */
     bool makes_nvram; /* the file of firmware variables is this start's */
+    bool makes_tpm;   /* so is the TPM's state */
     GuestThreads *threads; /* NULL: not known yet */
     char *machine, *scope; /* as systemd-machined has it, and the control group that it made; NULL: none */
     GPtrArray *helpers;    /* HelperRecord (helper.h) */

@@ -323,4 +323,6 @@ void start_undo_helpers(const Run *r)
         }
         pidref_done(&pid);
     }
+    if (r->status->starting && r->status->makes_tpm)
+        helper_tpm_forget(r->def->uuid.v);
 }

@@ -44,6 +44,8 @@ char *helper_find(const char *program, const char *what, GError **err);
 /* helper_tpm.c */
 bool helper_tpm_start(Start *s, const TpmDef *t, GError **err);
 bool helper_tpm_check(const DomainDef *def, const TpmDef *t, GError **err);
+/* Whether the guest has an emulated TPM, of which nothing is stored yet. */
+bool helper_tpm_is_new(const DomainDef *def);
 /* Everything that emulated TPMs of this guest ever stored. */
 void helper_tpm_forget(const Uuid uuid);
 /* A definition goes away (flags: VIR_DOMAIN_UNDEFINE_*), or a guest without one has ended (0). */

@@ -151,12 +151,25 @@ void helper_tpm_forget(const Uuid uuid)
     remove_tree(dir, 2);
 }
 
-void helper_tpm_undefined(const DomainDef *def, unsigned flags)
+static const TpmDef *emulated(const DomainDef *def)
 {
     guint i = 0;
     const TpmDef *t = domain_next(def, DEVICE_TPM, &i);
 
-    if (!t || t->backend != TPM_EMULATOR || (flags & VIR_DOMAIN_UNDEFINE_KEEP_TPM))
+    return t && t->backend == TPM_EMULATOR ? t : NULL;
+}
+
+bool helper_tpm_is_new(const DomainDef *def)
+{
+    g_autofree char *dir = guest_dir(def->uuid.v);
+    return emulated(def) && !g_file_test(dir, G_FILE_TEST_EXISTS);
+}
+
+void helper_tpm_undefined(const DomainDef *def, unsigned flags)
+{
+    const TpmDef *t = emulated(def);
+
+    if (!t || (flags & VIR_DOMAIN_UNDEFINE_KEEP_TPM))
         return;
     if ((flags & VIR_DOMAIN_UNDEFINE_TPM) || t->persistent_state != TRI_YES)
         helper_tpm_forget(def->uuid.v);

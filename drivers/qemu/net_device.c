@@ -362,7 +362,7 @@ int net_device_open(NetDef *net, unsigned queue, GError **err)
         return -1;
     }
     if (net->type == NET_DIRECT)
-        return net->ifname || (net->ifname = next_name(err)) ? open_macvtap(net, queue, err) : -1;
+        return open_macvtap(net, queue, err);
     if (net->type == NET_ETHERNET && net->target_managed == TRI_NO && net->ifname)
         return open_given(net, err);
     return open_tap(net, queue, err);
@@ -393,17 +393,22 @@ void net_device_remove(const NetDef *net)
         log_warn("cannot remove '%s': %s", net->ifname, g_strerror(why));
 }
 
+bool net_device_choose_name(NetDef *net, bool *ret_named, GError **err)
+{
+    if (net->type != NET_DIRECT || net->ifname)
+        return true;
+    *ret_named = true;
+    return (net->ifname = next_name(err)) != NULL;
+}
+
 bool start_net_names(struct Start *s, GError **err)
 {
     NetDef *net;
     bool named = false;
 
     for (guint i = 0; (net = domain_next(s->def, DEVICE_INTERFACE, &i));)
-        if (net->type == NET_DIRECT && !net->ifname) {
-            named = true;
-            if (!(net->ifname = next_name(err)))
-                return false;
-        }
+        if (!net_device_choose_name(net, &named, err))
+            return false;
     return !named || start_note(s, err);
 }
 

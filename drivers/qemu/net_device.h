@@ -12,6 +12,8 @@ struct Run;
 
 /* One queue's descriptor; with queue 0 the device is made, named in the definition, set up and brought up. */
 int net_device_open(NetDef *net, unsigned queue, GError **err);
+/* Names a device that would otherwise get its name, and stay, when it is made. */
+bool net_device_choose_name(NetDef *net, bool *ret_named, GError **err);
 /* Removes what does not go by itself; nothing when it is not there or is not this guest's. */
 void net_device_remove(const NetDef *net);
 /* The host's end leaves one bridge and joins another; it is back in the first when that fails. */

@@ -147,10 +147,9 @@ static void note_terminal(Device *dev, const PlugSteps *steps)
     }
 }
 
-static bool make(PlugLive *l, Device *dev, GPtrArray *controllers, GError **err)
+static bool make(PlugLive *l, Device *dev, PlugSteps *before, GError **err)
 {
-    g_autoptr(PlugSteps) before = missing_controllers(l, dev, controllers, err);
-    g_autoptr(PlugSteps) steps = before ? qemu_plug_steps(l->def, dev, l->caps, l->ctx, false, err) : NULL;
+    g_autoptr(PlugSteps) steps = qemu_plug_steps(l->def, dev, l->caps, l->ctx, false, err);
     if (!steps)
         return false;
     plug_steps_before_device(steps, before);
@@ -194,17 +193,20 @@ bool plug_live_attach(PlugLive *l, Device *take, GError **err)
         return false;
     domain_add_device(l->def, dev);
     bool ok = (!l->find || l->find(l->opaque, dev, err)) && plug_place(l, dev, err), lent = false;
-    if (ok)
-        ok = lent = !l->lend || l->lend(l->opaque, dev, err);
-    if (!ok || !make(l, dev, controllers, err)) {
+    if (dev->kind == DEVICE_MEMORY)
+        plug_count_memory(l->def, (const MemoryDef *)dev, true);
+    g_autoptr(PlugSteps) before = ok ? missing_controllers(l, dev, controllers, err) : NULL;
+    if (before)
+        lent = !l->lend || l->lend(l->opaque, dev, err);
+    if (!lent || !make(l, dev, before, err)) {
         if (lent && l->give_back)
             l->give_back(l->opaque, dev);
+        if (dev->kind == DEVICE_MEMORY)
+            plug_count_memory(l->def, (const MemoryDef *)dev, false);
         take_out(l->def, dev);
         drop_controllers(l, controllers);
         return false;
     }
-    if (dev->kind == DEVICE_MEMORY)
-        plug_count_memory(l->def, (const MemoryDef *)dev, true);
     domain_order(l->def);
     for (unsigned i = 0; l->added && i < controllers->len; i++)
         l->added(l->opaque, controllers->pdata[i]);

@@ -21,10 +21,10 @@ typedef struct PlugLive {
     unsigned *next_node;     /* last number that a block node of this run got */
     uint64_t grace;          /* µs that a detach waits for the guest */
     /* What a device is on the host; all may be NULL. find: before anything is done, fills in what the host knows of
-     * it. lend: from here on its files are the guest's. set_up: its descriptors are there, the emulator has
+     * it. lend: the device has its place and name; from here on its files are the guest's. set_up: its descriptors are there, the emulator has
      * none of it yet. give_back: the guest has it no more. */
     bool (*find)(void *opaque, Device *dev, GError **err);
-    bool (*lend)(void *opaque, const Device *dev, GError **err);
+    bool (*lend)(void *opaque, Device *dev, GError **err);
     bool (*set_up)(void *opaque, const Device *dev, GError **err);
     void (*give_back)(void *opaque, const Device *dev);
     /* Changes of an interface's end on the host; NULL: not possible. */

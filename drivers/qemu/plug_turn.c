@@ -80,16 +80,19 @@ static bool find(void *opaque, Device *dev, GError **err)
     return images_resolve_disk((DiskDef *)dev, &as, err);
 }
 
-/* Whoever comes after us, when we are killed, gives them back. */
-static bool lend(void *opaque, const Device *dev, GError **err)
+/* On record is the guest with the device: whoever comes after us, when we are killed, sees whether the emulator
+ * has it, and gives back what was lent for it. */
+static bool lend(void *opaque, Device *dev, GError **err)
 {
     Change *c = opaque;
     QemuStatus *s = qemu_status_copy(view_status(turn_view(c->t)));
+    bool named;
 
     g_strfreev(s->lent);
     s->lent = security_files(c->live.def, dev, c->dev);
-    bool ok = (!s->lent[0] || turn_note_status(c->t, &s->base, err)) &&
-              security_lend_device(c->live.def, dev, c->dev, err);
+    s->last_node = MAX(s->last_node, c->node);
+    bool ok = (dev->kind != DEVICE_INTERFACE || net_device_choose_name((NetDef *)dev, &named, err)) &&
+              turn_note_status(c->t, &s->base, err) && security_lend_device(c->live.def, dev, c->dev, err);
     driver_status_unref(&s->base);
     return ok;
 }
@@ -113,6 +116,12 @@ static void give_back(void *opaque, const Device *dev)
 
     if (!used_elsewhere(c->live.def, dev))
         security_return_device(c->live.def, dev, c->dev);
+    if (dev->kind == DEVICE_INTERFACE)
+        net_device_remove((const NetDef *)dev);
+    const ChrSource *src = qemu_chr_source(dev);
+
+    if (src && src->type == CHR_UNIX && src->listen && src->path)
+        resources_remove_socket(src->path);
 }
 
 static bool set_up(void *opaque, const Device *dev, GError **err)
@@ -131,12 +140,6 @@ static void added(void *opaque, const Device *dev)
 
 static void removed(void *opaque, const Device *dev)
 {
-    if (dev->kind == DEVICE_INTERFACE)
-        net_device_remove((const NetDef *)dev);
-    const ChrSource *src = qemu_chr_source(dev);
-
-    if (src && src->type == CHR_UNIX && src->listen && src->path)
-        resources_remove_socket(src->path);
     if (dev->info.alias && dev->kind != DEVICE_LEASE)
         emit_device_removed(((Change *)opaque)->t, dev->info.alias);
 }
@@ -207,10 +210,11 @@ static bool end(Change *c, bool ok)
         s->last_node = c->node;
         turn_set_status(c->t, &s->base);
     }
-    if (!ok && c->live.partial) {
+    /* At once: whether the definition for the next start can be written changes nothing about the guest. */
+    if (ok || c->live.partial) {
         g_autoptr(GError) error = NULL;
         if (!turn_checkpoint(c->t, &error))
-            log_error("what is left of a failed change of '%s' cannot be recorded: %s", turn_view(c->t)->name, error->message);
+            log_error("a change of '%s' cannot be recorded: %s", turn_view(c->t)->name, error->message);
     }
     resources_release(&c->res);
     qemu_caps_unref(c->caps);

@@ -165,7 +165,7 @@ bool start_resume(Start *s, GError **err)
     s->def_given = true;
     turn_set_id(s->t, s->status->id);
     turn_set_autodestroy(s->t, flags & START_AUTODESTROY);
-    turn_require_status(s->t);
+    turn_require_status(s->t, true);
 
     if (!(flags & START_PAUSED) && !qmp_cont(s->qmp, err))
         return false;

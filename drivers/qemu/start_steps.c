@@ -16,6 +16,7 @@
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/fd_groups.h"
 #include "drivers/qemu/firmware.h"
+#include "drivers/qemu/helper.h"
 #include "drivers/qemu/image_chain.h"
 #include "drivers/qemu/memlock.h"
 #include "drivers/qemu/prepare.h"
@@ -53,6 +54,7 @@ bool start_devices(Start *s, GError **err)
     if (!qemu_prepare_run(s->def, s->caps, &run, err))
         return false;
     s->status->makes_nvram = qemu_firmware_needs_nvram(s->def);
+    s->status->makes_tpm = helper_tpm_is_new(s->def);
     return private_dev_decide(&s->status->private_dev, err);
 }
 
