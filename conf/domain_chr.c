@@ -180,7 +180,7 @@ static const ConfField chr_source_rows[] = {
     CONF_YESNO(C, clipboard, "source/clipboard/@copypaste", CF_REQUIRED | CF_IF_ELEMENT, "vdagent clipboard", ON(BIT(CHR_QEMU_VDAGENT))),
     CONF_ENUM(C, mouse, "source/mouse/@mode", mouse_mode_names, CF_REQUIRED | CF_IF_ELEMENT, "vdagent mouse", ON(BIT(CHR_QEMU_VDAGENT))),
     CONF_STRUCT(C, reconnect, "source/reconnect", reconnect_desc, 0, "connect again", ON(BIT(CHR_TCP) | BIT(CHR_UNIX))),
-    CONF_LIST(C, seclabels, "source/seclabel", seclabel_desc, 0, "security labels", ON(PATHS | BIT(CHR_UNIX) | BIT(CHR_PTY))),
+    CONF_LIST(C, seclabels, "source/seclabel", seclabel_desc, 0, "security labels", ON(PATHS | BIT(CHR_UNIX))),
     CONF_ENUM(C, protocol, "protocol/@type", chr_protocol_names, CF_ALWAYS, "what is spoken", ON(BIT(CHR_TCP))),
     CONF_UNUSED("protocol/@type", "counts for tcp only", ON(~BIT(CHR_TCP))),
     CONF_STR(C, log_file, "log/@file", 0, "copy of the output"),

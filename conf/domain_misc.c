@@ -122,6 +122,8 @@ static bool tpm_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
     T *t = v;
     if (t->backend == TPM_PASSTHROUGH && !t->path)
         t->path = g_strdup("/dev/tpm0");
+    if (t->persistent_state == TRI_NO)
+        t->persistent_state = TRI_ABSENT;
     return true;
 }
 #undef T
@@ -138,7 +140,14 @@ static const ConfField hub_rows[] = {
     CONF_ENUM(HubDef, type, "@type", hub_type_names, CF_REQUIRED | CF_ALWAYS | CF_ABI, "bus"),
     CONF_DEVICE_HEAD(HubDef), CONF_PAD(HubDef, _pad),
 };
-CONF_DESC(hub_desc, HubDef, hub_rows);
+static bool hub_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    DeviceAddress *a = &((HubDef *)v)->dev.info.address;
+    if (a->type != ADDRESS_USB && a->type != ADDRESS_NONE) /* it has no other place than a port */
+        conf_clear(&device_address_desc, a);
+    return true;
+}
+CONF_DESC(hub_desc, HubDef, hub_rows, .parsed = hub_parsed);
 
 static const ConfField nvram_rows[] = { CONF_DEVICE_HEAD(NvramDef) };
 CONF_DESC(nvram_desc, NvramDef, nvram_rows);

@@ -79,6 +79,14 @@ static const ConfField vlan_rows[] = {
 static bool vlan_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {
     NetVlan *vlan = v;
+    unsigned native = 0;
+
+    for (unsigned i = 0; i < list_len(vlan->tags); i++)
+        native += ((const VlanTag *)list_at(vlan->tags, i))->mode != 0;
+    if (native > 1) {
+        conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "only one tag can be the native one");
+        return false;
+    }
     if (list_len(vlan->tags) > 1 && vlan->trunk == TRI_NO) {
         conf_error_at(err, VIR_ERR_XML_ERROR, el, "trunk", "'no' with more than one tag");
         return false;
@@ -223,7 +231,7 @@ static const ConfField net_rows[] = {
     CONF_OPTIONAL(D, actual, "actual", net_actual_desc, CF_LIVE | CF_STATUS | CF_NO_COMPARE, "what the network turned out to be"),
     CONF_OPTIONAL(D, vlan, "vlan", vlan_desc, 0, "vlans"),
     CONF_OPTIONAL(D, vport, "virtualport", vport_desc, 0, "parameters for the switch"),
-    CONF_OPTIONAL(D, bandwidth, "bandwidth", bandwidth_desc, 0, "limits"),
+    CONF_OPTIONAL(D, bandwidth, "bandwidth", bandwidth_desc, CF_SKIP_EMPTY, "limits"),
     CONF_YESNO(D, isolated, "port/@isolated", 0, "no traffic to other isolated ports"),
     CONF_LIST(D, ips, "ip", net_ip_desc, 0, "addresses of the guest"),
     CONF_LIST(D, routes, "route", net_route_desc, 0, "routes of the guest"),

@@ -16,7 +16,7 @@ ENUM_TABLE(hostif_start_names, "start mode", _HOSTIF_START_N, NULL, "onboot", "n
 ENUM_TABLE(hostif_state_names, "link state", _HOSTIF_STATE_N, NULL, "unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up");
 ENUM_TABLE(bond_mode_names, "bond mode", _BOND_MODE_N, NULL, "balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb");
 ENUM_TABLE(bond_carrier_names, "carrier detection", _BOND_CARRIER_N, NULL, "ioctl", "netif");
-ENUM_TABLE(bond_arp_names, "arp validation", _BOND_ARP_N, "none", "active", "backup", "all");
+ENUM_TABLE(bond_arp_names, "arp validation", _BOND_ARP_N, NULL, "active", "backup", "all");
 ENUM_TABLE(hostif_family_names, "protocol family", _HOSTIF_FAMILY_N, "ipv4", "ipv6");
 
 static const ConfField ip_rows[] = {
@@ -142,11 +142,15 @@ static bool validate_protocols(const HostIfDef *d, GError **err)
 
 static bool validate_one(const HostIfDef *d, const HostIfDef *above, GError **err)
 {
+    enum { MTU_MAX = 100000 };
+
     if (above && (d->type == HOSTIF_BRIDGE || (above->type == HOSTIF_BOND && d->type != HOSTIF_ETHERNET))) {
         error_set(err, VIR_ERR_XML_ERROR, "interface '%s': a %s cannot be a port of a %s", d->name,
                   enum_name(&hostif_type_names, d->type), enum_name(&hostif_type_names, above->type));
         return false;
     }
+    if (d->mtu > MTU_MAX)
+        return invalid(err, d, "the mtu is too large");
     if (!validate_protocols(d, err))
         return false;
     switch (d->type) {

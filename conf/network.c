@@ -36,7 +36,7 @@ CONF_DESC(forward_pci_desc, ForwardPci, forward_pci_rows);
 static const ConfField forward_rows[] = {
     CONF_STR(F, dev, "@dev", CF_NOT_EMPTY, "device that traffic leaves by"),
     CONF_ENUM(F, mode, "@mode", forward_mode_names, CF_ALWAYS, "how packets get out"),
-    CONF_YESNO(F, managed, "@managed", 0, "detach devices from the host"),
+    CONF_YESNO(F, managed, "@managed", 0, "detach devices from the host", WHEN(F, mode, BIT(FORWARD_HOSTDEV))),
     CONF_YESNO(F, nat_ipv6, "nat/@ipv6", 0, "translate IPv6, too"),
     CONF_FORM(F, nat_start, "nat/address/@start", form_ip4, CF_REQUIRED | CF_IF_ELEMENT, "first public address"),
     CONF_FORM(F, nat_end, "nat/address/@end", form_ip4, CF_REQUIRED | CF_IF_ELEMENT, "last public address"),
@@ -155,7 +155,7 @@ static const ConfField network_ip_rows[] = {
     CONF_OPT32(I, prefix, "@prefix", 0, "bits of the network part"),
     CONF_YESNO(I, local_ptr, "@localPtr", 0, "reverse names of the network stay in it"),
     CONF_LONG_TAG(),
-    CONF_STR(I, tftp_root, "tftp/@root", CF_NOT_EMPTY, "files for booting guests"),
+    CONF_STR(I, tftp_root, "tftp/@root", 0, "files for booting guests"),
     CONF_LIST(I, ranges, "dhcp/range", dhcp_range_desc, 0, "addresses for guests"),
     CONF_LIST(I, hosts, "dhcp/host", dhcp_host_desc, 0, "addresses of known guests"),
     CONF_STR(I, boot_file, "dhcp/bootp/@file", CF_NOT_EMPTY, "what guests boot"),
@@ -172,7 +172,7 @@ static const ConfField portgroup_rows[] = {
     CONF_YESNO(NetworkPortgroup, trust_guest_rx_filters, "@trustGuestRxFilters", 0, "follow the guest's filters"),
     CONF_LONG_TAG(),
     CONF_OPTIONAL(NetworkPortgroup, vlan, "vlan", vlan_desc, 0, "vlans"),
-    CONF_OPTIONAL(NetworkPortgroup, vport, "virtualport", vport_desc, 0, "parameters for the switch"),
+    CONF_OPTIONAL(NetworkPortgroup, vport, "virtualport", vport_desc, CF_SKIP_EMPTY, "parameters for the switch"),
     CONF_OPTIONAL(NetworkPortgroup, bandwidth, "bandwidth", bandwidth_desc, CF_SKIP_EMPTY, "limits"),
 };
 CONF_DESC(portgroup_desc, NetworkPortgroup, portgroup_rows);
@@ -212,7 +212,7 @@ static const ConfField network_rows[] = {
     CONF_YESNO(D, isolated_ports, "port/@isolated", 0, "guests cannot talk to each other"),
     CONF_LIST(D, ips, "ip", network_ip_desc, 0, "addresses of the host in it"),
     CONF_LIST(D, routes, "route", net_route_desc, 0, "networks behind guests"),
-    CONF_OPTIONAL(D, vport, "virtualport", vport_desc, 0, "parameters for the switch"),
+    CONF_OPTIONAL(D, vport, "virtualport", vport_desc, CF_SKIP_EMPTY, "parameters for the switch"),
     CONF_LIST(D, portgroups, "portgroup", portgroup_desc, 0, "kinds of interfaces"),
     CONF_LIST(D, dnsmasq_options, "dnsmasq:options/dnsmasq:option", dnsmasq_option_desc, 0, "more configuration of dnsmasq"),
     CONF_HIDDEN(D, uuid_generated, CF_NO_COMPARE),

@@ -188,6 +188,8 @@ static bool ip_validate(const NetworkIp *ip, const char *network, GError **err)
     }
     if (ip->prefix.set && ip->prefix.v > 8 * a.len)
         return BAD(err, "prefix %u is longer than the address", network, ip->prefix.v);
+    if (ip->tftp_root && a.len != 4)
+        return UNSUPPORTED(err, "tftp with address '%s': IPv4 only", network, ip->address);
     for (LIST_EACH(DhcpRange, r, ip->ranges)) {
         if (!dhcp_range_validate(r, ip, network, err))
             return false;
@@ -234,12 +236,12 @@ bool dns_txt_validate(const NetworkTxt *t, const char *network, bool partial, GE
 {
     if (strchr(t->name, ' '))
         return BAD(err, "name '%.100s' of a dns text has a space", network, t->name);
-    return partial || (t->value && *t->value) || BAD(err, "dns text '%s' without value", network, t->name);
+    return partial || t->value || BAD(err, "dns text '%s' without value", network, t->name);
 }
 
 bool dns_srv_validate(const NetworkSrv *s, const char *network, bool partial, GError **err)
 {
-    if (!partial && (!s->service || !*s->service))
+    if (!partial && !s->service)
         return BAD(err, "dns srv record without service", network);
     if (s->service && strlen(s->service) > 482)
         return BAD(err, "service of a dns srv record is longer than 482 bytes", network);

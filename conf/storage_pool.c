@@ -93,7 +93,8 @@ static const ConfField adapter_rows[] = {
 };
 static bool wwn_ok(xmlNode *el, const char *attr, const char *wwn, GError **err)
 {
-    if (!wwn || (strlen(wwn) == 16 && strspn(wwn, "0123456789abcdefABCDEF") == 16))
+    const char *digits = wwn && g_str_has_prefix(wwn, "0x") ? wwn + 2 : wwn;
+    if (!digits || (strlen(digits) == 16 && strspn(digits, "0123456789abcdefABCDEF") == 16))
         return true;
     conf_error_at(err, VIR_ERR_XML_ERROR, el, attr, "malformed world wide name '%.100s', expected 16 hexadecimal digits", wwn);
     return false;
@@ -197,7 +198,7 @@ static const ConfField pool_rows[] = {
     CONF_SIZE(D, capacity, "capacity/text()", size_bytes, CF_LIVE | CF_ALWAYS | CF_NO_COMPARE, "bytes in all"),
     CONF_SIZE(D, allocation, "allocation/text()", size_bytes, CF_LIVE | CF_ALWAYS | CF_NO_COMPARE, "bytes given to volumes"),
     CONF_SIZE(D, available, "available/text()", size_bytes, CF_LIVE | CF_ALWAYS | CF_NO_COMPARE, "bytes that are left"),
-    CONF_YESNO(D, cow, "features/cow/@state", 0, "copy-on-write of files", OF(BIT(POOL_DIR) | BIT(POOL_FS))),
+    CONF_YESNO(D, cow, "features/cow/@state", 0, "copy-on-write of files, of directories and file systems"),
     CONF_CONST("source", ""),
     CONF_STRUCT(D, source, "source", storage_pool_source_desc, 0, "where the storage is"),
     CONF_STR(D, target, "target/path/text()", 0, "where volumes appear", OF(ANY & ~NO_TARGET)),
@@ -292,12 +293,16 @@ static bool pool_validate(const void *def, unsigned flags, GError **err)
         { BIT(POOL_FS) | BIT(POOL_DISK) | ISCSIS, list_len(s->devices) > 0, "source/device" },
         { DIRS & ~BIT(POOL_GLUSTER), s->dir && *s->dir, "source/dir" },
         { BIT(POOL_SCSI), s->adapter != NULL, "source/adapter" },
-        { BIT(POOL_ISCSI_DIRECT), s->initiator != NULL, "source/initiator/iqn" },
+        { BIT(POOL_ISCSI_DIRECT), s->initiator && *s->initiator, "source/initiator/iqn" },
         { ANY & ~NO_TARGET, d->target != NULL, "target/path" },
     };
 
     if (strchr(d->name, '/')) {
         error_set(err, VIR_ERR_XML_ERROR, "pool/name: '%s' must not contain '/'", d->name);
+        return false;
+    }
+    if (d->cow != TRI_ABSENT && d->source.type != POOL_DIR && d->source.type != POOL_FS) {
+        error_set(err, VIR_ERR_NO_SUPPORT, "pool '%s': the feature cow is for types 'fs' and 'dir'", d->name);
         return false;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(needs); i++) {

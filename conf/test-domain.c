@@ -433,12 +433,13 @@ static void test_what_says_nothing_is_not_shown(void)
         HEAD "<blkiotune><device><path>/a</path></device></blkiotune><genid/><devices><redirfilter/>"
         "<graphics type='spice' connected='keep' passwdValidTo='never'><channel name='main' mode='any'/></graphics>"
         "<memballoon model='none'><address type='pci' slot='5'/></memballoon><video><model type='none' heads='4'/></video>"
+        "<hub type='usb'><address type='isa'/></hub><serial type='pty'><source><seclabel relabel='no'/></source></serial>"
         "<sound model='sb16'><codec type='micro'/></sound><filesystem><driver format='iso'/><source dir='/a'/><target dir='b'/></filesystem>"
         "<tpm><backend type='passthrough'/></tpm><vsock/><interface type='user'><ip address='192.0.2.1'/>"
         "<virtualport type='midonet'><parameters interfaceid='7DBDCDBB6CD74DB4BCB44A85AB7A7BAE'/></virtualport></interface></devices></domain>");
     g_autofree char *out = domain_format(d, DOMAIN_FORMAT_SECURE, NULL, NULL);
     static const char *const there[] = { "<cid auto='yes'/>", "/dev/tpm0", "family='ipv4'", "7dbdcdbb-6cd7-4db4-bcb4-4a85ab7a7bae", "<genid>" };
-    static const char *const gone[] = { "blkiotune", "redirfilter", "connected", "passwdValidTo", "<channel", "slot=", "heads", "codec", "iso" };
+    static const char *const gone[] = { "blkiotune", "redirfilter", "connected", "passwdValidTo", "<channel", "slot=", "heads", "codec", "'iso'", "type='isa'", "seclabel" };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(there); i++)
         CHECK(strstr(out, there[i]));

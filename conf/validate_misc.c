@@ -83,10 +83,6 @@ static const VirtioOptions *virtio_options_of_other(const Device *dev)
         const DiskDef *d = (const DiskDef *)dev;
         return d->bus == DISK_BUS_VIRTIO ? NULL : &d->virtio;
     }
-    case DEVICE_INPUT: {
-        const InputDef *i = (const InputDef *)dev;
-        return i->bus == INPUT_BUS_VIRTIO ? NULL : &i->virtio;
-    }
     case DEVICE_VIDEO: {
         const VideoDef *v = (const VideoDef *)dev;
         return v->type == VIDEO_VIRTIO ? NULL : &v->virtio;

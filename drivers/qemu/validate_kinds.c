@@ -26,7 +26,7 @@ static bool kind_place(const DomainDef *d, const Device *dev, GError **err)
         return device_refuse(err, dev, "CCW addresses are not for machine '%s'", d->os.machine ? d->os.machine : "");
     if (info->address.type == ADDRESS_PCI && pci->domain && !qemu_machine_is_s390_ccw(d))
         return device_refuse(err, dev, "PCI address %04x:%02x:%02x.%u: only domain 0 is available", pci->domain, pci->bus, pci->slot, pci->function);
-    if (info->acpi_index && info->address.type != ADDRESS_PCI && info->address.type != ADDRESS_UNASSIGNED)
+    if (info->acpi_index && info->address.type != ADDRESS_PCI && info->address.type != ADDRESS_NONE && info->address.type != ADDRESS_UNASSIGNED)
         return device_refuse(err, dev, "an ACPI index is for PCI devices");
     return true;
 }
@@ -104,8 +104,6 @@ static bool kind_controller(const DomainDef *d, const ControllerDef *c, GError *
         return device_refuse(err, &c->dev, "driver queues, cmd_per_lun, max_sectors and ioeventfd are for virtio-scsi");
     if (c->type == CONTROLLER_SCSI && (c->model == SCSI_BUSLOGIC || c->model == SCSI_VMPVSCSI))
         return device_refuse(err, &c->dev, "model '%s' is not supported by QEMU", enum_name(&controller_model_names, c->model));
-    if (c->type == CONTROLLER_XENBUS)
-        return device_refuse(err, &c->dev, "type 'xenbus' is not supported by QEMU");
     return c->type != CONTROLLER_PCI || kind_pci_controller(d, c, err);
 }
 
