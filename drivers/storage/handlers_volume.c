@@ -41,13 +41,10 @@ static bool place_of(const StorageVolView *v, Place *ret, GError **err)
 static void measure_again(Object *pool, const PoolBackend *b, const StoragePoolDef *d, const StorageJob *job)
 {
     g_autoptr(StoragePoolDef) copy = pool_copy(d);
-    PoolState *s = pool_state(pool);
-    PoolFigures f;
+    PoolFigures f = { 0 };
 
-    if (!b->measure(copy, &f, job, NULL))
-        return;
-    LOCK_SCOPE(&s->lock);
-    s->figures = f;
+    if (b->measure(copy, &f, job, NULL))
+        pool_set_figures(pool, &f);
 }
 
 /* Making ------------------------------------------------------------------------------------------ */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Pools as a kind of object: files, the wire, filters; their list of volumes and their figures. Two locks: a
- * pool's turn orders changes, PoolState.lock orders looks at its storage, which also happen beside turns.
+ * Pools as a kind of object: files, the wire, filters; their list of volumes and their figures. A pool's turn
+ * orders changes, PoolState.look orders looks at its storage, which also happen beside turns.
  */
 #define LOG_SOURCE "storage.pool"
 #include <string.h>
@@ -19,6 +19,7 @@ static void *attach(Object *o)
 {
     PoolState *s = g_new0(PoolState, 1);
     (void)o;
+    lock_init(&s->look);
     lock_init(&s->lock);
     return s;
 }
@@ -26,6 +27,7 @@ static void *attach(Object *o)
 static void detach(Object *o)
 {
     PoolState *s = object_driver_data(o);
+    lock_done(&s->look);
     lock_done(&s->lock);
     g_free(s);
 }
@@ -183,6 +185,13 @@ void pool_figures(Object *pool, PoolFigures *ret)
     *ret = s->figures;
 }
 
+void pool_set_figures(Object *pool, const PoolFigures *f)
+{
+    PoolState *s = pool_state(pool);
+    LOCK_SCOPE(&s->lock);
+    s->figures = *f;
+}
+
 static bool call_is_cancelled(void *c)
 {
     return call_cancelled(c);
@@ -215,7 +224,7 @@ static void volume_found(const char *name, const char *path, StorageVolumeDef *d
         log_warn("pool '%s': cannot take volume '%s': %s", f->pool->name, name, error->message);
 }
 
-/* Under the state's lock. */
+/* Under the state's lock of looks. */
 static bool list_locked(PoolState *s, const StoragePoolView *v, const StoragePoolDef *d, const PoolBackend *b,
                         const StorageJob *job, GError **err)
 {
@@ -246,10 +255,10 @@ bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, con
 
     if (!b)
         return false;
-    LOCK_SCOPE(&s->lock);
+    LOCK_SCOPE(&s->look);
     if (!b->measure(d, &figures, job, err) || !list_locked(s, v, d, b, job, err))
         return false;
-    s->figures = figures;
+    pool_set_figures(pool, &figures);
     return true;
 }
 
@@ -262,7 +271,7 @@ bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, 
         return false;
     if (!b->generation)
         return true; /* as of the last refresh */
-    LOCK_SCOPE(&s->lock);
+    LOCK_SCOPE(&s->look);
     uint64_t now = b->generation(d);
     return (now && now == s->generation) || list_locked(s, v, d, b, NULL, err);
 }

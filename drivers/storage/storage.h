@@ -28,9 +28,10 @@ typedef struct StorageVolView {
 
 /* What changes while a pool is active; not in its view, because it changes beside turns. */
 typedef struct PoolState {
-    Lock lock;          /* of all */
+    Lock look;           /* held while the storage is asked, which may take long: never on the loop */
+    uint64_t generation; /* of the list of volumes, 0: not known; under look */
+    Lock lock;           /* of figures, for some instructions; taken inside of look */
     PoolFigures figures; /* as of the last look */
-    uint64_t generation; /* of the list of volumes, 0: not known */
 } PoolState;
 
 enum { STORAGE_XML_MAX = 16 << 20 };
@@ -48,6 +49,7 @@ const StoragePoolDef *pool_def(const StoragePoolView *v, Call *c, GError **err);
 bool pool_need_active(const StoragePoolView *v, GError **err);
 bool pool_need_inactive(const StoragePoolView *v, GError **err);
 void pool_figures(Object *pool, PoolFigures *ret);
+void pool_set_figures(Object *pool, const PoolFigures *f);
 /* Measures and lists; d: of an active pool. */
 bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, const StorageJob *job, GError **err);
 /* The list alone, when the storage has another one by now. */

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is left of pools and volumes when virtstoraged stops, is killed, comes back."""
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+import unittest
+
+from harness import OwnSandbox, virsh, wait_for
+
+DAEMON = 'virtstoraged'
+
+
+class Restart(OwnSandbox):
+    def setUp(self):
+        super().setUp()
+        self.sandbox.start()
+        self.path = os.path.join(self.directory, 'pool')
+        os.mkdir(self.path)
+        virsh('pool-define-as', 'p', 'dir', '--target', self.path)
+        virsh('pool-start', 'p')
+
+    def again(self, how=signal.SIGKILL):
+        child = self.sandbox.daemons.pop(DAEMON)
+        child.send_signal(how)
+        child.wait(30)
+        self.sandbox.start_daemon(DAEMON)
+        wait_for('the daemon', lambda: virsh('pool-list', check=False)[0] == 0, 20)
+
+    def test_pools_stay_active(self):
+        virsh('vol-create-as', 'p', 'v', '1M')
+        virsh('pool-define-as', 'other', 'dir', '--target', os.path.join(self.directory, 'none'))
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            self.again(how)
+            wait_for('the daemon', lambda: 'v' in virsh('vol-list', 'p').split(), 10)
+            self.assertRegex(virsh('pool-list', '--all'), r'other +inactive')
+            self.assertRegex(virsh('pool-info', 'p'), r'Capacity: +[1-9]')
+
+    def test_a_pool_whose_directory_went_is_inactive(self):
+        child = self.sandbox.daemons.pop(DAEMON)
+        child.kill()
+        child.wait(30)
+        os.rmdir(self.path)
+        self.sandbox.start_daemon(DAEMON)
+        wait_for('the daemon', lambda: 'inactive' in virsh('pool-list', '--all', check=False)[1], 20)
+
+    def test_autostart_is_for_the_host(self):
+        virsh('pool-autostart', 'p')
+        virsh('pool-destroy', 'p')
+        self.again(signal.SIGTERM)
+        self.assertRegex(virsh('pool-list', '--all'), r'p +inactive +yes')
+        os.unlink(os.path.join(self.sandbox.run_dir, 'storage', 'autostarted'))  # as a boot does
+        self.again(signal.SIGTERM)
+        wait_for('the daemon', lambda: 'active' in virsh('pool-list').split(), 10)
+
+    def test_killed_at_any_moment(self):
+        """Volumes are made, copied and deleted while the daemon is killed: what is there is whole."""
+        seed = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
+        print('seed', seed)
+        rng = random.Random(seed)
+        data = os.urandom(2 << 20)
+        with open(os.path.join(self.path, 'origin'), 'wb') as f:
+            f.write(data)
+        stop = threading.Event()
+
+        def work(kind):
+            n = 0
+            while not stop.is_set():
+                n += 1
+                name = f'{kind}-{n}'
+                if kind == 'qcow2':
+                    virsh('vol-create-as', 'p', name, '8M', '--format', 'qcow2', check=False)
+                elif kind == 'raw':
+                    virsh('vol-create-as', 'p', name, '2M', check=False)
+                else:
+                    virsh('vol-clone', 'origin', name, '--pool', 'p', check=False)
+                if n % 3 == 0:
+                    virsh('vol-delete', name, '--pool', 'p', check=False)
+
+        workers = [threading.Thread(target=work, args=(k,)) for k in ('qcow2', 'raw', 'clone')]
+        for w in workers:
+            w.start()
+        try:
+            for _ in range(8):
+                time.sleep(rng.uniform(0.1, 0.8))
+                self.again()
+        finally:
+            stop.set()
+            for w in workers:
+                w.join()
+        self.again()
+        wait_for('the daemon', lambda: not any(f.startswith('.') for f in os.listdir(self.path)), 20)
+        left = os.path.join(self.directory, 'var', 'lib', 'libvirt', 'storage', 'unfinished')
+        self.assertEqual(os.listdir(left) if os.path.isdir(left) else [], [])
+        listed = virsh('vol-list', 'p').split()[::2]
+        self.assertEqual(sorted(listed), sorted(os.listdir(self.path)))
+        for name in listed:
+            path = os.path.join(self.path, name)
+            if name.startswith('clone'):
+                with open(path, 'rb') as f:
+                    self.assertEqual(f.read() == data, True, name)
+            elif name.startswith('raw'):
+                self.assertEqual(os.stat(path).st_size, 2 << 20)
+            elif name.startswith('qcow2'):
+                self.assertEqual(subprocess.run(['qemu-img', 'check', '-q', path]).returncode, 0, name)
+
+
+if __name__ == '__main__':
+    unittest.main()
