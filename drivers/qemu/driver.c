@@ -365,9 +365,10 @@ static const RemoteHandlers remote_handlers = {
 
     .domain_create = { qemu_domain_create },
     .domain_create_with_flags = { qemu_domain_create_with_flags, VIR_DOMAIN_START_PAUSED |
-        VIR_DOMAIN_START_AUTODESTROY | VIR_DOMAIN_START_BYPASS_CACHE | VIR_DOMAIN_START_FORCE_BOOT },
+        VIR_DOMAIN_START_AUTODESTROY | VIR_DOMAIN_START_BYPASS_CACHE | VIR_DOMAIN_START_FORCE_BOOT |
+        VIR_DOMAIN_START_RESET_NVRAM },
     .domain_create_xml = { qemu_domain_create_xml, VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_AUTODESTROY |
-        VIR_DOMAIN_START_VALIDATE },
+        VIR_DOMAIN_START_VALIDATE | VIR_DOMAIN_START_RESET_NVRAM },
     .domain_destroy = { qemu_domain_destroy },
     .domain_destroy_flags = { qemu_domain_destroy_flags, VIR_DOMAIN_DESTROY_GRACEFUL },
     .domain_shutdown = { qemu_domain_shutdown },
@@ -505,8 +506,8 @@ static const RemoteHandlers remote_handlers = {
     .domain_save_flags = { qemu_domain_save_flags, SAVE_FLAGS },
     .domain_save_params = { qemu_domain_save_params, SAVE_FLAGS },
     .domain_restore = { qemu_domain_restore },
-    .domain_restore_flags = { qemu_domain_restore_flags, SAVE_FLAGS },
-    .domain_restore_params = { qemu_domain_restore_params, SAVE_FLAGS },
+    .domain_restore_flags = { qemu_domain_restore_flags, SAVE_FLAGS | VIR_DOMAIN_SAVE_RESET_NVRAM },
+    .domain_restore_params = { qemu_domain_restore_params, SAVE_FLAGS | VIR_DOMAIN_SAVE_RESET_NVRAM },
     .domain_managed_save = { qemu_domain_managed_save, SAVE_FLAGS },
     .domain_managed_save_remove = { qemu_domain_managed_save_remove },
     .domain_managed_save_get_xml_desc = { qemu_domain_managed_save_get_xml_desc, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE },

@@ -180,11 +180,16 @@ static bool copy(int from, int to, const char *path, GError **err)
     }
 }
 
-bool qemu_firmware_needs_nvram(const DomainDef *d)
+static bool has_nvram(const DomainDef *d)
 {
     const OsNvram *n = d->os.nvram;
     const OsLoader *l = d->os.loader;
-    return l && l->type == LOADER_PFLASH && n && n->path && access(n->path, F_OK) < 0;
+    return l && l->type == LOADER_PFLASH && n && n->path;
+}
+
+bool qemu_firmware_needs_nvram(const DomainDef *d)
+{
+    return has_nvram(d) && access(d->os.nvram->path, F_OK) < 0;
 }
 
 char *qemu_firmware_template(const DomainDef *d)
@@ -193,11 +198,11 @@ char *qemu_firmware_template(const DomainDef *d)
     return named ? g_strdup(named) : usual_template(d->os.loader->path);
 }
 
-bool qemu_firmware_make_nvram(const DomainDef *d, GError **err)
+bool qemu_firmware_make_nvram(const DomainDef *d, bool anew, GError **err)
 {
     const OsNvram *n = d->os.nvram;
     const OsLoader *l = d->os.loader;
-    if (!qemu_firmware_needs_nvram(d))
+    if (anew ? !has_nvram(d) : !qemu_firmware_needs_nvram(d))
         return true;
     g_autofree char *templ = qemu_firmware_template(d);
     if (!templ) {

@@ -15,5 +15,5 @@ bool qemu_firmware_select(DomainDef *d, const char *const *dirs, const char *nvr
 bool qemu_firmware_needs_nvram(const DomainDef *d);
 /* What it is made from; NULL: there is nothing. For a guest that needs it. */
 char *qemu_firmware_template(const DomainDef *d);
-/* Makes the file of variables from its template when it does not exist. Blocks. */
-bool qemu_firmware_make_nvram(const DomainDef *d, GError **err);
+/* Makes the file of variables from its template when it does not exist; anew: in any case. Blocks. */
+bool qemu_firmware_make_nvram(const DomainDef *d, bool anew, GError **err);

@@ -21,7 +21,8 @@ static bool need_running(const DomainTurn *t, GError **err)
 static StartHow start_how(unsigned wire)
 {
     return (StartHow){ .flags = ((wire & VIR_DOMAIN_START_PAUSED) ? START_PAUSED : 0) |
-                                ((wire & VIR_DOMAIN_START_AUTODESTROY) ? START_AUTODESTROY : 0) };
+                                ((wire & VIR_DOMAIN_START_AUTODESTROY) ? START_AUTODESTROY : 0) |
+                                ((wire & VIR_DOMAIN_START_RESET_NVRAM) ? START_RESET_NVRAM : 0) };
 }
 
 static bool create(DomainTurn *t, unsigned flags, GError **err)
@@ -44,7 +45,7 @@ static bool create(DomainTurn *t, unsigned flags, GError **err)
     } else if (v->managed_save) {
         RestoreHow restore = { .bypass_cache = flags & VIR_DOMAIN_START_BYPASS_CACHE,
                                .running = (flags & VIR_DOMAIN_START_PAUSED) ? 0 : -1,
-                               .flags = how.flags & START_AUTODESTROY,
+                               .flags = how.flags & (START_AUTODESTROY | START_RESET_NVRAM),
                                .managed = true };
         int restored = restore_managed(t, &restore, err);
         if (restored)

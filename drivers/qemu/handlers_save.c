@@ -142,7 +142,8 @@ static bool restore_in_turn(DomainTurn *t, OpenImage *i, const char *xml, const 
 
 static bool restore(Call *c, const char *path, const char *xml, unsigned flags, GError **err)
 {
-    RestoreHow how = { .bypass_cache = flags & VIR_DOMAIN_SAVE_BYPASS_CACHE, .running = wanted_state(flags, err) };
+    RestoreHow how = { .bypass_cache = flags & VIR_DOMAIN_SAVE_BYPASS_CACHE, .running = wanted_state(flags, err),
+                       .flags = (flags & VIR_DOMAIN_SAVE_RESET_NVRAM) ? START_RESET_NVRAM : 0 };
     g_auto(OpenImage) i = { 0 };
 
     if (how.running < -1 || !absolute(path, err) || open_image(path, false, &i, err) != 1 || !allowed(c, &i, err))

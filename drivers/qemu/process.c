@@ -48,8 +48,8 @@ static bool is_stopped(pid_t pid)
     return p && (p[1] && p[2] == 'T');
 }
 
-/* 1: it is gone. 0: it is still there. */
-static int end_process(PidRef *pid, bool graceful, bool hung, GError **err)
+/* 1: it is gone. 0: it is still there. *obeyed: it ended because it was asked to. */
+static int end_process(PidRef *pid, bool graceful, bool hung, bool *obeyed, GError **err)
 {
     if (pidref_wait(pid, 0, NULL) == 1)
         return 1;
@@ -57,7 +57,8 @@ static int end_process(PidRef *pid, bool graceful, bool hung, GError **err)
         (void)pidref_kill(pid, SIGTERM, NULL);
         if (is_stopped(pid->pid))
             (void)pidref_kill(pid, SIGCONT, NULL);
-        if (pidref_wait(pid, TERM_WAIT, NULL) == 1)
+        *obeyed = pidref_wait(pid, TERM_WAIT, NULL) == 1;
+        if (*obeyed)
             return 1;
     }
     if (graceful) {
@@ -88,14 +89,14 @@ bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError *
     const DomainView *v = turn_view(t);
     Guest *g = turn_driver_data(t);
     const QemuStatus *s = view_status(v);
-    bool hung = guest_unresponsive_since(g->domain) != 0;
+    bool hung = guest_unresponsive_since(g->domain) != 0, obeyed = false;
 
     if (s) {
         PidRef pid = { .pid = s->pid, .start_time = s->start_time, .fd = -1 };
         int alive = pidref_reopen(&pid, err);
         if (alive < 0)
             return false; /* not known to be gone: the record stays */
-        bool gone = alive == 0 || end_process(&pid, graceful, hung, err);
+        bool gone = alive == 0 || end_process(&pid, graceful, hung, &obeyed, err);
         pidref_done(&pid);
         if (!gone)
             return false;
@@ -114,6 +115,8 @@ bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError *
         if (!v->persistent)
             helper_tpm_undefined(v->live->def, 0);
     }
+    if (obeyed && reason == VIR_DOMAIN_SHUTOFF_DESTROYED && v->state != VIR_DOMAIN_SHUTDOWN)
+        emit_lifecycle(t, VIR_DOMAIN_EVENT_SHUTDOWN, VIR_DOMAIN_EVENT_SHUTDOWN_HOST);
     turn_set_state(t, VIR_DOMAIN_SHUTOFF, reason);
     turn_set_id(t, -1);
     emit_lifecycle(t, VIR_DOMAIN_EVENT_STOPPED, detail);

@@ -57,16 +57,16 @@ bool save_may_replace(const DomainDef *image, const DomainDef *other, GError **e
 {
     g_autofree char *place = NULL;
 
-    if (!g_str_equal(image->name, other->name)) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "Target domain name '%s' does not match source '%s'", other->name,
-                  image->name);
-        return false;
-    }
     if (!uuid_equal(image->uuid.v, other->uuid.v)) {
         char a[37], b[37];
         uuid_format(other->uuid.v, a);
         uuid_format(image->uuid.v, b);
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "Target domain uuid %s does not match source %s", a, b);
+        return false;
+    }
+    if (!g_str_equal(image->name, other->name)) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "Target domain name '%s' does not match source '%s'", other->name,
+                  image->name);
         return false;
     }
     if (image->memory != other->memory) {

@@ -41,7 +41,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(OpenImage, open_image_clear)
 typedef struct RestoreHow {
     bool bypass_cache;
     int running;    /* 1, 0; -1: as the image says */
-    unsigned flags; /* START_AUTODESTROY */
+    unsigned flags; /* START_AUTODESTROY, START_RESET_NVRAM */
     bool managed;   /* the image goes once the guest runs */
 } RestoreHow;
 

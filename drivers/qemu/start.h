@@ -21,7 +21,7 @@
 #include "drivers/qemu/private_dev.h"
 #include "drivers/qemu/resources.h"
 
-enum { START_PAUSED = 1 << 0, START_AUTODESTROY = 1 << 1 };
+enum { START_PAUSED = 1 << 0, START_AUTODESTROY = 1 << 1, START_RESET_NVRAM = 1 << 2 };
 
 /* How a guest is started; all zero: booted. */
 typedef struct StartHow {

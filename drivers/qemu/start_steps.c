@@ -141,7 +141,7 @@ bool start_images(Start *s, GError **err)
 
 bool start_nvram(Start *s, GError **err)
 {
-    return qemu_firmware_make_nvram(s->def, err);
+    return qemu_firmware_make_nvram(s->def, s->how->flags & START_RESET_NVRAM, err);
 }
 
 /* The variables of a guest that never ran are its template's; another start makes them again. */
