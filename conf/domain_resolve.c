@@ -113,18 +113,39 @@ static void resolve_cells(CpuDef *cpu)
     }
 }
 
-/* Lowest index that no controller of the type has. */
+/* The chip's four functions: one for fast devices, three companions for slow ones. */
+static bool is_ich9_usb(const ControllerDef *c)
+{
+    return c->type == CONTROLLER_USB && c->model >= USB_ICH9_EHCI1 && c->model <= USB_ICH9_UHCI3;
+}
+
+/* Does the function belong to the chip that the controller before it is a part of? */
+static bool completes(const DomainDef *d, const ControllerDef *before, const ControllerDef *c)
+{
+    const ControllerDef *o;
+
+    if (!before || !is_ich9_usb(before) || !is_ich9_usb(c))
+        return false;
+    for (guint i = 0; (o = domain_next(d, DEVICE_CONTROLLER, &i));)
+        if (o->type == CONTROLLER_USB && o->index.set && o->index.v == before->index.v && o->model == c->model)
+            return false;
+    return true;
+}
+
+/* Lowest index that no controller of the type has; functions of one USB chip share theirs. */
 static void resolve_controllers(DomainDef *d)
 {
-    ControllerDef *c;
+    ControllerDef *c, *before = NULL;
 
     for (guint i = 0; (c = domain_next(d, DEVICE_CONTROLLER, &i));) {
-        if (c->index.set)
-            continue;
-        unsigned n = 0;
-        while (domain_find_controller(d, c->type, n))
-            n++;
-        c->index = (OptU32){ 1, n };
+        if (!c->index.set) {
+            unsigned n = 0;
+            while (domain_find_controller(d, c->type, n))
+                n++;
+            c->index = (OptU32){ 1, completes(d, before, c) ? before->index.v : n };
+        }
+        if (c->type == CONTROLLER_USB)
+            before = c;
     }
 }
 

@@ -33,16 +33,16 @@ static bool validate_usb_controller(const DomainDef *d, const ControllerDef *c, 
     const ControllerDef *o;
 
     for (guint i = 0; (o = domain_next(d, DEVICE_CONTROLLER, &i));) {
-        if (o == c || o->type != CONTROLLER_USB || o->index.v != c->index.v || o->dev.info.master_startport.set)
+        if (o == c || o->type != CONTROLLER_USB || o->dev.info.master_startport.set)
             continue;
-        has_master = true;
-        if (!companion) {
+        has_master = true; /* of another index: the emulator says what it thinks of that */
+        if (!companion && o->index.v == c->index.v) {
             error_set(err, VIR_ERR_XML_ERROR, "duplicate USB controllers with index '%u'", c->index.v);
             return false;
         }
     }
     if (companion && !has_master)
-        error_set(err, VIR_ERR_XML_ERROR, "USB controller '%u' is a companion, and there is no master", c->index.v);
+        error_set(err, VIR_ERR_XML_ERROR, "USB controller '%u' is a companion, and no USB controller is a master", c->index.v);
     return !companion || has_master;
 }
 

@@ -66,6 +66,23 @@ static void test_errors_name_their_place(void)
     REFUSED(DOMAIN("<disk><source file='/a'/><target dev='vda'/></disk><disk><source file='/a'/><target dev='vda'/></disk>"), VIR_ERR_XML_ERROR, "target 'vda' duplicated");
 }
 
+/* As virt-install writes them. */
+static void test_functions_of_a_usb_chip_share_an_index(void)
+{
+#define EHCI "<controller type='usb' model='ich9-ehci1'/>"
+#define UHCI(n, port) "<controller type='usb' model='ich9-uhci" n "'><master startport='" port "'/></controller>"
+    g_autoptr(DomainDef) d = good(DOMAIN(EHCI UHCI("1", "0") "<controller type='scsi'/>" UHCI("2", "2") EHCI UHCI("1", "0")));
+    static const unsigned want[] = { 0, 0, 0, 1, 1 };
+    const ControllerDef *c;
+    unsigned n = 0;
+
+    for (guint i = 0; (c = domain_next(d, DEVICE_CONTROLLER, &i));)
+        if (c->type == CONTROLLER_USB)
+            CHECK(n < G_N_ELEMENTS(want) && c->index.v == want[n++]);
+    CHECK(n == G_N_ELEMENTS(want));
+    REFUSED(DOMAIN(UHCI("1", "0")), VIR_ERR_XML_ERROR, "no USB controller is a master");
+}
+
 static void test_unknown_and_unsupported_words(void)
 {
     /* A typing mistake is ignored, as clients are used to. */
@@ -452,6 +469,7 @@ int main(void)
     test_parts_need_each_other();
     test_what_says_nothing_is_not_shown();
     test_errors_name_their_place();
+    test_functions_of_a_usb_chip_share_an_index();
     test_unknown_and_unsupported_words();
     test_modes();
     test_newer_words();
