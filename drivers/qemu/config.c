@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "drivers/qemu/access.h"
+#include "drivers/qemu/host_shutdown.h"
 #include "util/conffile.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -75,7 +76,13 @@ static const ConfFileKey keys[] = {
     KEY(snapshot_image_format, CONFFILE_STRING, "not yet"),
     KEY(auto_dump_path, CONFFILE_STRING, "not yet"),
     KEY(auto_dump_bypass_cache, CONFFILE_BOOL, "not yet"),
-    KEY(auto_start_bypass_cache, CONFFILE_BOOL, "not yet"),
+    KEY(auto_shutdown_try_save, CONFFILE_STRING, ""),
+    KEY(auto_shutdown_try_shutdown, CONFFILE_STRING, ""),
+    KEY(auto_shutdown_poweroff, CONFFILE_STRING, ""),
+    KEY(auto_shutdown_wait, CONFFILE_INT, ""),
+    KEY(auto_shutdown_restore, CONFFILE_BOOL, ""),
+    KEY(auto_save_bypass_cache, CONFFILE_BOOL, ""),
+    KEY(auto_start_bypass_cache, CONFFILE_BOOL, ""),
     KEY(hugetlbfs_mount, CONFFILE_STRING, ""),
     KEY(bridge_helper, CONFFILE_STRING, ""),
     KEY(pr_helper, CONFFILE_STRING, "not yet"),
@@ -127,6 +134,7 @@ static void set_defaults(QemuConfig *c)
     c->dynamic_ownership = true;
     c->remember_owner = true;
     c->clear_emulator_capabilities = true;
+    c->auto_shutdown_restore = true;
     c->seccomp_sandbox = -1;
     c->log_timestamp = true;
     c->keepalive_interval = 5;
@@ -212,7 +220,8 @@ QemuConfig *qemu_config_load(GError **err)
 
     if (!conffile_load(path, keys, G_N_ELEMENTS(keys), c, err))
         return NULL;
-    if (!resolve_user(c, err) || !check_security_driver(c, err) || !check_namespaces(c, err)) {
+    if (!resolve_user(c, err) || !check_security_driver(c, err) || !check_namespaces(c, err) ||
+        !host_shutdown_check(c, err)) {
         g_prefix_error(err, "%s: ", path);
         return NULL;
     }

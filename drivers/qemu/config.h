@@ -74,6 +74,10 @@ typedef struct QemuConfig {
     char *snapshot_image_format;
     char *auto_dump_path;
     bool auto_dump_bypass_cache;
+    char *auto_shutdown_try_save, *auto_shutdown_try_shutdown, *auto_shutdown_poweroff; /* host_shutdown.h */
+    int64_t auto_shutdown_wait; /* seconds, 0: the usual */
+    bool auto_shutdown_restore;
+    bool auto_save_bypass_cache;
     bool auto_start_bypass_cache;
     char *hugetlbfs_mount;
     char *bridge_helper;

@@ -18,6 +18,7 @@
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/helper.h"
 #include "drivers/qemu/host.h"
+#include "drivers/qemu/host_shutdown.h"
 #include "drivers/qemu/launch.h"
 #include "drivers/qemu/metrics.h"
 #include "drivers/qemu/prepare.h"
@@ -262,6 +263,7 @@ static void driver_stop(void)
         if (d)
             guest_set_qmp(domain_driver_data(d), NULL);
     }
+    host_shutdown_stop();
     qmp_loop_stop();
     helper_stop();
 }

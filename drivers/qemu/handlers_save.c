@@ -56,7 +56,7 @@ static bool save(DomainTurn *t, const char *path, const char *format, const char
            save_guest(t, &how, err);
 }
 
-static bool managed_save(DomainTurn *t, const char *format, const char *xml, unsigned flags, GError **err)
+bool save_managed(DomainTurn *t, const char *format, const char *xml, unsigned flags, GError **err)
 {
     g_autofree char *path = save_managed_path(turn_view(t)->name);
 
@@ -85,7 +85,7 @@ bool qemu_domain_save_flags(Call *c, DomainTurn *t, const remote_domain_save_fla
 bool qemu_domain_managed_save(Call *c, DomainTurn *t, const remote_domain_managed_save_args *a, GError **err)
 {
     (void)c;
-    return managed_save(t, NULL, NULL, a->flags, err);
+    return save_managed(t, NULL, NULL, a->flags, err);
 }
 
 static const ParamRow save_rows[] = {
@@ -112,7 +112,7 @@ bool qemu_domain_save_params(Call *c, DomainTurn *t, const remote_domain_save_pa
                *format = text_of(val, n, VIR_DOMAIN_SAVE_PARAM_IMAGE_FORMAT);
     if (file)
         return save(t, file, format, xml, a->flags, err);
-    return managed_save(t, format, xml, a->flags, err);
+    return save_managed(t, format, xml, a->flags, err);
 }
 
 /* Restoring -------------------------------------------------------------------------------------- */

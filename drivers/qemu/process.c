@@ -14,6 +14,7 @@
 #include "drivers/common/emit.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/helper.h"
+#include "drivers/qemu/host_shutdown.h"
 #include "drivers/qemu/file_op.h"
 #include "drivers/qemu/launch.h"
 #include "drivers/qemu/plug_turn.h"
@@ -123,6 +124,7 @@ bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError *
     turn_set_live(t, NULL);
     turn_set_status(t, NULL);
     turn_set_autodestroy(t, false);
+    host_shutdown_look();
     return true;
 }
 
@@ -327,6 +329,7 @@ void process_reconnect(DomainTurn *t, void *unused)
     }
     Run run = run_of(v);
     start_again(&run);
+    host_shutdown_look();
     if (!v->autodestroy) {
         process_reattach(t, unused);
         v = turn_view(t);

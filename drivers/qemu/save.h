@@ -16,6 +16,9 @@ typedef struct SaveHow {
 
 /* After success the guest does not run any more. */
 bool save_guest(DomainTurn *t, const SaveHow *how, GError **err);
+/* Into the managed image, which the next start comes from. format and xml NULL: as configured, as it is. flags:
+ * VIR_DOMAIN_SAVE_*. */
+bool save_managed(DomainTurn *t, const char *format, const char *xml, unsigned flags, GError **err);
 /* Where the managed image of a domain of this name is. */
 char *save_managed_path(const char *name);
 /* The format that a word of qemu.conf or of a client means, with its program. what: the word's place. */

@@ -15,6 +15,7 @@
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/perf.h"
 #include "drivers/qemu/helper.h"
+#include "drivers/qemu/host_shutdown.h"
 #include "drivers/qemu/machined.h"
 #include "drivers/qemu/net_device.h"
 #include "drivers/qemu/prepare.h"
@@ -185,6 +186,7 @@ bool start_guest(DomainTurn *t, DomainDef *def, const StartHow *how, GError **er
     forget_process(&s);
     if (ok) {
         qemu_launch_commit(s.launch);
+        host_shutdown_look();
     } else {
         tell_failure(&s, step, &error);
         undo_start(&s, (unsigned)(step - start_steps));
