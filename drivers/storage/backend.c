@@ -15,7 +15,7 @@ static const struct {
     [POOL_FS]           = { &backend_fs, NULL },
     [POOL_NETFS]        = { &backend_netfs, NULL },
     [POOL_LOGICAL]      = { &backend_logical, NULL },
-    [POOL_DISK]         = { NULL, "the part that makes partitions" },
+    [POOL_DISK]         = { &backend_disk, NULL },
     [POOL_ISCSI]        = { NULL, "the part that logs in to targets" },
     [POOL_ISCSI_DIRECT] = { NULL, "libiscsi" },
     [POOL_SCSI]         = { NULL, "the part that scans SCSI hosts" },
@@ -64,4 +64,21 @@ const char *backend_records(void)
     if (!__atomic_compare_exchange_n((char **)&dir, &none, own, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         g_free(own);
     return dir;
+}
+
+char *backend_device_holds(const char *path, const StorageJob *job)
+{
+    g_autoptr(Argv) a = argv_new("blkid");
+    char *out = NULL;
+
+    argv_words(a, "-p", "-o", "value", "-s", "TYPE", "-s", "PTTYPE", NULL);
+    argv_operand(a, path);
+    /* It fails where there is nothing. */
+    if (!storage_run(a, job, &out, NULL))
+        return NULL;
+    g_strdelimit(g_strstrip(out), "\n", ' ');
+    if (*out)
+        return out;
+    g_free(out);
+    return NULL;
 }

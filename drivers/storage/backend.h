@@ -58,6 +58,9 @@ uint64_t pool_backends_supported(void);
 /* "pools of type 'dir' cannot …", VIR_ERR_NO_SUPPORT; false. */
 bool backend_refuse(const StoragePoolDef *d, const char *what, GError **err);
 
+/* What is on a device, by the system's own eyes; NULL: nothing that it knows. */
+char *backend_device_holds(const char *path, const StorageJob *job);
+
 extern const PoolBackend backend_dir, backend_fs, backend_netfs, backend_logical, backend_disk;
 
 /* Where records of what is being made are. */

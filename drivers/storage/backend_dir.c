@@ -318,24 +318,6 @@ static bool fs_stop(const StoragePoolDef *d, const StorageJob *job, GError **err
     return !mounted || storage_run(a, job, NULL, err);
 }
 
-/* What is on the device, by the system's own eyes; NULL: nothing that it knows. */
-static char *device_holds(const char *path, const StorageJob *job)
-{
-    g_autoptr(Argv) a = argv_new("blkid");
-    char *out = NULL;
-
-    argv_words(a, "-p", "-o", "value", "-s", "TYPE", "-s", "PTTYPE", NULL);
-    argv_operand(a, path);
-    /* It fails where there is nothing. */
-    if (!storage_run(a, job, &out, NULL))
-        return NULL;
-    g_strdelimit(g_strstrip(out), "\n", ' ');
-    if (*out)
-        return out;
-    g_free(out);
-    return NULL;
-}
-
 static bool fs_build(const StoragePoolDef *d, unsigned flags, const StorageJob *job, GError **err)
 {
     if (!dir_build(d, flags, job, err))
@@ -344,7 +326,7 @@ static bool fs_build(const StoragePoolDef *d, unsigned flags, const StorageJob *
         return true;
     const char *device = ((PoolDevice *)list_at(d->source.devices, 0))->path;
     g_autoptr(Argv) a = mkfs_command(d, err);
-    g_autofree char *holds = a && (flags & VIR_STORAGE_POOL_BUILD_NO_OVERWRITE) ? device_holds(device, job) : NULL;
+    g_autofree char *holds = a && (flags & VIR_STORAGE_POOL_BUILD_NO_OVERWRITE) ? backend_device_holds(device, job) : NULL;
     if (holds) {
         error_set(err, VIR_ERR_STORAGE_POOL_BUILT, "device '%s' holds '%s' already; it is made anew with overwrite only",
                   device, holds);

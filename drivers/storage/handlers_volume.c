@@ -86,7 +86,7 @@ static bool create(Call *c, ObjectTurn *t, const char *xml, const StorageVolumeD
     measure_again(object_turn_object(t), b, d, &job);
     bool files = b->flags & BACKEND_FILES;
     StorageVolumeDef *known = files ? NULL : b->vol_look(d, vol->name, err);
-    if ((!files && !known) || !volume_enter(v, vol->name, vol->path, known, err))
+    if ((!files && !known) || !volume_enter(v, vol->name, known ? known->path : vol->path, known, err))
         return false;
     g_autoptr(Object) made = volume_find(v->uuid, vol->name);
     g_autoptr(ObjectView) view = made ? object_view(made) : NULL;

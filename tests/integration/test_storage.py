@@ -126,6 +126,75 @@ class Pools(Storage):
         self.assertIn('librbd', self.fails('pool-define-as', self.name, 'rbd', '--source-name', 'x', '--source-host', 'h'))
 
 
+class FileSystems(Storage):
+    """Pools on a loop device."""
+
+    def device(self, mib):
+        image = os.path.join(scratch(), unique('disk'))
+        with open(image, 'wb') as f:
+            f.truncate(mib << 20)
+        try:
+            done = subprocess.run(['losetup', '-f', '--show', image], capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired) as e:
+            self.skipTest(f'no loop devices: {e}')
+        if done.returncode:
+            self.skipTest('no loop devices: ' + done.stderr.strip())
+        device = done.stdout.strip()
+        self.addCleanup(subprocess.run, ['losetup', '-d', device], timeout=10)
+        return device
+
+    def check(self, kind, mib):
+        device = self.device(mib)
+        target = os.path.join(self.path, 'mnt')
+        self.addCleanup(subprocess.run, ['umount', '-q', target], timeout=10)
+        virsh('pool-define-as', self.name, 'fs', '--source-dev', device, '--source-format', kind, '--target', target)
+        virsh('pool-build', self.name, '--no-overwrite')
+        self.fails('pool-build', self.name, '--no-overwrite')
+        virsh('pool-start', self.name)
+        with open('/proc/self/mountinfo') as f:
+            mounted = [line for line in f if f' {target} ' in line]
+        self.assertEqual(len(mounted), 1)
+        for word in ('nodev', 'nosuid', 'noexec', f' {kind} '):
+            self.assertIn(word, mounted[0])
+        virsh('vol-create-as', self.name, 'v', '1M')
+        virsh('vol-create-as', self.name, 'q', '1M', '--format', 'qcow2')
+        self.assertIn('v', virsh('vol-list', self.name).split())
+        self.assertIn('q', os.listdir(target))
+        virsh('pool-destroy', self.name)
+        with open('/proc/self/mountinfo') as f:
+            self.assertNotIn(f' {target} ', f.read())
+        virsh('pool-start', self.name)
+        self.assertIn('v', virsh('vol-list', self.name).split())
+
+    def test_partitions(self):
+        device = self.device(64)
+        base = os.path.basename(device)
+        virsh('pool-define-as', self.name, 'disk', '--source-dev', device, '--source-format', 'gpt', '--target', '/dev')
+        self.fails('pool-start', self.name)
+        virsh('pool-build', self.name)
+        self.fails('pool-build', self.name)
+        virsh('pool-start', self.name)
+        self.assertIn(f'{base}p1', self.fails('vol-create-as', self.name, 'other', '10M') if not ON_PEER else f'{base}p1')
+        for i in (1, 2):
+            virsh('vol-create-as', self.name, f'{base}p{i}', '10M')
+            self.assertTrue(os.path.exists(f'{device}p{i}'))
+        self.assertEqual(virsh('vol-list', self.name).split(), [f'{base}p1', f'{device}p1', f'{base}p2', f'{device}p2'])
+        v = ET.fromstring(virsh('vol-dumpxml', f'{base}p1', '--pool', self.name))
+        self.assertEqual((v.get('type'), int(v.findtext('capacity')) // (1 << 20)), ('block', 10))
+        extent = v.find('source/device/extent')
+        self.assertGreaterEqual(int(extent.get('end')) - int(extent.get('start')), 10 << 20)
+        if not ON_PEER:                           # which looks for the device "p1"
+            virsh('vol-delete', f'{base}p1', '--pool', self.name)
+            self.assertEqual(virsh('vol-list', self.name).split()[::2], [f'{base}p2'])
+            self.assertFalse(os.path.exists(f'{device}p1'))
+
+    def test_ext4(self):
+        self.check('ext4', 32)
+
+    def test_xfs(self):
+        self.check('xfs', 400)
+
+
 class Volumes(Storage):
     def test_raw(self):
         self.pool()
