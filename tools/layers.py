@@ -12,7 +12,7 @@ headers of rpc that are listed in DRIVER_RPC, drivers/common those of COMMON_RPC
 import os
 import sys
 
-FOLDERS = ['util', 'protocols', 'conf', 'rpc', 'drivers/common', 'drivers/qemu', 'drivers/storage', 'daemons', 'libclient', 'tools/modvirt',
+FOLDERS = ['util', 'protocols', 'conf', 'rpc', 'drivers/common', 'drivers/qemu', 'drivers/secret', 'drivers/storage', 'daemons', 'libclient', 'tools/modvirt',
            'tests/bench']
 DRIVER_RPC = ['call.h', 'driver.h', 'event.h', 'stream.h']
 COMMON_RPC = ['turnqueue.h']

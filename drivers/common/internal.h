@@ -15,7 +15,7 @@ struct Object {
     GList link; /* of registry->objects */
     Uuid uuid;
     char *_Atomic reserved_name; /* what the registry knows it by; rules by name apply to it */
-    GSList *old_names;   /* what reserved_name was before renames: somebody may still read it */
+    GSList *kept;        /* texts that somebody may still read: what reserved_name was before renames */
     Lock lock;           /* of view, and of what a kind has of its own */
     ObjectView *view;
     TurnQueue queue;

@@ -185,7 +185,7 @@ Object *object_unref(Object *o)
         turnqueue_done(&o->queue);
         lock_done(&o->lock);
         g_free(o->reserved_name);
-        g_slist_free_full(o->old_names, g_free);
+        g_slist_free_full(o->kept, g_free);
         g_free(o->index_name);
         g_free(o->index_key);
         g_free(o->next_name);

@@ -132,8 +132,7 @@ struct KindInfo {
     void (*wire_identity)(const void *wire, const char **ret_name, const uint8_t **ret_uuid);
     void (*wire_fill)(const ObjectView *v, void *ret); /* strings are the reply's */
     size_t wire_size;
-    /* What rules may say of one besides its name and uuid. Strings live as long as the view; those in a question
-     * about an object that is being changed, as long as the object: they must be what no turn changes. */
+    /* What rules may say of one besides its name and uuid. Strings live as long as the view. */
     void (*describe)(const ObjectView *v, AclObject *ret);
     /* Groups of bits of a list's flags: a group of which none is asked for does not filter. 0 ends them. */
     const unsigned *filter_groups;

@@ -392,6 +392,17 @@ static void class_unref(void *object)
     registry_release(object);
 }
 
+/* The text, for as long as the object lives: views come and go while a call asks about it. */
+static const char *keep(Object *o, const char *text)
+{
+    LOCK_SCOPE(&o->lock);
+    GSList *had = text ? g_slist_find_custom(o->kept, text, (GCompareFunc)strcmp) : NULL;
+
+    if (text && !had)
+        had = o->kept = g_slist_prepend(o->kept, g_strdup(text));
+    return had ? had->data : NULL;
+}
+
 static void class_describe(void *object, AclObject *ret)
 {
     Object *o = object;
@@ -402,8 +413,11 @@ static void class_describe(void *object, AclObject *ret)
      * rules by name apply to the name under which the object came to be. */
     *ret = (AclObject){ k->object, k->identity & DOC_IDENTITY_NAME ? o->reserved_name : NULL,
                         k->identity & DOC_IDENTITY_UUID ? o->uuid : NULL };
-    if (v && k->describe)
+    if (v && k->describe) {
         k->describe(v, ret);
+        ret->key = keep(o, ret->key);
+        ret->parent_name = keep(o, ret->parent_name);
+    }
 }
 
 static struct TurnQueue *class_queue(void *object)

@@ -282,15 +282,15 @@ void registry_publish(Object *o, ObjectView *next)
     Object *drop = NULL;
 
     lock_enter(&r->lock);
-    if (next && strcmp(next->name, o->reserved_name) != 0) {
-        o->old_names = g_slist_prepend(o->old_names, o->reserved_name);
-        o->reserved_name = g_strdup(next->name);
-    }
     if (o->registered && next)
         index_locked(o, next->name, next);
     else if (o->registered)
         drop = remove_locked(o);
     lock_enter(&o->lock);
+    if (next && strcmp(next->name, o->reserved_name) != 0) {
+        o->kept = g_slist_prepend(o->kept, o->reserved_name);
+        o->reserved_name = g_strdup(next->name);
+    }
     old = o->view;
     o->view = next;
     lock_leave(&o->lock);

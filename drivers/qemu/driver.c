@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "drivers/common/job.h"
+#include "drivers/common/uri.h"
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/cgroup.h"
 #include "drivers/qemu/guest.h"
@@ -284,21 +285,9 @@ static unsigned driver_busy(void)
 
 static bool driver_open(Call *c, const char *uri, bool readonly, char **ret_uri, GError **err)
 {
-    const char *own = paths()->session ? "qemu:///session" : "qemu:///system";
     (void)c;
     (void)readonly;
-
-    if (uri) {
-        const char *sep = strstr(uri, "://");
-        const char *path = sep ? strchr(sep + 3, '/') : NULL;
-        g_autofree char *word = path ? g_strndup(path, strcspn(path, "?#")) : NULL;
-        if (g_strcmp0(word, strrchr(own, '/')) != 0) {
-            error_set(err, VIR_ERR_INTERNAL_ERROR, "unexpected QEMU URI path '%s', try %s", word ? word : "", own);
-            return false;
-        }
-    }
-    *ret_uri = g_strdup(own);
-    return true;
+    return open_own_uri("qemu", "QEMU", uri, ret_uri, err);
 }
 
 /* Answers about migration come with migration. */
