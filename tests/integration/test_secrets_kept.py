@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Secrets on disk, and what a new daemon makes of them."""
+import base64
+import glob
+import os
+import signal
+import unittest
+
+import libvirt
+
+from harness import OwnSandbox, wait_for
+from test_secrets import ceph, secret_xml
+
+
+class Kept(OwnSandbox):
+    def setUp(self):
+        super().setUp()
+        self.sandbox.start()
+        self.dir = os.path.join(self.directory, 'etc', 'libvirt', 'secrets')
+        self.conn = self.connect(self.uri())
+
+    def uri(self):
+        return f'secret+unix:///system?socket={self.sandbox.socket("virtsecretd")}'
+
+    def restart(self, how=signal.SIGTERM):
+        daemon = self.sandbox.daemons['virtsecretd']
+        self.conn.close()
+        daemon.send_signal(how)
+        daemon.wait(30)
+        self.sandbox.start_daemon('virtsecretd')
+        self.conn = self.connect(self.uri())
+
+    def value(self, uuid):
+        return self.conn.secretLookupByUUIDString(uuid).value()
+
+    def files(self):
+        found = {}
+        for path in glob.glob(self.dir + '/*'):
+            with open(path, 'rb') as f:
+                found[os.path.basename(path)] = f.read()
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600, path)
+        return found
+
+    def test_restarts(self):
+        kept = self.conn.secretDefineXML(secret_xml(usage=ceph('kept')))
+        kept.setValue(b'the value of the kept one')
+        gone = self.conn.secretDefineXML(secret_xml(ephemeral='yes', usage=ceph('gone')))
+        gone.setValue(b'the value of the other one')
+        for name, content in self.files().items():
+            self.assertTrue(name.startswith(kept.UUIDString()), name)
+            for word in (b'value of', base64.b64encode(b'the value of the kept one')[:12]):
+                self.assertNotIn(word, content, name)
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            self.restart(how)
+            self.assertEqual([s.UUIDString() for s in self.conn.listAllSecrets()], [kept.UUIDString()])
+            self.assertEqual(self.value(kept.UUIDString()), b'the value of the kept one')
+        self.assertLibvirtError(libvirt.VIR_ERR_NO_SECRET, self.conn.secretLookupByUsage, libvirt.VIR_SECRET_USAGE_TYPE_CEPH, 'gone')
+        self.conn.secretLookupByUUIDString(kept.UUIDString()).undefine()
+        self.assertEqual(self.files(), {})
+
+    def test_values_that_others_left_are_taken_over(self):
+        uuid = self.conn.secretDefineXML(secret_xml(usage=ceph('x'))).UUIDString()
+        self.conn.secretLookupByUUIDString(uuid).setValue(b'ours')
+        readable = f'{self.dir}/{uuid}.base64'
+        for value in (b'theirs', b'theirs again'):
+            with open(readable, 'wb') as f:
+                f.write(base64.b64encode(value))
+            os.chmod(readable, 0o600)
+            self.restart()
+            self.assertEqual(self.value(uuid), value)
+            wait_for('encryption', lambda: not os.path.exists(readable))
+            self.assertEqual(self.value(uuid), value)
+
+    def test_damage_is_told(self):
+        good, bad = (self.conn.secretDefineXML(secret_xml()).UUIDString() for _ in range(2))
+        for uuid in (good, bad):
+            self.conn.secretLookupByUUIDString(uuid).setValue(b'value')
+        with open(f'{self.dir}/{good}.sealed') as f:
+            other = f.read()
+        for content in (other, other[:-5], '', 'modvirt-secret 2 rot13\nx\n'):
+            with open(f'{self.dir}/{bad}.sealed', 'w') as f:
+                f.write(content)
+            with self.assertRaises(libvirt.libvirtError) as caught:
+                self.value(bad)
+            self.assertIn(bad, str(caught.exception))
+            self.assertEqual(self.value(good), b'value')
+        self.conn.secretLookupByUUIDString(bad).setValue(b'new')
+        self.assertEqual(self.value(bad), b'new')
+
+    def test_a_broken_definition_is_listed_and_can_be_replaced(self):
+        uuid = self.conn.secretDefineXML(secret_xml(usage=ceph('x'))).UUIDString()
+        path = f'{self.dir}/{uuid}.xml'
+        with open(path) as f:
+            text = f.read()
+        with open(path, 'w') as f:
+            f.write(text.replace("type='ceph'", "type='nothing known'"))
+        self.restart()
+        s = self.conn.secretLookupByUUIDString(uuid)
+        with self.assertRaises(libvirt.libvirtError) as caught:
+            s.XMLDesc()
+        self.assertIn(f'{uuid}.xml', str(caught.exception))
+        self.conn.secretDefineXML(secret_xml(uuid=uuid, usage=ceph('x')))
+        self.assertIn('<name>x</name>', s.XMLDesc())
+
+    def test_values_are_in_no_log(self):
+        path = os.path.join(self.directory, 'etc', 'libvirt', 'virtsecretd.conf')
+        with open(path, 'a') as f:
+            f.write('log_level = 1\n')
+        self.restart()
+        s = self.conn.secretDefineXML(secret_xml())
+        s.setValue(b'unspeakable')
+        self.assertEqual(s.value(), b'unspeakable')
+        self.assertLibvirtError(libvirt.VIR_ERR_INVALID_ARG, s.setValue, b'unspeakable', 1)
+        s.undefine()
+        with open(self.sandbox.log_path('virtsecretd'), 'rb') as f:
+            log = f.read()
+        self.assertIn(b'secret_set_value', log)
+        for word in (b'unspeakable', base64.b64encode(b'unspeakable'), b'unspeakable'.hex().encode()):
+            self.assertNotIn(word, log)
+
+
+if __name__ == '__main__':
+    unittest.main()
