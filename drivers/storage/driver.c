@@ -5,6 +5,7 @@
  * turn has passed, and no pool waits for another one, whatever server it is on.
  */
 #define LOG_SOURCE "storage.driver"
+#include "drivers/common/uri.h"
 #include "drivers/storage/handlers.h"
 
 #include <string.h>
@@ -108,19 +109,9 @@ static unsigned driver_busy(void)
 
 static bool driver_open(Call *c, const char *uri, bool readonly, char **ret_uri, GError **err)
 {
-    const char *own = paths()->session ? "storage:///session" : "storage:///system";
-    const char *sep = uri ? strstr(uri, "://") : NULL;
-    const char *path = sep ? strchr(sep + 3, '/') : NULL;
-    g_autofree char *word = path ? g_strndup(path, strcspn(path, "?#")) : NULL;
-
     (void)c;
     (void)readonly;
-    if (uri && g_strcmp0(word, strrchr(own, '/')) != 0) {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "unexpected storage URI path '%s', try %s", word ? word : "", own);
-        return false;
-    }
-    *ret_uri = g_strdup(own);
-    return true;
+    return open_own_uri("storage", "storage", uri, ret_uri, err);
 }
 
 #define CREATE_FLAGS (VIR_STORAGE_POOL_CREATE_WITH_BUILD | VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE | \
