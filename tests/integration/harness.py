@@ -45,6 +45,17 @@ def readonly_uri():
     return uri() + '-ro'
 
 
+# Of daemons that serve no guests.
+SCHEMES = {'virtstoraged': 'storage', 'virtsecretd': 'secret', 'virtnetworkd': 'network', 'virtinterfaced': 'interface',
+           'virtnodedevd': 'nodedev', 'virtnwfilterd': 'nwfilter'}
+
+
+def daemon_uri(daemon):
+    """Of a daemon's own socket."""
+    prefix = 'libvirt' if daemon in ('virtproxyd', 'libvirtd') else daemon
+    return f"{SCHEMES.get(daemon, 'qemu')}+unix:///system?socket={run_dir()}/{prefix}-sock"
+
+
 def through_proxy():
     return not ON_PEER and uri().endswith('/libvirt-sock')
 

@@ -7,7 +7,7 @@ import unittest
 
 import libvirt
 
-from harness import ON_PEER, TestCase, rows, run_dir, uri, virt_admin
+from harness import ON_PEER, TestCase, daemon_uri, rows, run_dir, virt_admin
 
 
 def daemons():
@@ -40,8 +40,7 @@ class Admin(TestCase):
             before = self.client_ids(daemon, server)
             if daemon in ('virtlockd', 'virtlogd'):
                 continue
-            c = libvirt.open(f'{uri().split("?")[0]}?socket={run_dir()}/'
-                             f'{"libvirt" if daemon in ("virtproxyd", "libvirtd") else daemon}-sock')
+            c = libvirt.open(daemon_uri(daemon))
             after = self.client_ids(daemon, server)
             new = after - before
             self.assertGreaterEqual(len(new), 1)
@@ -63,8 +62,7 @@ class Admin(TestCase):
                 continue
             server = self.main_server(daemon)
             before = self.client_ids(daemon, server)
-            c = libvirt.open(f'{uri().split("?")[0]}?socket={run_dir()}/'
-                             f'{"libvirt" if daemon in ("virtproxyd", "libvirtd") else daemon}-sock')
+            c = libvirt.open(daemon_uri(daemon))
             for client in self.client_ids(daemon, server) - before:
                 virt_admin(daemon, 'client-disconnect', server, client)
             with self.assertRaises(libvirt.libvirtError):

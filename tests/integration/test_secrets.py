@@ -7,7 +7,7 @@ import uuid as uuid_module
 
 import libvirt
 
-from harness import ON_PEER, TestCase, rows, run_dir, scratch, start_event_loop, through_proxy, unique, uri, virsh, wait_for
+from harness import ON_PEER, TestCase, daemon_uri, rows, scratch, start_event_loop, through_proxy, unique, uri, virsh, wait_for
 
 
 def setUpModule():
@@ -16,9 +16,7 @@ def setUpModule():
 
 def secret_uri(readonly=False):
     """Of the proxy, or of the daemon's own socket."""
-    if through_proxy() or ON_PEER:
-        return uri() + ('-ro' if readonly else '')
-    return f'secret+unix:///system?socket={run_dir()}/virtsecretd-sock' + ('-ro' if readonly else '')
+    return (uri() if through_proxy() or ON_PEER else daemon_uri('virtsecretd')) + ('-ro' if readonly else '')
 
 
 def secret_xml(uuid=None, usage='', ephemeral='no', private='no', description='for a test'):
