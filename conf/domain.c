@@ -204,6 +204,25 @@ static void genid_format(ConfFormatter *f, const ConfField *row, const void *bas
 }
 static const ConfCustom genid = { genid_parse, genid_format, CONF_READS("text()") };
 
+/* They are kept for the boot loader that a driver chooses, too. */
+static bool bootloader_args_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
+{
+    if (el)
+        ((DomainDef *)base)->os.bootloader_args = xml_text_dup(el);
+    return true;
+}
+static void bootloader_args_format(ConfFormatter *f, const ConfField *row, const void *base)
+{
+    static const char *const name[] = { "bootloader_args" };
+    const OsDef *os = &((const DomainDef *)base)->os;
+
+    if (!os->bootloader || !os->bootloader_args)
+        return;
+    conf_format_at(f, name, 1);
+    xml_text(&f->w, os->bootloader_args);
+}
+static const ConfCustom bootloader_args = { bootloader_args_parse, bootloader_args_format, CONF_READS("text()") };
+
 /* current= stands only when it differs from the maximum. */
 static bool current_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
 {
@@ -262,7 +281,7 @@ static const ConfField domain_rows[] = {
     CONF_STR(D, appid, "resource/fibrechannel/@appid", 0, "fibre channel application"),
     CONF_LIST(D, sysinfos, "sysinfo", sysinfo_desc, CF_ABI, "SMBIOS and firmware data"),
     CONF_STR(D, os.bootloader, "bootloader/text()", CF_VIEW, "program that loads the kernel"),
-    CONF_STR(D, os.bootloader_args, "bootloader_args/text()", CF_VIEW, "its arguments"),
+    CONF_CUSTOM_VIEW(bootloader_args, "bootloader_args", "its arguments; shown beside one that is given only"),
     CONF_STRUCT(D, os, "os", os_desc, CF_ABI, "how it boots"),
     CONF_LIST(D, uid_map, "idmap/uid", idmap_desc, 0, "user ids of a container"),
     CONF_LIST(D, gid_map, "idmap/gid", idmap_desc, 0, "group ids of a container"),

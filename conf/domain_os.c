@@ -137,7 +137,7 @@ static const ConfField os_rows[] = {
     CONF_YESNO(OsDef, bios_useserial, "bios/@useserial", CF_ABI, "messages on the serial port"),
     CONF_OPTI32(OsDef, bios_reboot_timeout, "bios/@rebootTimeout", CF_ABI, "milliseconds, -1: never"),
     CONF_ENUM(OsDef, smbios, "smbios/@mode", smbios_mode_names, CF_ABI, "where SMBIOS data comes from"),
-    CONF_STR(OsDef, bootloader, NULL, 0, ""), CONF_STR(OsDef, bootloader_args, NULL, 0, ""),
+    CONF_STR(OsDef, bootloader, NULL, 0, ""), CONF_STR(OsDef, bootloader_args, NULL, CF_NO_COMPARE, ""),
     CONF_PAD(OsDef, _pad),
 };
 CONF_DESC(os_desc, OsDef, os_rows);
