@@ -125,7 +125,7 @@ static bool validate_seclabels(const DomainDef *d, GError **err)
     for (unsigned i = 0; i < n; i++) {
         const SeclabelDef *s = list_at(d->seclabels, i);
         if (!s->model && (n > 1 || s->type == SECLABEL_STATIC || s->label))
-            return bad(err, "seclabel: model is missing");
+            return bad(err, n > 1 ? "missing security model when using multiple labels" : "missing security model in domain seclabel");
         for (unsigned j = 0; j < i; j++) {
             if (!g_strcmp0(s->model, ((const SeclabelDef *)list_at(d->seclabels, j))->model))
                 return bad(err, "seclabel for model %s is already provided", s->model);

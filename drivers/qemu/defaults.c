@@ -298,6 +298,20 @@ static bool policy_device_defaults(DomainDef *d, Device *dev, void *data, GError
 /* No machine has as many; what follows looks at pairs of devices. */
 enum { DEVICES_MAX = 4096 };
 
+/* Who names no model gets the first of this host, which is "none": there is no label to choose. */
+static void seclabel_defaults(GPtrArray *labels)
+{
+    for (unsigned i = 0; i < list_len(labels); i++) {
+        SeclabelDef *l = list_at(labels, i);
+        if (!l->model && labels->len == 1 && (l->type == SECLABEL_NONE || (l->type == SECLABEL_DYNAMIC && !l->baselabel)))
+            l->model = g_strdup("none");
+        if (g_strcmp0(l->model, "none") == 0 && l->type == SECLABEL_DYNAMIC) {
+            l->type = SECLABEL_NONE;
+            l->relabel = TRI_ABSENT;
+        }
+    }
+}
+
 static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
 {
     if (list_len(d->devices) > DEVICES_MAX) {
@@ -321,11 +335,7 @@ static bool policy_domain_defaults(DomainDef *d, void *data, GError **err)
         channel_defaults(channel, data);
     if (!qemu_imply_devices(d, data, caps, err))
         return false;
-    if (list_len(d->seclabels) == 1) {
-        SeclabelDef *label = list_at(d->seclabels, 0);
-        if (label->type == SECLABEL_NONE && !label->model)
-            label->model = g_strdup("none");
-    }
+    seclabel_defaults(d->seclabels);
     boot_defaults(d);
     nvram_defaults(d, data);
     cpu_defaults(d, caps);

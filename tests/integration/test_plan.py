@@ -91,6 +91,45 @@ class Plan(OwnSandbox):
         self.assertEqual(status, 1)
         self.assertIn(identity, plan['refused'][0])
 
+    def test_each_kind_of_change_by_its_place(self):
+        self.sandbox.start()
+        self.use(self.sandbox, 'virtqemud')
+        name, identity = unique('plan'), str(uuid.uuid4())
+        one, two = self.image('one'), self.image('two')
+
+        def xml(memory=64, vcpu='2', machine='pc-q35-7.2', boot='hd', cpu='qemu64', disk=one, link='up', password='one', metadata=''):
+            return f"""<domain type='qemu'><name>{name}</name><uuid>{identity}</uuid>{metadata}<memory unit='MiB'>{memory}</memory>
+<vcpu current='1'>{vcpu}</vcpu><os><type arch='x86_64' machine='{machine}'>hvm</type><boot dev='{boot}'/></os>
+<cpu mode='custom' match='exact'><model fallback='forbid'>{cpu}</model></cpu>
+<devices>{self.disk(disk)}<interface type='user'><mac address='52:54:00:11:22:33'/><model type='virtio'/><link state='{link}'/></interface>
+<graphics type='vnc' port='-1' autoport='yes' passwd='{password}'/></devices></domain>"""
+
+        def change(**what):
+            status, plan, text = self.plan(xml(**what))
+            self.assertEqual(status, 0, plan)
+            self.assertNotIn('hidden', text)
+            return plan['changes']
+
+        dom = self.connect().defineXML(xml())
+        for running in False, True:
+            if running:
+                dom.create()
+            for what, told in (
+                    ({'memory': 96}, "memory: '65536' becomes '98304'"),
+                    ({'vcpu': '4'}, "vcpu: '2' becomes '4'"),
+                    ({'machine': 'pc-q35-7.1'}, "os/type/@machine: 'pc-q35-7.2' becomes 'pc-q35-7.1'"),
+                    ({'boot': 'cdrom'}, "os/boot/@dev: 'hd' becomes 'cdrom'"),
+                    ({'cpu': 'Nehalem'}, "cpu/model: 'qemu64' becomes 'Nehalem'"),
+                    ({'disk': two}, f"devices/disk[vda]/source/@file: '{one}' becomes '{two}'"),
+                    ({'link': 'down'}, "devices/interface[52:54:00:11:22:33]/link/@state: 'up' becomes 'down'"),
+                    ({'password': 'hidden'}, 'devices/graphics[vnc]/@passwd: becomes another')):
+                with self.subTest(what=what, running=running):
+                    got = change(**what)
+                    self.assertIn(told, got['next-boot'])
+                    self.assertEqual((got['now'], got['not-at-all']), ([], []))
+            got = change(metadata="<metadata><x:a xmlns:x='urn:x'>b</x:a></metadata>")
+            self.assertEqual(got['next-boot' if running else 'now'], ['metadata: is added'])
+
 
 if __name__ == '__main__':
     unittest.main()

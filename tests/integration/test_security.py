@@ -246,6 +246,44 @@ class Owners(Security):
         self.assertLibvirtError(libvirt.VIR_ERR_SYSTEM_ERROR, self.create, cdrom.replace('optional', 'mandatory'))
 
 
+class Models(Security):
+    """As on a host whose kernel has none of them."""
+    def define(self, label):
+        dom = self.conn.defineXML(domain_xml(unique('sec'), extra=label))
+        self.addCleanup(dom.undefine)
+        return dom
+
+    def test_no_model_is_the_first_of_the_host(self):
+        for label in ("<seclabel type='none'/>", "<seclabel type='none' model='none'/>", "<seclabel type='dynamic'/>",
+                      "<seclabel type='dynamic' model='none'/>"):
+            with self.subTest(label=label):
+                dom = self.define(label)
+                self.assertIn("<seclabel type='none' model='none'/>", dom.XMLDesc())
+                dom.create()
+                self.assertIn("<seclabel type='none' model='none'/>", dom.XMLDesc())
+                self.assertIn("model='dac' relabel='yes'", dom.XMLDesc())
+                dom.destroy()
+
+    def test_models_that_the_kernel_has_not(self):
+        for model, kind in (('selinux', 'dynamic'), ('selinux', 'none'), ('apparmor', 'dynamic'), ('foo', 'none')):
+            with self.subTest(model=model, kind=kind):
+                dom = self.define(f"<seclabel type='{kind}' model='{model}'/>")
+                with self.assertRaises(libvirt.libvirtError) as caught:
+                    dom.create()
+                self.assertEqual(caught.exception.get_error_code(), libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
+                self.assertIn(f"Security driver model '{model}' is not available", str(caught.exception))
+        caps = self.conn.getCapabilities()
+        self.assertLess(caps.index('<model>none</model>'), caps.index('<model>dac</model>'))
+        self.assertNotIn('selinux', caps)
+
+    def test_model_must_be_named(self):
+        for label, reason in (("<seclabel type='static'><label>a</label></seclabel>", 'missing security model in domain seclabel'),
+                              ("<seclabel type='none'/><seclabel type='none' model='dac'/>", 'missing security model when using multiple labels')):
+            with self.assertRaises(libvirt.libvirtError) as caught:
+                self.define(label)
+            self.assertIn(reason, str(caught.exception))
+
+
 class WithoutOwnership(Security):
     """Whoever switches it off keeps the owners, and reads who is in the way."""
     CONF = Security.CONF + 'dynamic_ownership = 0\n'

@@ -75,11 +75,21 @@ static void say(GPtrArray *out, const char *path, const char *fmt, ...)
     g_ptr_array_add(out, g_strdup_printf("%s: %s", path, what));
 }
 
+/* What documents have for those who may see secrets only. */
+static bool is_secret(const char *path)
+{
+    const char *last = strrchr(path, '/');
+
+    return last && (strcmp(last, "/@passwd") == 0 || g_str_has_prefix(last, "/cookie"));
+}
+
 static void compare_value(const char *path, const char *a, const char *b, GPtrArray *out)
 {
     if (g_strcmp0(a, b) == 0)
         return;
-    if (a && b)
+    if (is_secret(path))
+        say(out, path, "%s", a && b ? "becomes another" : b ? "is added" : "goes");
+    else if (a && b)
         say(out, path, "'%s' becomes '%s'", a, b);
     else if (b)
         say(out, path, "'%s' is added", b);
