@@ -12,7 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "drivers/storage/backend.h"
+#include "drivers/storage/backend-internal.h"
 #include "drivers/storage/qemu_img.h"
 #include "drivers/storage/tools.h"
 #include "util/api.h"
@@ -378,5 +378,7 @@ static StorageSourceList *netfs_find(const StoragePoolSource *like, const Storag
 
 const PoolBackend backend_netfs = {
     .type = POOL_NETFS, .flags = BACKEND_FILES | BACKEND_MOUNTS, .programs = { "mount", "umount" }, .check = fs_check,
-    .start = fs_start, .stop = fs_stop, .build = dir_build, .find_sources = netfs_find, VOLUMES_OF_A_DIRECTORY,
+    .start = fs_start, .stop = fs_stop, .build = dir_build, .find_sources = netfs_find, .remove = dir_remove,
+    .measure = netfs_measure, .list = netfs_list, .vol_look = netfs_vol_look, .vol_create = dir_vol_create,
+    .vol_delete = dir_vol_delete, .vol_resize = dir_vol_resize,
 };

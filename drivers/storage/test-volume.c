@@ -15,10 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "drivers/storage/volume_file.h"
+#include "drivers/storage/backend.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/paths.h"
 
 enum { SIZE = 3 << 20 };
 
@@ -232,6 +233,20 @@ static void test_programs(void)
     assert(strstr(unknown->message, "no-such-program"));
 }
 
+/* A server that does not answer costs the call its time, and no more. */
+static void test_dead_server(void)
+{
+    g_autofree char *helper = g_build_filename(top, "virt-storage-look", NULL);
+    g_autoptr(GError) err = NULL;
+    StoragePoolDef d = { .source = { .type = POOL_NETFS }, .target = (char *)"/anywhere" };
+    StorageJob job = { .usec = 300000 };
+    PoolFigures figures;
+
+    assert(g_file_set_contents(helper, "#!/bin/sh\nexec sleep 60\n", -1, NULL) && chmod(helper, 0700) == 0);
+    assert(g_setenv("MODVIRT_LIBEXEC_DIR", top, TRUE) && paths_init(top, false, NULL));
+    assert(!backend_netfs.measure(&d, &figures, &job, &err) && error_is(err, VIR_ERR_OPERATION_TIMEOUT));
+}
+
 static void make_input(void)
 {
     g_autofree char *data = g_malloc(4096);
@@ -259,6 +274,7 @@ int main(void)
     test_sizes();
     test_wipe();
     test_programs();
+    test_dead_server();
     const char *argv[] = { "rm", "-r", top, NULL };
     assert(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));
     g_free(top);

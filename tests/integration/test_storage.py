@@ -166,6 +166,33 @@ class FileSystems(Storage):
         virsh('pool-start', self.name)
         self.assertIn('v', virsh('vol-list', self.name).split())
 
+    @unittest.skipIf(ON_PEER, 'the stock daemon mounts over what is mounted')
+    def test_looks_at_servers_are_processes(self):
+        """What a server would show is mounted already."""
+        target = os.path.join(self.path, 'mnt')
+        os.mkdir(target)
+        if subprocess.run(['mount', '-t', 'tmpfs', 'server', target], timeout=10).returncode:
+            self.skipTest('nothing can be mounted')
+        self.addCleanup(subprocess.run, ['umount', '-q', target], timeout=10)
+        virsh('pool-define-as', self.name, 'netfs', '--source-host', 'h', '--source-path', '/x', '--source-format', 'nfs',
+              '--target', target)
+        virsh('pool-start', self.name)
+        virsh('vol-create-as', self.name, 'v', '1M')
+        virsh('vol-create-as', self.name, 'q', '1M', '--format', 'qcow2')
+        v = ET.fromstring(virsh('vol-dumpxml', 'q', '--pool', self.name))
+        self.assertEqual((v.findtext('capacity'), v.find('target/format').get('type'), v.findtext('target/permissions/mode')),
+                         (str(1 << 20), 'qcow2', '0600'))
+        with open(os.path.join(target, 'by-itself'), 'w'):
+            pass
+        self.assertEqual(virsh('vol-name', os.path.join(target, 'by-itself')).strip(), 'by-itself')
+        self.assertIn('no storage vol', self.fails('vol-info', os.path.join(target, 'none')))
+        os.unlink(os.path.join(target, 'v'))
+        virsh('pool-refresh', self.name)
+        self.assertEqual(virsh('vol-list', self.name).split()[::2], ['by-itself', 'q'])
+        self.assertRegex(virsh('pool-info', self.name), r'Capacity: +[1-9]')
+        virsh('pool-destroy', self.name)
+        self.assertFalse(os.path.ismount(target))
+
     def test_partitions(self):
         device = self.device(64)
         base = os.path.basename(device)
