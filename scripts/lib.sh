@@ -17,7 +17,7 @@ PACKAGES_RUN=(
 PACKAGES_TEST=(
     clang clang-format dbus-daemon iproute2 libclang-rt-dev libsys-virt-perl libvirt-daemon libvirt-daemon-driver-qemu
     polkitd procps python3-libvirt systemd
-    dnsmasq-base passt qemu-guest-agent swtpm swtpm-tools
+    dnsmasq-base genisoimage isolinux ovmf passt qemu-guest-agent swtpm swtpm-tools syslinux-common
     gnutls-bin libsasl2-modules netcat-openbsd openssh-client openssh-server sasl2-bin
     krb5-admin-server krb5-kdc krb5-user libsasl2-modules-gssapi-mit
     libvirt-wireshark python3-dbus python3-gi tshark virtinst

@@ -112,6 +112,21 @@ static void on_panic(DomainTurn *t, const MonEvent *e)
     stop_run(t, VIR_DOMAIN_SHUTOFF_CRASHED, VIR_DOMAIN_EVENT_STOPPED_CRASHED);
 }
 
+/* The emulator knows no such action: it pauses the guest. */
+static void dump_for_watchdog(DomainTurn *t)
+{
+    guint i = 0;
+    const WatchdogDef *w = domain_next(turn_view(t)->live->def, DEVICE_WATCHDOG, &i);
+    g_autoptr(GError) error = NULL;
+
+    if (!w || w->action != WATCHDOG_DUMP)
+        return;
+    dump(t);
+    g_autoptr(Qmp) q = guest_qmp(turn_driver_data(t), &error);
+    if (!q || !qmp_cont(q, &error)) /* its event tells that the guest goes on */
+        log_failed(t, "continuation", error);
+}
+
 static void on_stop(DomainTurn *t, int reason)
 {
     int detail = reason == VIR_DOMAIN_PAUSED_IOERROR    ? VIR_DOMAIN_EVENT_SUSPENDED_IOERROR
@@ -123,6 +138,8 @@ static void on_stop(DomainTurn *t, int reason)
         return;
     turn_set_state(t, VIR_DOMAIN_PAUSED, reason);
     emit_lifecycle(t, VIR_DOMAIN_EVENT_SUSPENDED, detail);
+    if (reason == VIR_DOMAIN_PAUSED_WATCHDOG)
+        dump_for_watchdog(t);
 }
 
 static void on_resume(DomainTurn *t)
@@ -160,7 +177,10 @@ static void on_io_error(DomainTurn *t, const MonEvent *e)
 {
     const DomainDef *def = turn_view(t)->live->def;
     const DiskDef *by_path = disk_by_qdev(def, e->io_error.qom_path);
-    const DiskDef *d = by_path ? by_path : disk_by_qdev(def, e->io_error.device);
+    const DiskDef *by_name = by_path ? by_path : disk_by_qdev(def, e->io_error.device);
+    const StorageSource *layer = NULL;
+    /* Which of the three an emulator says depends on its age. */
+    const DiskDef *d = by_name || !e->io_error.node ? by_name : disk_by_node(def, e->io_error.node, &layer);
     const char *action = e->io_error.action;
     int number = g_strcmp0(action, "stop") == 0     ? VIR_DOMAIN_EVENT_IO_ERROR_PAUSE
                  : g_strcmp0(action, "report") == 0 ? VIR_DOMAIN_EVENT_IO_ERROR_REPORT

@@ -69,12 +69,12 @@ def scratch():
 
 
 def guest_file(name):
-    """'vmlinuz' or 'initrd' of the tiny guest; made by scripts/guest-image when missing."""
+    """'vmlinuz' or 'initrd' of the tiny guest; made by scripts/guest-image when missing or older than that."""
     directory = os.environ.get('MODVIRT_GUEST') or os.path.join(SOURCE_ROOT, 'build', 'guest')
     path = os.path.join(directory, name)
-    if not os.path.exists(path):
-        subprocess.run([os.path.join(SOURCE_ROOT, 'scripts', 'guest-image'), directory], check=True,
-                       stdin=subprocess.DEVNULL)
+    script = os.path.join(SOURCE_ROOT, 'scripts', 'guest-image')
+    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(script):
+        subprocess.run([script, directory], check=True, stdin=subprocess.DEVNULL)
     return path
 
 
