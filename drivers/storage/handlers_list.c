@@ -100,13 +100,20 @@ static GPtrArray *current_volumes(Call *c, const StoragePoolView *v, GError **er
 {
     if (!pool_need_active(v, err))
         return NULL;
-    if (!call_may_wait(c)) {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "the storage is asked by a worker");
-        return NULL;
-    }
-    g_autoptr(Object) pool = registry_find_uuid(storage_pools(), v->uuid);
     const StoragePoolDef *d = pool_def(v, c, err);
-    return d && (!pool || pool_sync(pool, v, d, err)) ? volumes_of_pool(c, v->uuid) : NULL;
+    const PoolBackend *b = d ? pool_backend(d->source.type, err) : NULL;
+    if (!b)
+        return NULL;
+    if (b->generation) {
+        if (!call_may_wait(c)) {
+            error_set(err, VIR_ERR_INTERNAL_ERROR, "the storage is asked by a worker");
+            return NULL;
+        }
+        g_autoptr(Object) pool = registry_find_uuid(storage_pools(), v->uuid);
+        if (pool && !pool_sync(pool, v, d, err))
+            return NULL;
+    }
+    return volumes_of_pool(c, v->uuid);
 }
 
 bool handle_storage_pool_num_of_volumes(Call *c, const StoragePoolView *v, const remote_storage_pool_num_of_volumes_args *a,
