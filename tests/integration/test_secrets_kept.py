@@ -102,6 +102,21 @@ class Kept(OwnSandbox):
         self.conn.secretDefineXML(secret_xml(uuid=uuid, usage=ceph('x')))
         self.assertIn('<name>x</name>', s.XMLDesc())
 
+    def test_rules_look_at_what_a_secret_is_for(self):
+        etc = os.path.join(self.directory, 'etc', 'libvirt')
+        with open(f'{etc}/virtsecretd.conf', 'a') as f:
+            f.write('access_drivers = [ "rules" ]\n')
+        with open(f'{etc}/access.rules', 'w') as f:
+            f.write('deny anyone secret:read_secure key=locked*\ndeny anyone secret:getattr key=unseen*\nallow anyone *\n')
+        self.restart()
+        for name in ('open', 'locked', 'unseen'):
+            self.conn.secretDefineXML(secret_xml(usage=ceph(name))).setValue(name.encode())
+        self.assertEqual(sorted(s.usageID() for s in self.conn.listAllSecrets()), ['locked', 'open'])
+        find = self.conn.secretLookupByUsage
+        self.assertEqual(find(libvirt.VIR_SECRET_USAGE_TYPE_CEPH, 'open').value(), b'open')
+        self.assertLibvirtError(libvirt.VIR_ERR_ACCESS_DENIED, find(libvirt.VIR_SECRET_USAGE_TYPE_CEPH, 'locked').value)
+        self.assertLibvirtError(libvirt.VIR_ERR_NO_SECRET, find, libvirt.VIR_SECRET_USAGE_TYPE_CEPH, 'unseen')
+
     def test_values_are_in_no_log(self):
         path = os.path.join(self.directory, 'etc', 'libvirt', 'virtsecretd.conf')
         with open(path, 'a') as f:
