@@ -104,6 +104,8 @@ static bool kind_controller(const DomainDef *d, const ControllerDef *c, GError *
         return device_refuse(err, &c->dev, "driver queues, cmd_per_lun, max_sectors and ioeventfd are for virtio-scsi");
     if (c->type == CONTROLLER_SCSI && (c->model == SCSI_BUSLOGIC || c->model == SCSI_VMPVSCSI))
         return device_refuse(err, &c->dev, "model '%s' is not supported by QEMU", enum_name(&controller_model_names, c->model));
+    if (c->type == CONTROLLER_ISA)
+        return device_refuse(err, &c->dev, "type 'isa' is part of the machine");
     return c->type != CONTROLLER_PCI || kind_pci_controller(d, c, err);
 }
 
@@ -121,6 +123,8 @@ static bool kind_video(const VideoDef *v, GError **err)
         return device_refuse(err, &v->dev, "type '%s' has one head", type);
     if ((v->type == VIDEO_QXL || v->type == VIDEO_VGA || v->type == VIDEO_VMVGA) && v->vgamem.set && v->vgamem.v < 1024)
         return device_refuse(err, &v->dev, "vgamem must be at least 1024 KiB");
+    if (v->type == VIDEO_QXL && v->vgamem.set && v->vgamem.v & (v->vgamem.v - 1))
+        return device_refuse(err, &v->dev, "vgamem must be a power of two");
     if ((v->type == VIDEO_VGA || v->type == VIDEO_VMVGA) && v->vram.set && v->vram.v && v->vram.v < 1024)
         return device_refuse(err, &v->dev, "vram must be at least 1024 KiB");
     return true;
@@ -260,6 +264,9 @@ bool qemu_validate_kind(const DomainDef *d, const Device *dev, const QemuCaps *c
         return kind_chr_source(d, dev, &((const ChrDef *)dev)->src, err);
     case DEVICE_REDIRDEV: return kind_chr_source(d, dev, &((const RedirdevDef *)dev)->src, err);
     case DEVICE_SMARTCARD: return kind_chr_source(d, dev, &((const SmartcardDef *)dev)->src, err);
+    case DEVICE_RNG: return ((const RngDef *)dev)->backend != RNG_EGD || kind_chr_source(d, dev, &((const RngDef *)dev)->chr, err);
+    case DEVICE_AUDIO:
+        return ((const AudioDef *)dev)->type != AUDIO_SPICE || has_spice(d) || device_refuse(err, dev, "type 'spice' needs SPICE graphics");
     case DEVICE_SOUND: return ((const SoundDef *)dev)->model != SOUND_ICH7 || device_refuse(err, dev, "model 'ich7' is not supported by QEMU");
     case DEVICE_VIDEO: return kind_video((const VideoDef *)dev, err);
     case DEVICE_GRAPHICS: {

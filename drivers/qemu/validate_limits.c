@@ -148,8 +148,8 @@ static bool limit_one(const DomainDef *d, const Device *dev, GError **err)
     }
     case DEVICE_INTERFACE: {
         const NetDef *n = (const NetDef *)dev;
-        return n->type != NET_VDPA || !n->model || g_str_has_prefix(n->model, "virtio") ||
-               refuse(err, "interface of type 'vdpa': model '%.50s' is not possible", n->model);
+        return (n->type != NET_VDPA && n->type != NET_VHOSTUSER) || !n->model || g_str_has_prefix(n->model, "virtio") ||
+               refuse(err, "interface of type '%s': model '%.50s' is not possible", enum_name(&net_type_names, n->type), n->model);
     }
     default: return true;
     }
