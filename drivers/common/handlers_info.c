@@ -23,7 +23,7 @@ bool common_domain_get_state(Call *c, const DomainView *v, const remote_domain_g
 const DomainDef *common_def_for(Call *c, const DomainView *v, unsigned flags, GError **err)
 {
     if ((flags & VIR_DOMAIN_AFFECT_LIVE) && (flags & VIR_DOMAIN_AFFECT_CONFIG)) {
-        error_set(err, VIR_ERR_INVALID_ARG, "a question can be about the live or the persistent definition, not both");
+        error_set(err, VIR_ERR_INVALID_ARG, "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive");
         return NULL;
     }
     if (flags & VIR_DOMAIN_AFFECT_LIVE) {
