@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Pools of directories and their volumes, as typed and through the bindings."""
 import os
+import shutil
 import subprocess
 import unittest
 import xml.etree.ElementTree as ET
@@ -129,7 +130,10 @@ class Pools(Storage):
 class FileSystems(Storage):
     """Pools on a loop device."""
 
-    def device(self, mib):
+    def device(self, mib, *programs):
+        for program in programs:
+            if not shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin'):
+                self.skipTest(f'{program} is not installed')
         image = os.path.join(scratch(), unique('disk'))
         with open(image, 'wb') as f:
             f.truncate(mib << 20)
@@ -144,7 +148,7 @@ class FileSystems(Storage):
         return device
 
     def check(self, kind, mib):
-        device = self.device(mib)
+        device = self.device(mib, 'mkfs.' + kind, 'blkid')
         target = os.path.join(self.path, 'mnt')
         self.addCleanup(subprocess.run, ['umount', '-q', target], timeout=10)
         virsh('pool-define-as', self.name, 'fs', '--source-dev', device, '--source-format', kind, '--target', target)
@@ -194,7 +198,7 @@ class FileSystems(Storage):
         self.assertFalse(os.path.ismount(target))
 
     def test_partitions(self):
-        device = self.device(64)
+        device = self.device(64, 'parted', 'blkid')
         base = os.path.basename(device)
         virsh('pool-define-as', self.name, 'disk', '--source-dev', device, '--source-format', 'gpt', '--target', '/dev')
         self.fails('pool-start', self.name)
