@@ -3,6 +3,7 @@
 
 The service is a fake (fake_bus.py) on a bus of the test's own.
 """
+import glob
 import os
 import shutil
 import signal
@@ -27,6 +28,14 @@ class Machined(OwnSandbox):
         self.sandbox.start()
         self.use(self.sandbox, 'virtqemud')
         self.conn = self.connect()
+
+    def tearDown(self):
+        for path in [p for below in ('/*.scope', '') for p in glob.glob('/sys/fs/cgroup/*/machine*.slice' + below)]:
+            try:
+                os.rmdir(path)                        # made for this test when nothing is in it
+            except OSError:
+                pass
+        super().tearDown()
 
     def create(self, name=None, extra=''):
         return self.conn.createXML(domain_xml(name or unique('machine'), extra=extra), 0)
