@@ -122,7 +122,7 @@ class Processor(Guest):
         self.assertEqual(len(affinities), 2)
         self.assertNotIn('N/A', info)
         self.assertEqual(self.refused('vcpupin', self.name, '9', '0'),
-                         'error: invalid argument: vcpu 9 is out of range of live cpu count 4')
+                         'error: invalid argument: vcpu 9 is out of range of live cpu count 2')
 
     def test_a_pin_of_a_cpu_that_is_not_there_waits_in_the_definition(self):
         virsh('vcpupin', self.name, '3', '0', '--live', '--config')
