@@ -272,6 +272,7 @@ static const ConfField graphics_rows[] = {
     CONF_ENUM(G, default_mode, "@defaultMode", spice_mode_names, 0, "encryption of channels", ON(SPICE)),
     CONF_ENUM(G, share_policy, "@sharePolicy", vnc_share_names, 0, "more than one client", ON(VNC)),
     CONF_YESNO(G, power_control, "@powerControl", 0, "clients may power off", ON(VNC)),
+    CONF_YESNO(G, wait, "@wait", 0, "boot when a client has connected", ON(VNC)),
     CONF_STR(G, passwd, "@passwd", CF_SECRET, "password", ON(VNC | SPICE | RDP)),
     CONF_STR(G, passwd_valid_to, "@passwdValidTo", CF_SECRET, "end of the password's validity, UTC", ON(VNC | SPICE)),
     CONF_ENUM(G, connected, "@connected", graphics_connected_names, CF_SECRET, "clients when the password changes", ON(VNC | SPICE)),
@@ -290,7 +291,7 @@ static const ConfField graphics_rows[] = {
     CONF_OPT32(G, audio_id, "audio/@id", CF_REQUIRED | CF_IF_ELEMENT, "audio backend", CONF_NUM(num_positive), ON(VNC | BIT(GRAPHICS_DBUS))),
     CONF_DEVICE_HEAD(G),
     CONF_HIDDEN(G, port, 0), CONF_HIDDEN(G, tls_port, 0), CONF_HIDDEN(G, websocket, 0), CONF_HIDDEN(G, autoport, 0),
-    CONF_HIDDEN(G, websocket_generated, 0), CONF_HIDDEN(G, auto_dbus_address, CF_NO_COMPARE), CONF_PAD(G, _pad),
+    CONF_HIDDEN(G, websocket_generated, 0), CONF_HIDDEN(G, auto_dbus_address, CF_NO_COMPARE),
     CONF_STR(G, socket_legacy, NULL, CF_NO_COMPARE, ""), CONF_STR(G, listen_legacy, NULL, CF_NO_COMPARE, ""),
 };
 #undef G

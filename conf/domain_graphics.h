@@ -94,7 +94,7 @@ typedef struct GraphicsDef {
     MouseMode mouse;
     Tristate copypaste, filetransfer;
     Tristate gl;
-    Flag _pad;
+    Tristate wait;                /* vnc */
     char *rendernode;
     Tristate p2p;                 /* dbus */
     Flag auto_dbus_address;

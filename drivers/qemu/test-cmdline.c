@@ -165,6 +165,7 @@ static void test_refusals(void)
     refused("<input type='tablet' bus='usb'><address type='usb' bus='0' port='1.1'/></input>", "no hub");
     refused("<iommu model='intel'/>", "q35");
     refused("<nvram/>", "nvram: only PPC64");
+    refused("<graphics type='vnc' wait='yes'/>", "graphics/@wait is not supported");
     refused("<audio id='1' type='spice'/>", "needs SPICE graphics");
     refused("<interface type='vhostuser'><source type='unix' path='/a' mode='server'/><model type='e1000'/></interface>", "'e1000' is not possible");
     refused("<sound model='ich7'/>", "'ich7' is not supported");

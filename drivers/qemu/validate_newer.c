@@ -52,6 +52,8 @@ static bool validate_one(const Device *dev, GError **err)
                     IF(list_len(d->histograms), "driver/statistics/latency-histogram")) &&
                validate_source(&d->src, name, err);
     }
+    case DEVICE_GRAPHICS:
+        return NONE(name, err, IF(((const GraphicsDef *)dev)->wait == TRI_YES, "@wait"));
     case DEVICE_CONTROLLER:
         return NONE(name, err,
                     IF(list_len(((const ControllerDef *)dev)->iothreads), "driver/iothreads"));
