@@ -7,12 +7,11 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "conf/firmware_descriptor.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/paths.h"
-
-enum { DESCRIPTOR_MAX = 256 * 1024 };
 
 const char *const *firmware_dirs(void)
 {
@@ -57,7 +56,7 @@ static JsonObject *read_one(const char *path)
     JsonObject *o = NULL;
     size_t len = 0;
 
-    if (fd_read_file(AT_FDCWD, path, DESCRIPTOR_MAX, &text, &len, &err)) {
+    if (fd_read_file(AT_FDCWD, path, FIRMWARE_DESCRIPTOR_MAX, &text, &len, &err)) {
         if (len == 0)
             return NULL;
         o = json_parse(path, text, len, NULL, &err);

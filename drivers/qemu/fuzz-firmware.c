@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/firmware_descriptor.h"
 #include "drivers/qemu/firmware.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -55,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FILE *f = fopen(file, "we");
     check(f && fwrite(data, 1, size, f) == size);
     check(fclose(f) == 0);
+    (void)firmware_descriptor_check((const char *)data, size, NULL);
     try(GUEST("efi", "</os>"));
     try(GUEST("bios", "</os>"));
     try(GUEST("efi", "<loader secure='yes'/></os><features><acpi/><smm state='on'/></features>"));

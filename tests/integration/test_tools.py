@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """modvirt calls, cancel, doctor, metrics against running daemons."""
+import glob
 import json
 import os
 import re
@@ -35,6 +36,31 @@ class Tools(OwnSandbox):
         self.assertEqual(status, 0, err)
         self.assertIn('usage: modvirt convert', out)
         self.assertEqual(self.modvirt('convert')[0], 2)
+
+    def test_firmware_descriptors(self):
+        good = {'description': 'x', 'interface-types': ['uefi'], 'features': ['secure-boot'], 'tags': [],
+                'mapping': {'device': 'flash', 'executable': {'filename': '/a', 'format': 'raw'}},
+                'targets': [{'architecture': 'x86_64', 'machines': ['pc-q35-*']}]}
+        path = os.path.join(self.sandbox.dir, '50-x.json')
+
+        def validate(document):
+            with open(path, 'w', encoding='utf-8') as f:
+                json.dump(document, f)
+            return self.modvirt('validate', path)[:2]
+
+        self.assertEqual(validate(good), (0, f'{path}: valid firmware descriptor\n'))
+        bad = json.loads(json.dumps(good))
+        bad['mapping']['executabel'] = bad['mapping'].pop('executable')
+        bad['features'] = ['secureboot', 3]
+        del bad['tags']
+        status, out = validate(bad)
+        self.assertEqual(status, 1)
+        for text in ("mapping: member 'executable' is missing", "mapping: unknown member 'executabel'; expected one of device, mode, "
+                     "executable, nvram-template; did you mean 'executable'?", "features[0]: unknown feature 'secureboot'",
+                     'features[1]: found int, expected a string', "document: member 'tags' is missing"):
+            self.assertIn(text, out)
+        for installed in glob.glob('/usr/share/qemu/firmware/*.json'):
+            self.assertEqual(self.modvirt('validate', installed)[0], 0, installed)
 
     def test_convert_by_the_rules_of_a_driver(self):
         path = os.path.join(self.sandbox.dir, 'convert.xml')

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * validate and convert: documents of any kind. Validation is strict: every unknown name is an error, and
- * all of a document's errors are told, each with its line and path.
+ * all of a document's errors are told, each with its line and path. JSON documents are firmware descriptors.
  */
 #include <getopt.h>
 #include <json-c/json.h>
@@ -10,6 +10,7 @@
 
 #include "conf/convert.h"
 #include "conf/domain.h"
+#include "conf/firmware_descriptor.h"
 #include "conf/kinds.h"
 #include "tools/modvirt/modvirt.h"
 #include "util/error.h"
@@ -48,7 +49,10 @@ static char *problem_of(const char *path, const DocKind *k, const char **ret_kin
     gsize len = 0;
     g_autofree char *text = read_document(path, XML_SIZE_MAX, &len, &err);
 
-    if (text && !k)
+    if (text && !k && *(text + strspn(text, " \t\r\n")) == '{') {
+        *ret_kind = "firmware descriptor";
+        (void)firmware_descriptor_check(text, len, &err);
+    } else if (text && !k)
         k = kind_of(text, len, &err);
     if (k && text) {
         *ret_kind = k->name;
