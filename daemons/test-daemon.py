@@ -359,7 +359,7 @@ def test_session(root):
     started.append(p)
     sockets = home + '/run/libvirt/'
     for _ in range(1000):
-        if os.path.exists(sockets + 'virtqemud-admin-sock'):
+        if os.path.exists(sockets + 'virtqemud-metrics-sock'):  # the last one
             break
         time.sleep(0.01)
     assert sorted(os.listdir(sockets)) == ['virtqemud-admin-sock', 'virtqemud-metrics-sock', 'virtqemud-sock',

@@ -148,7 +148,8 @@ SecretValue *secret_from_base64(char *text, gsize len, GError **err)
     if (base64_size(text, len) < 0) {
         error_set(err, VIR_ERR_INTERNAL_ERROR, "the value of the secret is not base64");
     } else {
-        (void)g_base64_decode_inplace(text, &n);
+        if (len) /* of nothing it makes a complaint */
+            (void)g_base64_decode_inplace(text, &n);
         v = secret_value_new(text, n, err);
     }
     explicit_bzero(text, len);
