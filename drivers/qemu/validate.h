@@ -6,6 +6,8 @@
 #include "conf/domain.h"
 #include "drivers/qemu/caps.h"
 
+/* Sets VIR_ERR_CONFIG_UNSUPPORTED; false. */
+bool qemu_refuse(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err);
 /* What its machines and devices cannot do, and what the driver has not learned yet; parts of the above. */
 bool qemu_validate_limits(const DomainDef *d, GError **err);

@@ -11,17 +11,6 @@
 
 enum { ISA_SERIAL_PORTS = 4, XHCI_PORTS = 15, VIRTIO_SERIAL_PORTS = 31, VCPUS_WITHOUT_EIM = 255 };
 
-static bool refuse(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
-static bool refuse(GError **err, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    g_autofree char *text = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "%s", text);
-    return false;
-}
-
 /* ---- disks ---- */
 
 static bool has_shared_memory(const DomainDef *d)
@@ -42,27 +31,27 @@ static bool validate_fat(const DiskDef *disk, GError **err)
     bool dir = disk->src.type == STORAGE_DIR, fat = disk->src.format == FORMAT_FAT;
 
     if (fat && !dir && disk->src.type != STORAGE_VOLUME)
-        return refuse(err, "disk '%s': format 'fat' is for type 'dir'", disk->dst);
+        return qemu_refuse(err, "disk '%s': format 'fat' is for type 'dir'", disk->dst);
     if (dir && !fat)
-        return refuse(err, "disk '%s': type 'dir' needs format 'fat'", disk->dst);
+        return qemu_refuse(err, "disk '%s': type 'dir' needs format 'fat'", disk->dst);
     if (dir && !disk->readonly)
-        return refuse(err, "disk '%s': virtual FAT storage can't be accessed in read-write mode", disk->dst);
+        return qemu_refuse(err, "disk '%s': virtual FAT storage can't be accessed in read-write mode", disk->dst);
     return true;
 }
 
 static bool limit_disk(const DomainDef *d, const DiskDef *disk, GError **err)
 {
     if (disk_name_to_index(disk->dst) < 0)
-        return refuse(err, "invalid disk target '%.50s'", disk->dst);
+        return qemu_refuse(err, "invalid disk target '%.50s'", disk->dst);
     if (disk->readonly && disk->device == DISK_DEVICE_DISK && (disk->bus == DISK_BUS_IDE || disk->bus == DISK_BUS_SATA))
-        return refuse(err, "disk '%s': readonly %s disks are not supported", disk->dst, enum_name(&disk_bus_names, disk->bus));
+        return qemu_refuse(err, "disk '%s': readonly %s disks are not supported", disk->dst, enum_name(&disk_bus_names, disk->bus));
     if (disk->src.type == STORAGE_VHOSTUSER && !has_shared_memory(d))
-        return refuse(err, "disk '%s': vhostuser requires shared memory", disk->dst);
+        return qemu_refuse(err, "disk '%s': vhostuser requires shared memory", disk->dst);
     if (disk->wwn && disk->bus != DISK_BUS_IDE && disk->bus != DISK_BUS_SCSI)
-        return refuse(err, "Only ide and scsi disk support wwn");
+        return qemu_refuse(err, "Only ide and scsi disk support wwn");
     /* Metadata of other formats is one writer's. */
     if (disk->shareable && !disk->readonly && disk->src.format != FORMAT_NONE && disk->src.format != FORMAT_RAW)
-        return refuse(err, "shared access for disk '%s' requires use of supported storage format", disk->dst);
+        return qemu_refuse(err, "shared access for disk '%s' requires use of supported storage format", disk->dst);
     return validate_fat(disk, err);
 }
 
@@ -75,10 +64,10 @@ static bool limit_serial(const DomainDef *d, const ChrDef *c, GError **err)
     if (c->target != SERIAL_ISA)
         return true;
     if (c->port.v >= ISA_SERIAL_PORTS)
-        return refuse(err, "serial: port %u: there are %d ISA serial ports", c->port.v, ISA_SERIAL_PORTS);
+        return qemu_refuse(err, "serial: port %u: there are %d ISA serial ports", c->port.v, ISA_SERIAL_PORTS);
     for (guint i = 0; (o = domain_next(d, DEVICE_SERIAL, &i)) && o != c;) {
         if (o->target == SERIAL_ISA && o->port.v == c->port.v)
-            return refuse(err, "serial: port %u is used more than once", c->port.v);
+            return qemu_refuse(err, "serial: port %u is used more than once", c->port.v);
     }
     return true;
 }
@@ -91,14 +80,14 @@ static bool limit_channel(const DomainDef *d, const Device *dev, GError **err)
         return true;
     const ControllerDef *c = domain_find_controller(d, CONTROLLER_VIRTIO_SERIAL, a->controller);
     if (a->port.v >= (c && c->ports.set ? c->ports.v : VIRTIO_SERIAL_PORTS))
-        return refuse(err, "virtio serial controller %u does not have port %u", a->controller, a->port.v);
+        return qemu_refuse(err, "virtio serial controller %u does not have port %u", a->controller, a->port.v);
     for (unsigned i = 0; i < list_len(d->devices); i++) {
         const Device *o = list_at(d->devices, i);
         const SerialAddress *b = &o->info.address.u.serial;
         if (o == dev)
             break;
         if (o->info.address.type == ADDRESS_VIRTIO_SERIAL && b->port.set && a->controller == b->controller && a->port.v == b->port.v)
-            return refuse(err, "virtio serial port %u on controller %u is already occupied", a->port.v, a->controller);
+            return qemu_refuse(err, "virtio serial port %u on controller %u is already occupied", a->port.v, a->controller);
     }
     return true;
 }
@@ -106,11 +95,11 @@ static bool limit_channel(const DomainDef *d, const Device *dev, GError **err)
 static bool limit_controller(const ControllerDef *c, GError **err)
 {
     if (c->type == CONTROLLER_PCI && c->model == CONTROLLER_MODEL_DEFAULT)
-        return refuse(err, "controller pci %u: the model is missing", c->index.v);
+        return qemu_refuse(err, "controller pci %u: the model is missing", c->index.v);
     if (c->type == CONTROLLER_PCI && ((c->port.set && c->port.v > 255) || (c->chassis.set && c->chassis.v > 255)))
-        return refuse(err, "controller pci %u: port and chassis are 0 to 255", c->index.v);
+        return qemu_refuse(err, "controller pci %u: port and chassis are 0 to 255", c->index.v);
     if (c->type == CONTROLLER_USB && (c->model == USB_QEMU_XHCI || c->model == USB_NEC_XHCI) && c->ports.set && c->ports.v > XHCI_PORTS)
-        return refuse(err, "controller usb %u: at most %d ports are possible", c->index.v, XHCI_PORTS);
+        return qemu_refuse(err, "controller usb %u: at most %d ports are possible", c->index.v, XHCI_PORTS);
     return true;
 }
 
@@ -124,12 +113,12 @@ static bool limit_memory(const DomainDef *d, const MemoryDef *m, GError **err)
     if (m->model == MEMORY_SGX_EPC)
         return true;
     if (!d->max_memory)
-        return refuse(err, "memory '%s': cannot be used when maxMemory is not defined", model);
+        return qemu_refuse(err, "memory '%s': cannot be used when maxMemory is not defined", model);
     if (m->model == MEMORY_VIRTIO_PMEM || cells == 0)
         return true;
     if (!m->node.set)
-        return refuse(err, "memory '%s': target NUMA node needs to be specified", model);
-    return m->node.v < cells || refuse(err, "memory '%s': there is no guest NUMA cell %u", model, m->node.v);
+        return qemu_refuse(err, "memory '%s': target NUMA node needs to be specified", model);
+    return m->node.v < cells || qemu_refuse(err, "memory '%s': there is no guest NUMA cell %u", model, m->node.v);
 }
 
 /* ---- the others ---- */
@@ -144,12 +133,12 @@ static bool limit_one(const DomainDef *d, const Device *dev, GError **err)
     case DEVICE_MEMORY: return limit_memory(d, (const MemoryDef *)dev, err);
     case DEVICE_FILESYSTEM: {
         const FsDef *f = (const FsDef *)dev;
-        return f->driver != FS_DRIVER_VIRTIOFS || has_shared_memory(d) || refuse(err, "filesystem '%s': virtiofs requires shared memory", f->dst);
+        return f->driver != FS_DRIVER_VIRTIOFS || has_shared_memory(d) || qemu_refuse(err, "filesystem '%s': virtiofs requires shared memory", f->dst);
     }
     case DEVICE_INTERFACE: {
         const NetDef *n = (const NetDef *)dev;
         return (n->type != NET_VDPA && n->type != NET_VHOSTUSER) || !n->model || g_str_has_prefix(n->model, "virtio") ||
-               refuse(err, "interface of type '%s': model '%.50s' is not possible", enum_name(&net_type_names, n->type), n->model);
+               qemu_refuse(err, "interface of type '%s': model '%.50s' is not possible", enum_name(&net_type_names, n->type), n->model);
     }
     default: return true;
     }
@@ -162,7 +151,7 @@ static bool limit_firmware_files(const DomainDef *d, GError **err)
         for (unsigned k = 0; k < list_len(s->fwcfg); k++) {
             const SysinfoEntry *e = list_at(s->fwcfg, k);
             if (!g_str_has_prefix(e->name, "opt/"))
-                return refuse(err, "sysinfo: firmware data '%.50s' does not begin with opt/", e->name);
+                return qemu_refuse(err, "sysinfo: firmware data '%.50s' does not begin with opt/", e->name);
         }
     }
     return true;
@@ -176,23 +165,23 @@ static bool limit_vcpus(const DomainDef *d, GError **err)
     for (unsigned k = 0; k < list_len(d->vcpu_defs); k++) {
         const VcpuDef *v = list_at(d->vcpu_defs, k);
         if (v->id == 0 && v->enabled == TRI_NO)
-            return refuse(err, "vcpu 0 can't be offline");
+            return qemu_refuse(err, "vcpu 0 can't be offline");
     }
     if (d->vcpus_max > VCPUS_WITHOUT_EIM && qemu_machine_is_q35(d) && (!i || i->eim != TRI_YES))
-        return refuse(err, "more than %d vCPUs require extended interrupt mode enabled on the iommu device", VCPUS_WITHOUT_EIM);
+        return qemu_refuse(err, "more than %d vCPUs require extended interrupt mode enabled on the iommu device", VCPUS_WITHOUT_EIM);
     return true;
 }
 
 bool qemu_validate_limits(const DomainDef *d, GError **err)
 {
     if (domain_count(d, DEVICE_MEMBALLOON) > 1)
-        return refuse(err, "only a single memory balloon device is supported");
+        return qemu_refuse(err, "only a single memory balloon device is supported");
     if (domain_count(d, DEVICE_SMARTCARD) > 1)
-        return refuse(err, "only one smartcard is supported");
+        return qemu_refuse(err, "only one smartcard is supported");
     if (d->os.loader && !d->os.loader->path && !d->os.firmware)
-        return refuse(err, "os/loader: no path, and the firmware is not chosen automatically");
+        return qemu_refuse(err, "os/loader: no path, and the firmware is not chosen automatically");
     if (d->cputune && d->virt != VIRT_KVM && (list_len(d->cputune->cachetunes) || list_len(d->cputune->memorytunes)))
-        return refuse(err, "cachetune and memorytune are only supported for KVM domains");
+        return qemu_refuse(err, "cachetune and memorytune are only supported for KVM domains");
     for (unsigned i = 0; i < list_len(d->devices); i++) {
         if (!limit_one(d, list_at(d->devices, i), err))
             return false;
