@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct Driver;
 
@@ -13,6 +14,14 @@ typedef struct DaemonSpec {
     const struct Driver *builtin; /* linked in instead of a module */
     bool proxy;                /* serves by forwarding; may listen on TCP */
 } DaemonSpec;
+
+/* The driver that is linked into the program, for its DaemonSpec. */
+#ifdef BUILTIN_DRIVERS
+extern const struct Driver driver;
+#define BUILTIN_DRIVER &driver
+#else
+#define BUILTIN_DRIVER NULL
+#endif
 
 /* Runs the daemon; returns the exit status of the process. */
 int daemon_main(int argc, char **argv, const DaemonSpec *spec);

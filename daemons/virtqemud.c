@@ -2,18 +2,8 @@
 /* The daemon of QEMU guests. */
 #include "daemons/main.h"
 
-#include <stddef.h>
-
-#ifdef BUILTIN_DRIVERS
-#include "rpc/driver.h"
-extern const Driver driver;
-#define BUILTIN &driver
-#else
-#define BUILTIN NULL
-#endif
-
 int main(int argc, char **argv)
 {
     return daemon_main(argc, argv, &(DaemonSpec){ .name = "virtqemud", .socket_prefix = "virtqemud",
-                                                  .module = "qemu", .builtin = BUILTIN });
+                                                  .module = "qemu", .builtin = BUILTIN_DRIVER });
 }

@@ -2,18 +2,8 @@
 /* The daemon of storage pools. */
 #include "daemons/main.h"
 
-#include <stddef.h>
-
-#ifdef BUILTIN_DRIVERS
-#include "rpc/driver.h"
-extern const Driver driver;
-#define BUILTIN &driver
-#else
-#define BUILTIN NULL
-#endif
-
 int main(int argc, char **argv)
 {
     return daemon_main(argc, argv, &(DaemonSpec){ .name = "virtstoraged", .socket_prefix = "virtstoraged",
-                                                  .module = "storage", .builtin = BUILTIN });
+                                                  .module = "storage", .builtin = BUILTIN_DRIVER });
 }
