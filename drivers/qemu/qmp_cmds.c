@@ -352,6 +352,7 @@ static const JsonRow cpu_rows[] = {
     JSON_UINT(QmpCpu, index, "cpu-index", JSON_REQUIRED),
     JSON_I64(QmpCpu, thread_id, "thread-id", JSON_REQUIRED),
     JSON_STR(QmpCpu, qom_path, "qom-path", JSON_OPTIONAL),
+    JSON_STR(QmpCpu, state, "cpu-state", JSON_OPTIONAL),
     JSON_I64(QmpCpu, socket, "props/socket-id", JSON_OPTIONAL),
     JSON_I64(QmpCpu, die, "props/die-id", JSON_OPTIONAL),
     JSON_I64(QmpCpu, core, "props/core-id", JSON_OPTIONAL),
@@ -364,24 +365,23 @@ static void cpu_clear(void *p)
     json_rows_clear(cpu_rows, G_N_ELEMENTS(cpu_rows), p);
 }
 
-static int cpu_order(const void *a, const void *b)
-{
-    unsigned x = ((const QmpCpu *)a)->index, y = ((const QmpCpu *)b)->index;
-
-    return x < y ? -1 : x > y;
-}
-
 static const QmpCpu no_cpu = { .socket = -1, .die = -1, .core = -1, .thread = -1, .node = -1 };
 static const ListKind cpu_list = { "query-cpus-fast", cpu_rows, G_N_ELEMENTS(cpu_rows),
                                    sizeof(QmpCpu),    &no_cpu,  cpu_clear };
 
+GArray *qmp_read_cpus_fast(JsonObject *ret, GError **err)
+{
+    return read_list(ret, &cpu_list, err);
+}
+
 GArray *qmp_query_cpus_fast(Qmp *q, GError **err)
 {
-    GArray *a = query_list(q, NULL, &cpu_list, err);
+    return query_list(q, NULL, &cpu_list, err);
+}
 
-    if (a)
-        g_array_sort(a, cpu_order);
-    return a;
+bool qmp_cpu_halted(const QmpCpu *c)
+{
+    return g_strcmp0(c->state, "stopped") == 0 || g_strcmp0(c->state, "check-stop") == 0;
 }
 
 static const JsonRow iothread_rows[] = {

@@ -79,11 +79,15 @@ typedef struct QmpCpu {
     unsigned index;
     int64_t thread_id;
     char *qom_path;
+    char *state; /* s390x only: "operating", "stopped", ... */
     int64_t socket, die, core, thread, node; /* -1: not told */
 } QmpCpu;
 /* Lists: g_array_unref() frees the members as well. qmp_read_X() is the second half of qmp_query_X(), for
  * replies that came otherwise (qmp_call_async). */
-GArray *qmp_query_cpus_fast(Qmp *q, GError **err); /* of QmpCpu, by index */
+/* Of QmpCpu, in the order in which they came to be. */
+GArray *qmp_read_cpus_fast(JsonObject *ret, GError **err);
+GArray *qmp_query_cpus_fast(Qmp *q, GError **err);
+bool qmp_cpu_halted(const QmpCpu *c); /* false where emulators do not tell */
 
 typedef struct QmpIothread {
     char *id;

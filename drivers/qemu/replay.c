@@ -5,6 +5,7 @@
  * per request: "ok LENGTH" or "refused CODE LENGTH", then that many bytes.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,11 @@
 #include "drivers/qemu/caps_probe.h"
 #include "drivers/qemu/cpu_ops.h"
 #include "drivers/qemu/cpu_settle.h"
+#include "drivers/qemu/cpu_words.h"
 #include "drivers/qemu/domcaps.h"
 #include "drivers/qemu/firmware_files.h"
 #include "drivers/qemu/guest_cpu.h"
+#include "drivers/qemu/vcpu_slots.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/json.h"
@@ -391,12 +394,100 @@ static char *op_baseline(Request *r, GError **err)
                              (unsigned)(field(r, "migratable") ? VIR_CONNECT_BASELINE_CPU_MIGRATABLE : 0), err);
 }
 
+/* ---- running guests --------------------------------------------------------------------------------- */
+
+/* What a recorded reply returns. */
+static JsonObject *returned(const char *path, GError **err)
+{
+    g_autofree char *text = slurp(path, err);
+    g_autoptr(JsonObject) reply = text ? json_parse("recording", text, strlen(text), NULL, err) : NULL;
+    JsonObject *ret = json_get(reply, "return");
+    if (reply && !ret)
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "'%s' is not a reply", path);
+    return json_object_get(ret);
+}
+
+static void list_slot(GString *s, const VcpuSlot *slot)
+{
+    static const char *const ids[] = { "socket", "die", "cluster", "core", "thread", "node" };
+    g_string_append_printf(s, "    type='%s'\n", slot->type ? slot->type : "");
+    if (slot->alias)
+        g_string_append_printf(s, "    alias='%s'\n", slot->alias);
+    if (slot->path)
+        g_string_append_printf(s, "    qom_path='%s'\n", slot->path);
+    g_string_append(s, "    topology:");
+    for (unsigned i = 0; i < G_N_ELEMENTS(ids); i++) {
+        g_autofree char *member = g_strconcat(ids[i], "-id", NULL);
+        int64_t id = json_get_i64(slot->place, member, -1);
+        if (id >= 0)
+            g_string_append_printf(s, " %s='%" PRId64 "'", ids[i], id);
+    }
+    g_string_append_printf(s, " vcpus='%u'\n", slot->count);
+}
+
+/* Each vCPU of a guest that may have max= of them. */
+static char *op_vcpus(Request *r, GError **err)
+{
+    g_autoptr(JsonObject) told = returned(field(r, "cpus"), err);
+    g_autoptr(JsonObject) answer = told && field(r, "slots") ? returned(field(r, "slots"), err) : NULL;
+    g_autoptr(GArray) cpus = told && (answer || !field(r, "slots")) ? qmp_read_cpus_fast(told, err) : NULL;
+    g_autoptr(GArray) slots = answer ? vcpu_slots_read(answer) : NULL;
+    if (!cpus)
+        return NULL;
+    g_autoptr(GArray) states = vcpu_states(slots, cpus, (unsigned)strtoul(field(r, "max"), NULL, 10));
+    GString *s = g_string_new(NULL);
+    for (unsigned id = 0; id < states->len; id++) {
+        const VcpuState *v = &g_array_index(states, VcpuState, id);
+        bool first = v->slot && v->slot->first == id;
+        g_string_append_printf(s, "[vcpu libvirt-id='%u']\n    online=%s\n    hotpluggable=%s\n", id, v->cpu ? "yes" : "no",
+                               vcpu_state_removable(v) ? "yes" : "no");
+        if (v->cpu)
+            g_string_append_printf(s, "    thread-id='%" PRId64 "'\n", v->cpu->thread_id);
+        if (first && v->slot->order)
+            g_string_append_printf(s, "    enable-id='%u'\n", v->slot->order);
+        if (v->cpu)
+            g_string_append_printf(s, "    query-cpus-id='%u'\n", v->cpu->index);
+        if (first)
+            list_slot(s, v->slot);
+        if (v->cpu && qmp_cpu_halted(v->cpu))
+            g_string_append(s, "    halted\n");
+    }
+    return g_string_free(s, FALSE);
+}
+
+/* A guest's processor by its words. */
+static char *op_cpuwords(Request *r, GError **err)
+{
+    static const char *const names[] = { "eax", "ebx", "ecx", "edx" };
+    g_autoptr(JsonObject) words = returned(field(r, "json"), err);
+    g_autoptr(GArray) leaves = words ? cpu_words_read(words, err) : NULL;
+    if (!leaves)
+        return NULL;
+    GString *s = g_string_new(NULL);
+    XmlWriter w;
+    xml_writer_init(&w, s, 0);
+    xml_open(&w, "cpudata");
+    xml_attr(&w, "arch", "x86");
+    for (unsigned i = 0; i < leaves->len; i++) {
+        const CpuLeaf *l = &g_array_index(leaves, CpuLeaf, i);
+        xml_open(&w, "cpuid");
+        xml_attrf(&w, "eax_in", "0x%08x", l->leaf);
+        xml_attrf(&w, "ecx_in", "0x%08x", l->sub);
+        for (unsigned reg = 0; reg < G_N_ELEMENTS(names); reg++)
+            xml_attrf(&w, names[reg], "0x%08x", l->reg[reg]);
+        xml_close(&w);
+    }
+    xml_close(&w);
+    return g_string_free(s, FALSE);
+}
+
 int main(void)
 {
     static const struct { const char *name; char *(*run)(Request *r, GError **err); } ops[] = {
         { "caps", op_caps },       { "domcaps", op_domcaps },     { "guestcaps", op_guestcaps }, { "cpuid", op_cpuid },
         { "cpujson", op_cpujson }, { "signature", op_signature }, { "compare", op_compare },     { "feature", op_feature },
         { "baseline", op_baseline }, { "update", op_update },       { "guestcpu", op_guestcpu },
+        { "vcpus", op_vcpus }, { "cpuwords", op_cpuwords },
         { "firmware", op_firmware }, { "firmwareorder", op_firmwareorder }, { "firmwarefile", op_firmwarefile },
     };
     char *line = NULL;

@@ -8,6 +8,8 @@
 
 #include "drivers/qemu/cpu_map.h"
 #include "drivers/qemu/cpu_ops.h"
+#include "drivers/qemu/cpu_words.h"
+#include "drivers/qemu/vcpu_slots.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/json.h"
@@ -226,6 +228,66 @@ static void test_this_host(void)
     assert(!qemu_cpu_baseline(NULL, 0, 0, &err) && error_is(err, VIR_ERR_INVALID_ARG));
 }
 
+static JsonObject *answer(const char *text)
+{
+    g_autofree char *proper = g_strdelimit(g_strdup(text), "'", '"');
+
+    return json_parse("answer", proper, strlen(proper), NULL, NULL);
+}
+
+static void test_words(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(JsonObject) words = answer("[{'cpuid-register': 'EDX', 'cpuid-input-eax': 2147483649, 'features': 0},"
+                                         "{'cpuid-register': 'EBX', 'cpuid-input-eax': 7, 'cpuid-input-ecx': 0, 'features': 2},"
+                                         "{'cpuid-register': 'ECX', 'cpuid-input-eax': 1, 'features': 2147483649},"
+                                         "{'cpuid-register': 'EDX', 'cpuid-input-eax': 1, 'features': 16}]");
+    g_autoptr(GArray) leaves = cpu_words_read(words, &err);
+    CpuData d;
+
+    assert(leaves && leaves->len == 2);
+    const CpuLeaf *l = &g_array_index(leaves, CpuLeaf, 0);
+    assert(l->leaf == 1 && l->reg[CPU_ECX] == 0x80000001 && l->reg[CPU_EDX] == 16 && l[1].leaf == 7);
+    cpu_words_features(leaves, &d);
+    assert(cpu_features_has(&d.features, (unsigned)cpu_feature_find("hypervisor")));
+    assert(!cpu_features_has(&d.features, (unsigned)cpu_feature_find("vmx")));
+
+    g_autoptr(JsonObject) odd = answer("[{'cpuid-register': 'ESP', 'cpuid-input-eax': 1, 'features': 1}]");
+    assert(!cpu_words_read(odd, &err));
+}
+
+/* Two cores of two threads; the third vCPU's core was filled after the fifth's. */
+static void test_slots(void)
+{
+    g_autoptr(JsonObject) slots_told = answer(
+        "[{'vcpus-count': 2, 'type': 'core', 'props': {'core-id': 4}, 'qom-path': '/machine/peripheral/vcpu4'},"
+        "{'vcpus-count': 2, 'type': 'core', 'props': {'core-id': 2}, 'qom-path': '/machine/peripheral/vcpu2'},"
+        "{'vcpus-count': 2, 'type': 'core', 'props': {'core-id': 0}, 'qom-path': '/machine/unattached/device[1]'}]");
+    g_autoptr(JsonObject) cpus_told = answer(
+        "[{'cpu-index': 0, 'thread-id': 10, 'qom-path': '/machine/unattached/device[1]/thread[0]'},"
+        "{'cpu-index': 1, 'thread-id': 11, 'qom-path': '/machine/unattached/device[1]/thread[1]'},"
+        "{'cpu-index': 2, 'thread-id': 14, 'qom-path': '/machine/peripheral/vcpu4/thread[0]'},"
+        "{'cpu-index': 3, 'thread-id': 15, 'qom-path': '/machine/peripheral/vcpu4/thread[1]'},"
+        "{'cpu-index': 4, 'thread-id': 12, 'qom-path': '/machine/peripheral/vcpu2/thread[0]', 'cpu-state': 'stopped'}]");
+    g_autoptr(GArray) slots = vcpu_slots_read(slots_told), cpus = qmp_read_cpus_fast(cpus_told, NULL);
+    const int64_t threads[] = { 10, 11, 12, 0, 14, 15 };
+    const unsigned orders[] = { 1, 1, 3, 3, 2, 2 };
+
+    assert(vcpu_slots_room(slots) == 6 && vcpu_slots_find(slots, 3)->first == 2 && !vcpu_slots_find(slots, 6));
+    g_autoptr(GArray) states = vcpu_states(slots, cpus, 6);
+    for (unsigned i = 0; i < 6; i++) {
+        const VcpuState *v = &g_array_index(states, VcpuState, i);
+        assert((v->cpu ? v->cpu->thread_id : 0) == threads[i] && v->slot->order == orders[i]);
+        assert(vcpu_state_removable(v) == (i > 1));
+    }
+    assert(qmp_cpu_halted(g_array_index(states, VcpuState, 2).cpu) && !qmp_cpu_halted(g_array_index(states, VcpuState, 0).cpu));
+
+    /* A machine without slots for them has them as listed. */
+    g_autoptr(GArray) plain = vcpu_states(NULL, cpus, 7);
+    assert(g_array_index(plain, VcpuState, 2).cpu->thread_id == 14 && !g_array_index(plain, VcpuState, 6).cpu);
+    assert(!vcpu_state_removable(&g_array_index(plain, VcpuState, 2)));
+}
+
 int main(void)
 {
     const char *env = g_getenv("MODVIRT_SHARED"), *root = g_getenv("MESON_SOURCE_ROOT");
@@ -233,6 +295,8 @@ int main(void)
 
     test_tables();
     test_this_host();
+    test_words();
+    test_slots();
     if (g_file_test(shared, G_FILE_TEST_IS_DIR))
         test_recorded(shared), test_documents(shared);
     else

@@ -14,6 +14,7 @@
 
 #include "drivers/qemu/host.h"
 #include "drivers/qemu/qmp_cmds.h"
+#include "drivers/qemu/vcpu_slots.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/xml.h"
@@ -87,6 +88,34 @@ static bool shared(const GArray *cpus)
            g_array_index(cpus, QmpCpu, 0).thread_id == g_array_index(cpus, QmpCpu, 1).thread_id;
 }
 
+static bool some_plugged(const GArray *cpus)
+{
+    for (unsigned i = 0; i < cpus->len; i++)
+        if (vcpu_plugged(g_array_index(cpus, QmpCpu, i).qom_path))
+            return true;
+    return false;
+}
+
+/* Which number each has: those of a start are the first ones, in their order; among others the slots tell. */
+static bool add_vcpus(GuestThreads *t, const GArray *cpus, Qmp *mon, GError **err)
+{
+    g_autoptr(JsonObject) answer = NULL;
+    g_autoptr(GArray) slots = NULL;
+
+    if (some_plugged(cpus)) {
+        if (!qmp_call(mon, "query-hotpluggable-cpus", NULL, &answer, 0, err))
+            return false;
+        slots = vcpu_slots_read(answer);
+    }
+    g_autoptr(GArray) states = vcpu_states(slots, cpus, slots ? vcpu_slots_room(slots) : cpus->len);
+    for (unsigned id = 0; id < states->len; id++) {
+        const VcpuState *v = &g_array_index(states, VcpuState, id);
+        if (v->cpu)
+            add(t, THREAD_VCPU, id, v->cpu->thread_id);
+    }
+    return true;
+}
+
 GuestThreads *threads_read(Qmp *mon, GError **err)
 {
     g_autoptr(GArray) cpus = qmp_query_cpus_fast(mon, err);
@@ -95,18 +124,16 @@ GuestThreads *threads_read(Qmp *mon, GError **err)
 
     if (!iothreads)
         return NULL;
-    GuestThreads *t = threads_new();
-    for (unsigned i = 0; i < cpus->len && !shared(cpus); i++) {
-        const QmpCpu *c = &g_array_index(cpus, QmpCpu, i);
-        add(t, THREAD_VCPU, c->index, c->thread_id);
-    }
+    g_autoptr(GuestThreads) t = threads_new();
+    if (!shared(cpus) && !add_vcpus(t, cpus, mon, err))
+        return NULL;
     for (unsigned i = 0; i < iothreads->len; i++) {
         const QmpIothread *o = &g_array_index(iothreads, QmpIothread, i);
         if (o->id && g_str_has_prefix(o->id, "iothread") &&
             g_ascii_string_to_unsigned(o->id + strlen("iothread"), 10, 1, UINT32_MAX, &id, NULL))
             add(t, THREAD_IOTHREAD, (unsigned)id, o->thread_id);
     }
-    return t;
+    return g_steal_pointer(&t);
 }
 
 /* The status file ------------------------------------------------------------------------------ */

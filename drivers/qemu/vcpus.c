@@ -10,6 +10,7 @@
 
 #include "drivers/qemu/qmp_cmds.h"
 #include "drivers/qemu/tuning.h"
+#include "drivers/qemu/vcpu_slots.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -194,78 +195,43 @@ bool vcpus_set(DomainDef *d, const Bitmap *ids, bool on, GError **err)
 
 /* Slots ---------------------------------------------------------------------------------------- */
 
-typedef struct Slot {
-    unsigned first, count;
-    const char *type, *path; /* borrowed of the answer; path NULL: empty */
-    const char *alias;       /* in path; NULL: it was there from the start */
-    JsonObject *place;
-} Slot;
-
-/* The emulator lists them from the last to the first. *answer keeps what slots point to. */
-static GArray *read_slots(Qmp *mon, JsonObject **answer, GError **err)
+/* *answer keeps what slots point to. */
+static GArray *ask_slots(Qmp *mon, JsonObject **answer, GError **err)
 {
-    static const char plugged[] = "/machine/peripheral/";
-    unsigned next = 0;
-
-    if (!qmp_call(mon, "query-hotpluggable-cpus", NULL, answer, now_usec() + CALL_WAIT, err))
-        return NULL;
-    GArray *slots = g_array_new(false, true, sizeof(Slot));
-    for (size_t i = json_len(*answer); i > 0; i--) {
-        JsonObject *o = json_object_array_get_idx(*answer, i - 1);
-        int64_t count = json_get_i64(o, "vcpus-count", 1);
-        Slot s = { .first = next,
-                   .count = (unsigned)CLAMP(count, 1, BITMAP_MAX),
-                   .type = json_get_str(o, "type"),
-                   .path = json_get_str(o, "qom-path"),
-                   .place = json_get(o, "props") };
-        if (s.path && g_str_has_prefix(s.path, plugged))
-            s.alias = s.path + strlen(plugged);
-        next += s.count;
-        g_array_append_val(slots, s);
-    }
-    return slots;
-}
-
-static const Slot *slot_of(const GArray *slots, unsigned id)
-{
-    for (unsigned i = 0; i < slots->len; i++) {
-        const Slot *s = &g_array_index(slots, Slot, i);
-        if (id >= s->first && id < s->first + s->count)
-            return s;
-    }
-    return NULL;
+    return qmp_call(mon, "query-hotpluggable-cpus", NULL, answer, now_usec() + CALL_WAIT, err)
+               ? vcpu_slots_read(*answer)
+               : NULL;
 }
 
 /* The definition as the emulator is. Machines that can plug nothing list nothing. */
 bool vcpus_follow(DomainDef *d, Qmp *mon, GError **err)
 {
     g_autoptr(JsonObject) answer = NULL;
-    g_autoptr(GArray) slots = read_slots(mon, &answer, NULL);
-    unsigned on = 0, last = 0;
-    (void)err;
+    g_autoptr(GArray) slots = ask_slots(mon, &answer, NULL);
+    g_autoptr(GArray) cpus = slots ? qmp_query_cpus_fast(mon, err) : NULL;
+    unsigned on = 0;
 
     if (!slots)
         return true;
+    if (!cpus)
+        return false;
+    g_autoptr(GArray) states = vcpu_states(slots, cpus, d->vcpus_max);
     vcpus_list_all(d);
-    for (LIST_EACH(const VcpuDef, old, d->vcpu_defs))
-        last = MAX(last, old->order);
     for (LIST_EACH(VcpuDef, v, d->vcpu_defs)) {
-        const Slot *s = slot_of(slots, v->id);
-        if (!s)
+        const VcpuState *is = v->id < states->len ? &g_array_index(states, VcpuState, v->id) : NULL;
+        if (!is || !is->slot)
             continue;
-        const VcpuDef *first = v->id == s->first ? NULL : vcpus_find(d, s->first);
-        v->enabled = s->path ? TRI_YES : TRI_NO;
-        v->hotpluggable = s->path && !s->alias ? TRI_NO : TRI_YES;
-        /* Those of a slot come at once. */
-        v->order = !s->path ? 0 : first ? first->order : v->order ? v->order : ++last;
-        on += s->path != NULL;
+        v->enabled = is->cpu ? TRI_YES : TRI_NO;
+        v->hotpluggable = vcpu_state_removable(is) ? TRI_YES : TRI_NO;
+        v->order = is->slot->order; /* those of a slot come at once */
+        on += is->cpu != NULL;
     }
     if (on)
         d->vcpus = on;
     return true;
 }
 
-static bool plug(Qmp *mon, const Slot *s, GError **err)
+static bool plug(Qmp *mon, const VcpuSlot *s, GError **err)
 {
     g_autofree char *id = g_strdup_printf("vcpu%u", s->first);
 
@@ -281,7 +247,7 @@ static bool plug(Qmp *mon, const Slot *s, GError **err)
 }
 
 /* The guest has to let go of it. */
-static bool unplug(Qmp *mon, const Slot *s, GError **err)
+static bool unplug(Qmp *mon, const VcpuSlot *s, GError **err)
 {
     g_autoptr(QmpExpect) gone = qmp_expect(mon, "DEVICE_DELETED", "device", s->alias);
     g_autoptr(GError) error = NULL;
@@ -315,18 +281,18 @@ bool vcpus_start(DomainDef *d, Qmp *mon, GError **err)
 {
     g_autoptr(GPtrArray) later = g_ptr_array_new();
     g_autoptr(JsonObject) answer = NULL;
-    const Slot *last = NULL;
+    const VcpuSlot *last = NULL;
 
     for (LIST_EACH(VcpuDef, v, d->vcpu_defs))
         if (v->enabled == TRI_YES && v->hotpluggable == TRI_YES)
             g_ptr_array_add(later, v);
     g_ptr_array_sort(later, by_order);
-    g_autoptr(GArray) slots = later->len ? read_slots(mon, &answer, err) : NULL;
+    g_autoptr(GArray) slots = later->len ? ask_slots(mon, &answer, err) : NULL;
     if (later->len && !slots)
         return false;
     for (unsigned i = 0; i < later->len; i++) {
         unsigned id = ((const VcpuDef *)later->pdata[i])->id;
-        const Slot *s = slot_of(slots, id);
+        const VcpuSlot *s = vcpu_slots_find(slots, id);
         if (s && (s->path || s == last))
             continue; /* another one of its slot came first */
         if (!s) {
@@ -359,19 +325,19 @@ bool vcpus_plug_count(DomainDef *live, Qmp *mon, unsigned n, GError **err)
 
     if (too_many(n, live, "live", err))
         return false;
-    g_autoptr(GArray) slots = read_slots(mon, &answer, err);
+    g_autoptr(GArray) slots = ask_slots(mon, &answer, err);
     if (!slots)
         return false;
     g_autoptr(GPtrArray) chosen = g_ptr_array_new();
     for (unsigned i = 0; i < slots->len && now < n; i++) {
-        Slot *s = &g_array_index(slots, Slot, i);
+        VcpuSlot *s = &g_array_index(slots, VcpuSlot, i);
         if (s->path || now + s->count > n)
             continue;
         g_ptr_array_add(chosen, s);
         now += s->count;
     }
     for (unsigned i = slots->len; i > 0 && now > n; i--) {
-        Slot *s = &g_array_index(slots, Slot, i - 1);
+        VcpuSlot *s = &g_array_index(slots, VcpuSlot, i - 1);
         if (!s->alias || now - s->count < n)
             continue;
         g_ptr_array_add(chosen, s);
@@ -380,19 +346,19 @@ bool vcpus_plug_count(DomainDef *live, Qmp *mon, unsigned n, GError **err)
     if (now != n)
         return no_slots(err);
     for (unsigned i = 0; ok && i < chosen->len; i++) {
-        const Slot *s = chosen->pdata[i];
+        const VcpuSlot *s = chosen->pdata[i];
         ok = s->path ? unplug(mon, s, err) : plug(mon, s, err);
     }
     return vcpus_follow(live, mon, ok ? err : NULL) && ok;
 }
 
 /* The one slot that holds exactly these. */
-static const Slot *choose(const GArray *slots, const DomainDef *live, const Bitmap *ids, bool on, GError **err)
+static const VcpuSlot *choose(const GArray *slots, const DomainDef *live, const Bitmap *ids, bool on, GError **err)
 {
-    const Slot *slot = NULL;
+    const VcpuSlot *slot = NULL;
 
     for (int i = bitmap_next(ids, 0); i >= 0; i = bitmap_next(ids, (unsigned)i + 1)) {
-        const Slot *s = slot_of(slots, (unsigned)i);
+        const VcpuSlot *s = vcpu_slots_find(slots, (unsigned)i);
         if ((unsigned)i >= live->vcpus_max || !s) {
             error_set(err, VIR_ERR_INVALID_ARG, "vcpu %d is not present in live config", i);
             return NULL;
@@ -426,8 +392,8 @@ static const Slot *choose(const GArray *slots, const DomainDef *live, const Bitm
 bool vcpus_plug(DomainDef *live, Qmp *mon, const Bitmap *ids, bool on, GError **err)
 {
     g_autoptr(JsonObject) answer = NULL;
-    g_autoptr(GArray) slots = read_slots(mon, &answer, err);
-    const Slot *slot = slots ? choose(slots, live, ids, on, err) : NULL;
+    g_autoptr(GArray) slots = ask_slots(mon, &answer, err);
+    const VcpuSlot *slot = slots ? choose(slots, live, ids, on, err) : NULL;
 
     if (!slot)
         return false;

@@ -121,5 +121,17 @@ class Replay(qemu.Tool):
             self.value(case, {'op': 'firmware', 'arch': p['arch'].replace('VIR_ARCH_', '').lower(), 'machine': p['machine']},
                        want, result)
 
+    def qemumonitorjson(self, case, result):
+        files, arguments = case['inputs'], case['params'].get('arguments') or []
+        if 'cpus.json' in files:
+            fields = {'op': 'vcpus', 'cpus': files['cpus.json'], 'max': str(arguments[0])}
+            if 'hotplug.json' in files:
+                fields['slots'] = files['hotplug.json']
+            self.check(case, 'data', fields, result)
+        elif 'json' in files and case['name'].startswith('getcpu-'):
+            self.check(case, 'data', {'op': 'cpuwords', **files}, result)
+        else:
+            result[:2] = 'notyet', ['no rule for these files']
 
-RUNNERS = dict.fromkeys(('qemucapsprobe', 'domaincaps', 'qemucaps2xml', 'cpu', 'qemufirmware'), Replay)
+
+RUNNERS = dict.fromkeys(('qemucapsprobe', 'domaincaps', 'qemucaps2xml', 'cpu', 'qemufirmware', 'qemumonitorjson'), Replay)
