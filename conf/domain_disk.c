@@ -201,7 +201,9 @@ static const ConfField storage_private_rows[] = {
     CONF_STR(StoragePrivate, tls_alias, "objects/TLSx509/@alias", 0, "TLS credentials in the emulator"),
     CONF_LIST(StoragePrivate, fdsets, "fdsets/entry", private_secret_desc, 0, "descriptors in the emulator"),
     CONF_YESNO(StoragePrivate, threshold_by_index, "thresholdEvent/@indexUsed", 0, "events name the layer by its number"),
-    CONF_PAD(StoragePrivate, _pad),
+    CONF_STR(StoragePrivate, pool, "found/@pool", 0, "pool of the volume that the source is"),
+    CONF_STR(StoragePrivate, volume, "found/@volume", 0, "the volume"),
+    CONF_ENUM(StoragePrivate, pool_mode, "found/@mode", pool_mode_names, 0, "iscsi pools: through the host or directly"),
 };
 CONF_DESC(storage_private_desc, StoragePrivate, storage_private_rows);
 
@@ -491,7 +493,31 @@ static const ConfField disk_rows[] = {
     CONF_STR(DiskDef, encryption_placement, "diskSecretsPlacement/@enc", OWN, "encryption was outside of the source"),
     CONF_PAD(DiskDef, _pad),
 };
-CONF_DESC(disk_desc, DiskDef, disk_rows, .parsed = disk_parsed);
+
+/* As users wrote it; what was found for a volume, with the pool's credentials, is ours to know. */
+static bool as_volume(StorageSource *s)
+{
+    const StoragePrivate *p = s->priv;
+    if (!p || !p->pool)
+        return false;
+    s->type = STORAGE_VOLUME;
+    s->pool = p->pool;
+    s->volume = p->volume;
+    s->pool_mode = p->pool_mode;
+    s->auth = NULL;
+    s->priv = NULL;
+    return true;
+}
+static void *disk_face(const void *v)
+{
+    const DiskDef *d = v;
+    if (!d->src.priv || !d->src.priv->pool)
+        return NULL;
+    DiskDef *face = g_memdup2(d, sizeof(*d));
+    (void)as_volume(&face->src);
+    return face;
+}
+CONF_DESC(disk_desc, DiskDef, disk_rows, .parsed = disk_parsed, .face = disk_face);
 /* clang-format on */
 
 int disk_name_to_index(const char *name)
@@ -532,5 +558,8 @@ char *disk_index_to_name(const char *prefix, unsigned index)
 
 bool storage_source_says(const StorageSource *like, const StorageSource *have)
 {
-    return conf_says(&top_storage_desc, like, have);
+    StorageSource face = *have;
+
+    (void)as_volume(&face);
+    return conf_says(&top_storage_desc, like, &face);
 }

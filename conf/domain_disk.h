@@ -164,7 +164,8 @@ typedef struct StoragePrivate { /* <privateData>, in status files only */
     char *tls_alias;
     GPtrArray *fdsets;         /* PrivateSecret: type and alias of passed descriptors */
     Tristate threshold_by_index; /* clients set a threshold by the layer's number */
-    Flag _pad;
+    PoolMode pool_mode;
+    char *pool, *volume;       /* the source is this volume, looked up for this run; clients see .pool_mode and these */
 } StoragePrivate;
 
 /* All attributes that a <source> may carry; which are meaningful says .type. */

@@ -160,7 +160,9 @@ static void format_inner(ConfFormatter *f, const ConfStep *s, const ConfDesc *d,
 void conf_format(ConfFormatter *f, const ConfDesc *d, const void *v)
 {
     const ConfStep *s = d->n_rows ? conf_step(d, 0) : NULL;
+    g_autofree void *face = d->face && !(f->flags & DOMAIN_FORMAT_STATUS) ? d->face(v) : NULL;
 
+    v = face ? face : v;
     for (unsigned i = 0; i < d->n_rows; i++, s++) {
         const ConfField *r = &d->rows[i];
         const void *at = (const char *)v + r->off;

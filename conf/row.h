@@ -130,6 +130,8 @@ struct ConfDesc {
     bool (*parsed)(ConfParser *p, xmlNode *el, void *v, GError **err);
     /* Of a list's items: this one says nothing here, and is left out. May be NULL. */
     bool (*says_nothing)(bool inactive, const void *v);
+    /* Clients see another one: a shallow copy (g_free); NULL: they see v itself. May be NULL. */
+    void *(*face)(const void *v);
 };
 
 /* ---- rows; T is the struct, f the member (may be nested: info.alias) ---- */

@@ -11,6 +11,8 @@ bool qemu_refuse(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err);
 /* What its machines and devices cannot do, and what the driver has not learned yet; parts of the above. */
 bool qemu_validate_limits(const DomainDef *d, GError **err);
+/* A directory is shown as a FAT disk that cannot be written, and nothing else is. */
+bool qemu_validate_fat(const DiskDef *disk, GError **err);
 bool qemu_validate_newer(const DomainDef *d, GError **err);
 /* Actions at power-off, reboot and crash (validate_lifecycle.c); event: VIR_DOMAIN_LIFECYCLE_*. */
 LifecycleAction *qemu_lifecycle_action(DomainDef *d, unsigned event);

@@ -26,7 +26,7 @@ static bool has_shared_memory(const DomainDef *d)
     return n > 0 || shared;
 }
 
-static bool validate_fat(const DiskDef *disk, GError **err)
+bool qemu_validate_fat(const DiskDef *disk, GError **err)
 {
     bool dir = disk->src.type == STORAGE_DIR, fat = disk->src.format == FORMAT_FAT;
 
@@ -52,7 +52,7 @@ static bool limit_disk(const DomainDef *d, const DiskDef *disk, GError **err)
     /* Metadata of other formats is one writer's. */
     if (disk->shareable && !disk->readonly && disk->src.format != FORMAT_NONE && disk->src.format != FORMAT_RAW)
         return qemu_refuse(err, "shared access for disk '%s' requires use of supported storage format", disk->dst);
-    return validate_fat(disk, err);
+    return qemu_validate_fat(disk, err);
 }
 
 /* ---- ports ---- */
