@@ -222,6 +222,19 @@ static char **minimal_env(void)
     return env;
 }
 
+/*
+ * Whether our memory may be dumped and traced. Asked once, before the first child: while a child on another thread
+ * has changed its user, the answer is that child's.
+ */
+static int own_dumpable(void)
+{
+    static gsize known; /* 1 more than the answer */
+
+    if (g_once_init_enter(&known))
+        g_once_init_leave(&known, (gsize)MAX(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0) + 1);
+    return (int)known - 1;
+}
+
 static bool clone_child(Plan *p, PidRef *ret, GError **err)
 {
     const char *what = p->argv ? p->argv[0] : "a child";
@@ -229,7 +242,7 @@ static bool clone_child(Plan *p, PidRef *ret, GError **err)
     char *stack =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     sigset_t all, before;
-    int pidfd = -1, errnum, dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    int pidfd = -1, errnum, dumpable = own_dumpable();
     pid_t pid;
 
     if (stack == MAP_FAILED) {
