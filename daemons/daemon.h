@@ -22,7 +22,7 @@ struct Daemon {
     Pool *pool;
     UserRegistry *users;
     Dispatcher *dispatcher;
-    Forwarder *forwarder; /* virtproxyd only */
+    Forwarder *forwarder; /* what other daemons serve; virtproxyd and hypervisors only */
     const Driver *driver; /* NULL: none */
     Server *main, *admin;
     Sockets *sockets;

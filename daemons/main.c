@@ -252,11 +252,13 @@ static bool open_main_server(Daemon *d, GError **err)
 {
     ServerLimits limits = main_limits(d->conf);
 
-    if (d->spec->proxy) {
+    if (d->spec->proxy || forward_is_hypervisor(d->spec->name)) {
         ForwarderConfig cfg = { .run_dir = paths()->run, .open_timeout_sec = UPSTREAM_OPEN_SEC,
                                 .session = paths()->session, .metrics = dispatcher_metrics(d->dispatcher) };
 
         d->forwarder = forwarder_new(d->loop, &cfg);
+    }
+    if (d->spec->proxy) {
         d->main = forwarder_serve(d->forwarder, d->spec->name, &limits, d->users);
         return true;
     }
@@ -269,6 +271,7 @@ static bool open_main_server(Daemon *d, GError **err)
     if (d->driver->lxc)
         programs[n++] = (ProgramBinding){ &lxc_program, d->driver->lxc, NULL };
     d->main = dispatcher_serve(d->dispatcher, d->spec->name, &limits, d->users, programs, n);
+    dispatcher_set_siblings(d->dispatcher, d->forwarder);
     return true;
 }
 
@@ -414,10 +417,9 @@ static void tear_down(Daemon *d)
         d->driver->stop();
     d->idle = idle_free(d->idle);
     /* Servers remove their socket files. */
-    if (d->forwarder)
-        d->forwarder = forwarder_free(d->forwarder); /* with its server */
-    else
+    if (!d->spec->proxy)
         server_free(d->main);
+    d->forwarder = forwarder_free(d->forwarder); /* with its server */
     d->admin = server_free(d->admin);
     d->net = net_free(d->net);
     d->metrics = metrics_socket_free(d->metrics);

@@ -79,6 +79,8 @@ static bool core_connect_close(Call *c, GError **err)
     (void)err;
     /* The client drops its socket next; what it holds ends with that. */
     c->cs->opened = false;
+    if (c->cs->siblings)
+        session_drop_secondaries(c->cs->siblings);
     return true;
 }
 
@@ -149,6 +151,8 @@ static bool core_connect_set_identity(Call *c, const remote_connect_set_identity
     if (!id)
         return false;
     client_act_for(client, g_steal_pointer(&id));
+    if (c->cs->siblings)
+        session_drop_secondaries(c->cs->siblings);
     return true;
 }
 

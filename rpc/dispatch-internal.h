@@ -12,6 +12,7 @@
 #include "rpc/access.h"
 #include "rpc/dispatch.h"
 #include "rpc/event.h"
+#include "rpc/forward.h"
 #include "rpc/metrics.h"
 #include "rpc/stream.h"
 #include "rpc/turnqueue.h"
@@ -57,6 +58,7 @@ struct ClientState {
     GQueue subscriptions;/* of event.c */
     int next_callback_id;
     Relay *relay;        /* what comes in is not for us any more; NULL: it is */
+    Session *siblings;   /* its calls that other daemons serve; NULL until the first */
 
     Lock lock;
     bool closed;
@@ -83,6 +85,7 @@ struct Dispatcher {
     bool draining;
     Metrics *metrics;
     Access *access; /* NULL: every right is granted; borrowed */
+    Forwarder *siblings; /* NULL: calls of other daemons are not supported; borrowed */
     uint64_t stream_drain_usec; /* how long the descriptor of a finished stream may take nothing */
 };
 
@@ -145,6 +148,8 @@ void admit_call(ClientState *cs, Message *m);
 /* Starts a call, or keeps it until others of its client have ended. */
 void admit_start_or_keep(ClientState *cs, Message *m, const ProgramBinding *b, const ProcInfo *p,
                          const HandlerSlot *slot, Lane lane);
+/* A frame of a stream that another daemon serves; false: it is for us. */
+bool admit_sibling_stream(const ClientState *cs, Message *m);
 /* One of the client's calls has ended: the next of those that were kept. */
 void admit_backlog(ClientState *cs);
 

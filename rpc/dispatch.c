@@ -64,6 +64,7 @@ void dispatch_client_closed(Client *c, void *service)
     }
 
     cs->relay = relay_free(cs->relay);
+    cs->siblings = session_free(cs->siblings);
     stream_close_all(cs);
     event_client_closed(cs);
 
@@ -89,6 +90,8 @@ static void dispatch_congested(Client *c, bool on, void *service)
     stream_congestion(cs, on);
     if (cs->relay)
         relay_client_congested(cs->relay, on);
+    if (cs->siblings)
+        session_congested(cs->siblings, on);
 }
 
 void dispatch_message(Client *client, Message *m, void *service)
@@ -109,7 +112,8 @@ void dispatch_message(Client *client, Message *m, void *service)
         return;
     case MSG_STREAM:
     case MSG_HOLE:
-        stream_incoming(cs, m);
+        if (!admit_sibling_stream(cs, m))
+            stream_incoming(cs, m);
         return;
     case MSG_REPLY:
     case MSG_REPLY_FDS:
@@ -179,6 +183,11 @@ Server *dispatcher_serve(Dispatcher *d, const char *name, const ServerLimits *li
 void dispatcher_set_access(Dispatcher *d, Access *access)
 {
     d->access = access;
+}
+
+void dispatcher_set_siblings(Dispatcher *d, Forwarder *siblings)
+{
+    d->siblings = siblings;
 }
 
 void dispatcher_drain(Dispatcher *d, uint64_t usec)

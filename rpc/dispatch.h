@@ -12,6 +12,7 @@
 
 typedef struct Dispatcher Dispatcher;
 struct Access;
+struct Forwarder;
 
 typedef struct ProgramBinding {
     const ProgramInfo *info;
@@ -22,6 +23,9 @@ typedef struct ProgramBinding {
 Dispatcher *dispatcher_new(Loop *loop, Pool *pool, const Driver *driver, GError **err);
 /* Who may do what, from now on; NULL: everybody everything. Borrowed: it must outlive the calls. */
 void dispatcher_set_access(Dispatcher *d, struct Access *access);
+/* Calls that are other daemons' business go there, in the name of the client; NULL: they are not
+ * supported. Borrowed: it must outlive the servers. */
+void dispatcher_set_siblings(Dispatcher *d, struct Forwarder *siblings);
 /* Refuses new calls and waits (on the loop) until those in flight are done or usec passed. */
 void dispatcher_drain(Dispatcher *d, uint64_t usec);
 Dispatcher *dispatcher_free(Dispatcher *d);

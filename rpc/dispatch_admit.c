@@ -9,6 +9,7 @@
 #define LOG_SOURCE "rpc.dispatch"
 #include "protocols/lxc_procs.h"
 #include "protocols/qemu_procs.h"
+#include "protocols/remote_procs.h"
 #include "rpc/dispatch-internal.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -132,6 +133,43 @@ void admit_start_or_keep(ClientState *cs, Message *m, const ProgramBinding *b, c
     start_call(cs, m, b, p, slot, lane);
 }
 
+/* Which other daemon's business a call is; ROUTE_LOCAL: ours, as is all that our driver answers. */
+static Route sibling_route(const Dispatcher *d, const ProgramBinding *b, const ProcInfo *p)
+{
+    if (!d->siblings || b->info->number != REMOTE_PROGRAM || slot_of(b->handlers, p))
+        return ROUTE_LOCAL;
+
+    Route r = remote_route[p->number];
+
+    return forward_daemon_of_route(r) ? r : ROUTE_LOCAL;
+}
+
+static void forward_to_sibling(ClientState *cs, Route r, Message *m)
+{
+    if (!cs->siblings) {
+        cs->siblings = session_new(cs->d->siblings, cs->client, cs->open_readonly);
+        session_congested(cs->siblings, cs->congested);
+    }
+    session_forward(cs->siblings, r, m);
+}
+
+bool admit_sibling_stream(const ClientState *cs, Message *m)
+{
+    const Service *s = cs->service;
+
+    for (unsigned i = 0; cs->siblings && i < s->n_programs; i++) {
+        const ProgramBinding *b = &s->programs[i];
+        const ProcInfo *p = b->info->number == m->h.prog ? program_find(b->info, m->h.proc) : NULL;
+        Route r = p ? sibling_route(cs->d, b, p) : ROUTE_LOCAL;
+
+        if (r != ROUTE_LOCAL) {
+            session_forward(cs->siblings, r, m);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Loop thread: the header checks. */
 void admit_call(ClientState *cs, Message *m)
 {
@@ -184,6 +222,11 @@ void admit_call(ClientState *cs, Message *m)
     }
     if (!cs->opened && !(p->bits & (PROC_AUTH | PROC_PREOPEN))) {
         refuse(client, h, VIR_ERR_INTERNAL_ERROR, "connection not open");
+        return;
+    }
+    Route r = sibling_route(cs->d, b, p);
+    if (r != ROUTE_LOCAL) {
+        forward_to_sibling(cs, r, m);
         return;
     }
     const HandlerSlot *slot = slot_of(b->handlers, p);

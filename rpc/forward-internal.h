@@ -5,10 +5,7 @@
  */
 #pragma once
 
-#include "protocols/proc.h"
 #include "rpc/forward.h"
-
-typedef struct Session Session;
 
 /* The numbers of features that the proxy answers for itself. */
 enum { FEATURE_FD_PASSING = 8, FEATURE_KEEPALIVE = 10 };
@@ -61,13 +58,14 @@ typedef struct Upstream {
 
 struct Session {
     Forwarder *f;
+    GList link; /* of f->sessions */
     Client *client;
     bool opening, open;
     bool congested;    /* the client does not take what we send */
     MsgHeader open_call;
     char *name;        /* of CONNECT_OPEN, or what a probe found; NULL before */
     unsigned flags;
-    const char *daemon; /* of the primary; static */
+    const char *daemon; /* of the primary; static; NULL: ourselves */
     Upstream *up[_ROUTE_N];
 };
 
@@ -76,7 +74,8 @@ struct Forwarder {
     char *run_dir;
     unsigned open_timeout_sec;
     bool session_mode;
-    Server *server;
+    Server *server; /* NULL: sessions are those of another server */
+    GQueue sessions; /* Session.link */
     struct Metrics *metrics;
 };
 
@@ -91,15 +90,11 @@ void forward_primary_done(Session *s, const Message *failure);
 
 /* forward_uri.c. The name of a daemon that is there, static, NULL with *err. ret_scheme: static. */
 const char *forward_daemon_probe(const char *run_dir, bool readonly, const char **ret_scheme, GError **err);
-/* Daemon and URI scheme of a secondary route; NULL for local and primary. */
-const char *forward_daemon_of_route(Route r);
+/* URI scheme of a secondary route; NULL for local and primary. */
 const char *forward_scheme_of_route(Route r);
 
 /* upstream.c */
 /* Opens s->daemon; the result comes by forward_primary_done(), maybe before this returns. */
 void upstream_open_primary(Session *s);
-/* Sends a message of the client to the upstream of a route, which a call opens when there is none;
- * parks it while that is being opened. Stream frames without an upstream are dropped. */
-void upstream_forward(Session *s, Route target, Message *m);
 void upstream_client_congested(Upstream *u, bool on);
 Upstream *upstream_free(Upstream *u);

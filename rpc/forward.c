@@ -29,6 +29,13 @@ void session_reply_error(Session *s, const MsgHeader *call, const GError *error)
     client_send(s->client, m);
 }
 
+void session_drop_secondaries(Session *s)
+{
+    for (unsigned i = 0; i < _ROUTE_N; i++)
+        if (i != ROUTE_PRIMARY)
+            s->up[i] = upstream_free(s->up[i]);
+}
+
 void session_drop_upstreams(Session *s)
 {
     for (unsigned i = 0; i < _ROUTE_N; i++)
@@ -92,7 +99,7 @@ static void session_call(Session *s, Message *m)
     } else if (!may_forward(s, route, &error)) {
         session_reply_error(s, &m->h, error);
     } else {
-        upstream_forward(s, route, m);
+        session_forward(s, route, m);
     }
 }
 
@@ -103,7 +110,7 @@ static void session_stream(Session *s, Message *m)
     Route route;
 
     if ((s->open || s->opening) && route_of(&m->h, &route, NULL) && route != ROUTE_LOCAL)
-        upstream_forward(s, route, m);
+        session_forward(s, route, m);
 }
 
 static void forward_message(Client *c, Message *m, void *data)
@@ -129,35 +136,52 @@ static void forward_message(Client *c, Message *m, void *data)
     }
 }
 
-static bool forward_opened(Client *c, void *data)
+Session *session_new(Forwarder *f, Client *c, bool readonly)
 {
     Session *s = g_new0(Session, 1);
 
-    s->f = data;
+    s->f = f;
     s->client = c;
-    c->data = s;
-    conn_set_marks(c->conn, CLIENT_LOW, CLIENT_HIGH);
-    return true;
+    s->flags = readonly ? VIR_CONNECT_RO : 0;
+    s->link.data = s;
+    g_queue_push_tail_link(&f->sessions, &s->link);
+    return s;
 }
 
-static void forward_congested(Client *c, bool on, void *data)
+Session *session_free(Session *s)
 {
-    Session *s = c->data;
+    if (!s)
+        return NULL;
+    session_drop_upstreams(s);
+    g_queue_unlink(&s->f->sessions, &s->link);
+    g_free(s->name);
+    g_free(s);
+    return NULL;
+}
 
+void session_congested(Session *s, bool on)
+{
     s->congested = on;
     for (unsigned i = 0; i < _ROUTE_N; i++)
         if (s->up[i])
             upstream_client_congested(s->up[i], on);
 }
 
+static bool forward_opened(Client *c, void *data)
+{
+    c->data = session_new(data, c, false);
+    conn_set_marks(c->conn, CLIENT_LOW, CLIENT_HIGH);
+    return true;
+}
+
+static void forward_congested(Client *c, bool on, void *data)
+{
+    session_congested(c->data, on);
+}
+
 static void forward_closed(Client *c, void *data)
 {
-    Session *s = c->data;
-
-    c->data = NULL;
-    session_drop_upstreams(s);
-    g_free(s->name);
-    g_free(s);
+    c->data = session_free(c->data);
 }
 
 static const ServerOps forward_ops = {
@@ -191,12 +215,9 @@ typedef struct UpstreamFigures {
     uint64_t queued, parked;
 } UpstreamFigures;
 
-static void add_session(Client *c, void *data)
+static void add_session(const Session *s, UpstreamFigures *t)
 {
-    UpstreamFigures *t = data;
-    const Session *s = c->data;
-
-    for (unsigned i = 0; s && i < _ROUTE_N; i++) {
+    for (unsigned i = 0; i < _ROUTE_N; i++) {
         const Upstream *u = s->up[i];
 
         if (!u)
@@ -211,13 +232,14 @@ void forwarder_render_metrics(Forwarder *f, GString *out)
 {
     UpstreamFigures t = { { 0 } };
 
-    server_foreach_client(f->server, add_session, &t);
+    for (const GList *l = f->sessions.head; l; l = l->next)
+        add_session(l->data, &t);
     for (unsigned opening = 0; opening < 2; opening++) {
         const char *name = opening ? "modvirt_upstreams_opening" : "modvirt_upstreams";
 
         metrics_family(out, name, "gauge", opening ? "Connections to daemons that are being opened." : "Connections to daemons.");
         for (Route r = 0; r < _ROUTE_N; r++) {
-            const char *daemon = r == ROUTE_PRIMARY ? "primary" : forward_daemon_of_route(r);
+            const char *daemon = r == ROUTE_PRIMARY && f->server ? "primary" : forward_daemon_of_route(r);
 
             if (daemon)
                 metrics_sample(out, name, "daemon", daemon, opening ? t.opening[r] : t.open[r]);

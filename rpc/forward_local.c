@@ -109,7 +109,7 @@ static bool local_supports_feature(Session *s, Message *m, GError **err)
         break;
     default:
         if (s->open || s->opening) {
-            upstream_forward(s, ROUTE_PRIMARY, m);
+            session_forward(s, ROUTE_PRIMARY, m);
             return true;
         }
         error_set(err, VIR_ERR_RPC, "the connection is not open");
@@ -146,10 +146,8 @@ static bool local_set_identity(Session *s, Message *m, GError **err)
     }
     /* Whom the daemons of an open connection act for changes with it: the primary is told and
      * answers, the others are opened again when they are needed. */
-    for (unsigned i = 0; i < _ROUTE_N; i++)
-        if (i != ROUTE_PRIMARY)
-            s->up[i] = upstream_free(s->up[i]);
-    upstream_forward(s, ROUTE_PRIMARY, m);
+    session_drop_secondaries(s);
+    session_forward(s, ROUTE_PRIMARY, m);
     return true;
 }
 

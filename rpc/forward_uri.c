@@ -53,6 +53,14 @@ const char *forward_daemon_of_uri(const char *uri, GError **err)
     return NULL;
 }
 
+bool forward_is_hypervisor(const char *daemon)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (rows[i].secondary == ROUTE_PRIMARY && strcmp(rows[i].daemon, daemon) == 0)
+            return true;
+    return false;
+}
+
 const char *forward_daemon_probe(const char *run_dir, bool readonly, const char **ret_scheme, GError **err)
 {
     g_autoptr(GString) looked = g_string_new(NULL);

@@ -539,7 +539,7 @@ void upstream_open_primary(Session *s)
     upstream_connect(upstream_new(s, ROUTE_PRIMARY));
 }
 
-void upstream_forward(Session *s, Route target, Message *m)
+void session_forward(Session *s, Route target, Message *m)
 {
     /* A connection to "network:///system": its networks are what the primary serves. */
     if (s->daemon && forward_daemon_of_route(target) == s->daemon)

@@ -6,12 +6,13 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 
 import libvirt
 
-from harness import OwnSandbox, domain_xml, emulators, names, unique, virsh, wait_for
+from harness import OwnSandbox, domain_xml, emulators, names, start_event_loop, unique, virsh, wait_for
 
 
 class Restart(OwnSandbox):
@@ -142,6 +143,25 @@ class Restart(OwnSandbox):
                 c.listAllDomains()
             self.assertLess(time.monotonic() - started, 5)
             self.sandbox.start_daemon('virtqemud')
+
+    def test_a_secondary_daemon_comes_back_to_clients_of_guests(self):
+        self.sandbox.start()
+        start_event_loop()
+        for address in (self.sandbox.uri(), self.sandbox.uri('virtqemud')):
+            c = self.connect(address)
+            self.assertEqual(c.listAllStoragePools(), [])
+            watching, ended = self.connect(address), threading.Event()
+            watching.registerCloseCallback(lambda conn, reason, opaque: ended.set(), None)
+            watching.storagePoolEventRegisterAny(None, libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, lambda *a: None, None)
+            self.sandbox.stop_daemon('virtstoraged', signal.SIGKILL)
+            self.assertTrue(ended.wait(20), 'who waits for events of pools would wait for ever')
+            with self.assertRaises(libvirt.libvirtError) as caught:
+                c.listAllStoragePools()
+            self.assertEqual(caught.exception.get_error_code(), libvirt.VIR_ERR_NO_SUPPORT)
+            self.assertIn('virtstoraged', str(caught.exception))
+            self.assertEqual(c.listAllDomains(), [])
+            self.sandbox.start_daemon('virtstoraged')
+            self.assertEqual(c.listAllStoragePools(), [])
 
     def test_proxy_restart_does_not_touch_guests(self):
         before = self.prepare()

@@ -7,7 +7,7 @@ import uuid as uuid_module
 
 import libvirt
 
-from harness import ON_PEER, TestCase, daemon_uri, rows, scratch, start_event_loop, through_proxy, unique, uri, virsh, wait_for
+from harness import TestCase, rows, scratch, start_event_loop, unique, uri, virsh, wait_for
 
 
 def setUpModule():
@@ -15,8 +15,8 @@ def setUpModule():
 
 
 def secret_uri(readonly=False):
-    """Of the proxy, or of the daemon's own socket."""
-    return (uri() if through_proxy() or ON_PEER else daemon_uri('virtsecretd')) + ('-ro' if readonly else '')
+    """Where guests are, secrets are found, too, whichever daemon serves them."""
+    return uri() + ('-ro' if readonly else '')
 
 
 def secret_xml(uuid=None, usage='', ephemeral='no', private='no', description='for a test'):

@@ -7,15 +7,13 @@ import unittest
 import xml.etree.ElementTree as ET
 
 import libvirt
-from harness import ON_PEER, TestCase, run_dir, scratch, through_proxy, unique, uri
+from harness import ON_PEER, TestCase, scratch, unique, uri
 from harness import virsh as plain_virsh
 
 
 def storage_uri():
-    """Directly, pools are another daemon's than guests."""
-    if ON_PEER or through_proxy():
-        return uri()
-    return f'storage:///system?socket={run_dir()}/virtstoraged-sock'
+    """Where guests are, pools are found, too, whichever daemon serves them."""
+    return uri()
 
 
 def virsh(*args, **how):

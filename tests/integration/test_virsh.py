@@ -8,7 +8,7 @@ import unittest
 import xml.etree.ElementTree as ET
 
 from harness import (GREETING, ON_PEER, SLOW, TestCase, domain_xml, emulators, guest_file, names, rows,
-                     run_dir, scratch, through_proxy, unique, uri, virsh, wait_for)
+                     run_dir, scratch, unique, uri, virsh, wait_for)
 
 
 class Host(TestCase):
@@ -543,7 +543,7 @@ class Events(TestCase):
 
 
 class SecondaryDaemons(TestCase):
-    @unittest.skipUnless(through_proxy(), 'about the proxy')
+    @unittest.skipIf(ON_PEER, 'one daemon serves all')
     def test_missing_daemon_is_named_and_does_no_harm(self):
         if os.path.exists(os.path.join(run_dir(), 'virtnetworkd-sock')):
             self.skipTest('virtnetworkd is there')
