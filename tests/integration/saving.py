@@ -86,14 +86,19 @@ class SaveCase(TestCase):
 
     def slow_job(self, dom, method, *args):
         """An operation on a loaded() guest that hardly gets on: it is slowed down as soon as it moves."""
+        def much_left():
+            return dom.jobStats().get('memory_remaining', 0) > 4 << 20
+
         for _ in range(10):
             monitor_set(dom, '"downtime-limit":1')   # no long jump at the end
             job = Job(self, dom.name(), method, *args)
             while job.thread.is_alive():
                 try:
                     slow(dom)
-                    if dom.jobStats().get('memory_remaining', 0) > 4 << 20:
-                        slow(dom)
+                    if not much_left():
+                        continue
+                    slow(dom)                  # the driver may have set its own speed since the first time
+                    if much_left():            # still, now that it is slow
                         return job
                 except libvirt.libvirtError:
                     pass                       # it is over
