@@ -23,6 +23,24 @@ static const uint16_t default_ports[_STORAGE_PROTOCOL_N] = {
 };
 /* clang-format on */
 
+unsigned storage_default_port(StorageProtocol p)
+{
+    return default_ports[p];
+}
+
+void storage_source_complete(StorageSource *s)
+{
+    for (; s; s = s->backing) {
+        for (unsigned i = 0; s->type == STORAGE_NETWORK && i < list_len(s->hosts); i++) {
+            StorageHost *h = list_at(s->hosts, i);
+            if (h->transport == TRANSPORT_TCP && !h->port)
+                h->port = storage_default_port(s->protocol);
+        }
+        if (s->encryption && s->encryption->engine == ENGINE_DEFAULT)
+            s->encryption->engine = ENGINE_QEMU;
+    }
+}
+
 StorageSource *storage_source_new(StorageType type, const char *path)
 {
     StorageSource *s = g_new0(StorageSource, 1);

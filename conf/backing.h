@@ -12,6 +12,10 @@
 StorageSource *storage_source_new(StorageType type, const char *path);
 void storage_source_free(StorageSource *s); /* with all layers below; NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StorageSource, storage_source_free)
+/* TCP port of a protocol, 0: none of its own. */
+unsigned storage_default_port(StorageProtocol p);
+/* What has one meaning only, in all layers: a protocol's port, who decrypts. */
+void storage_source_complete(StorageSource *s);
 /* As an element <backingStore>; flags are DOMAIN_FORMAT_*. */
 char *storage_source_format(const StorageSource *s, unsigned flags, GError **err);
 

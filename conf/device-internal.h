@@ -12,7 +12,7 @@ extern const ConfDesc storage_desc, top_storage_desc, reconnect_desc, seclabel_d
 
 extern const ConfDesc sysinfo_entry_desc, sysinfo_board_desc, cpu_topology_desc, cpu_phys_desc;
 extern const ConfDesc iotune_desc, disk_iothread_desc;
-extern const ConfDesc secret_ref_desc, encryption_desc, storage_private_desc, storage_permissions_desc, pool_extent_desc, backup_desc;
+extern const ConfDesc secret_ref_desc, encryption_desc, storage_private_desc, storage_auth_desc, storage_permissions_desc, pool_extent_desc, backup_desc;
 
 extern const ConfDesc disk_desc, controller_desc, lease_desc, filesystem_desc, net_desc, smartcard_desc,
     serial_desc, parallel_desc, console_desc, channel_desc, input_desc, tpm_desc, graphics_desc,

@@ -208,6 +208,9 @@ char *device_format(const Device *dev, unsigned flags, GError **err);
 bool domain_complete(DomainDef *d, unsigned flags, const ConfPolicy *policy, void *policy_data, GError **err);
 bool domain_resolve(DomainDef *d, unsigned flags, GError **err);
 bool domain_defaults(DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err);
+/* A guest without a word about audio: its sound goes where its display goes. The host's own output may
+ * stand in with VNC, and without a display (AUDIO_NONE: it may not). */
+void domain_imply_audio(DomainDef *d, AudioType with_vnc, AudioType without_display);
 bool domain_validate(const DomainDef *d, const ConfPolicy *policy, void *policy_data, GError **err);
 /* Has today's language a name for it? */
 bool domain_arch_is_known(const char *arch);

@@ -11,6 +11,28 @@
 #include "util/api.h"
 #include "util/error.h"
 
+void domain_imply_audio(DomainDef *d, AudioType with_vnc, AudioType without_display)
+{
+    bool wanted = domain_count(d, DEVICE_GRAPHICS) == 0;
+    AudioType type = AUDIO_NONE, host = wanted ? without_display : AUDIO_NONE;
+    const GraphicsDef *g;
+
+    if (domain_count(d, DEVICE_AUDIO))
+        return;
+    for (guint pos = 0; (g = domain_next(d, DEVICE_GRAPHICS, &pos));) {
+        wanted |= g->type == GRAPHICS_SPICE || g->type == GRAPHICS_VNC;
+        if (g->type == GRAPHICS_SPICE)
+            type = AUDIO_SPICE;
+        else if (g->type == GRAPHICS_VNC && with_vnc != AUDIO_NONE)
+            host = with_vnc;
+    }
+    if (!wanted)
+        return;
+    AudioDef *a = domain_add(d, DEVICE_AUDIO);
+    a->type = type != AUDIO_NONE ? type : host;
+    a->id = 1;
+}
+
 /* ---- consoles ---- */
 
 /* The console is a mirror image of the port; what it held of its own does not count. */

@@ -36,11 +36,19 @@ static bool iscsi_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *
     h->iscsi->type = STORAGE_NETWORK;
     return conf_parse(p, &top_storage_desc, el, h->iscsi, err);
 }
+static const char *const in_source[] = { "source" };
 static void iscsi_format(ConfFormatter *f, const ConfField *row, const void *base)
 {
     const HostdevDef *h = base;
-    if (h->iscsi)
-        conf_format(f, &top_storage_desc, h->iscsi);
+    if (!h->iscsi)
+        return;
+    StorageSource rest = *h->iscsi;
+    rest.auth = NULL; /* here it comes last */
+    conf_format(f, &top_storage_desc, &rest);
+    if (!h->iscsi->auth)
+        return;
+    conf_format_at(f, in_source, 1);
+    conf_format_element(f, &storage_auth_desc, h->iscsi->auth, "auth");
 }
 static const ConfCustom iscsi = { iscsi_parse, iscsi_format, NULL, &top_storage_desc };
 
@@ -74,6 +82,26 @@ static void scsi_address_format(ConfFormatter *f, const ConfField *row, const vo
     xml_attrf(&f->w, "unit", "%u", h->scsi.unit);
 }
 static const ConfCustom scsi_address = { scsi_address_parse, scsi_address_format, NULL, &drive_address_desc };
+
+static bool scsi_private_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *base, GError **err)
+{
+    HostdevDef *h = base;
+
+    if (!el || h->iscsi)
+        return true;
+    h->scsi_priv = g_new0(StoragePrivate, 1);
+    return conf_parse(p, &storage_private_desc, el, h->scsi_priv, err);
+}
+static void scsi_private_format(ConfFormatter *f, const ConfField *row, const void *base)
+{
+    const HostdevDef *h = base;
+
+    if (!h->scsi_priv)
+        return;
+    conf_format_at(f, in_source, 1);
+    conf_format_element(f, &storage_private_desc, h->scsi_priv, "privateData");
+}
+static const ConfCustom scsi_private = { scsi_private_parse, scsi_private_format, NULL, &storage_private_desc };
 
 static bool is_naa(const char *wwpn)
 {
@@ -173,6 +201,8 @@ static const ConfField hostdev_rows[] = {
     CONF_STR(H, scsi_adapter, "source/adapter/@name", 0, "host adapter", ON(SCSI)),
     CONF_CUSTOM(H, scsi, "source/address", scsi_address, NULL, CF_VIEW, "LUN of the host", ON(SCSI)),
     CONF_STRUCT(H, scsi, NULL, drive_address_desc, 0, ""),
+    CONF_CUSTOM(H, scsi_priv, "source/privateData", scsi_private, NULL, CF_VIEW | CF_LIVE | CF_STATUS | CF_NO_COMPARE, "names in the emulator", ON(SCSI)),
+    CONF_OPTIONAL(H, scsi_priv, NULL, storage_private_desc, CF_NO_COMPARE, ""),
     CONF_STR(H, caps_path, "source/block/text()", 0, "block device of the host", ON(BIT(HOSTDEV_STORAGE))),
     CONF_STR(H, caps_path, "source/char/text()", CF_VIEW, "character device of the host", ON(BIT(HOSTDEV_MISC))),
     CONF_STR(H, caps_path, "source/interface/text()", CF_VIEW, "network interface of the host", ON(BIT(HOSTDEV_NET))),

@@ -58,6 +58,7 @@ typedef struct HostdevDef {
     Flag _pad;
     char *scsi_adapter;       /* "scsi_host0" */
     DriveAddress scsi;        /* bus, target, unit */
+    StoragePrivate *scsi_priv; /* its names in the emulator, status files only; of an iscsi LUN: iscsi->priv */
     StorageSource *iscsi;     /* source/@protocol='iscsi' */
     char *scsi_protocol;      /* scsi_host: "vhost" */
     char *wwpn;

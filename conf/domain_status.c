@@ -173,6 +173,7 @@ static bool status_resolve(void *def, unsigned flags, GError **err)
 
     if (!s->agent_timeout.set)
         s->agent_timeout = (OptI32){ 1, -2 };
+    domain_status_complete(s->domain);
     return true;
 }
 

@@ -97,4 +97,7 @@ typedef struct DomainStatus {
 
 CONF_STRUCTS_END
 
+/* What older daemons left out of the guest, because it could be told from the rest (domain_status_older.c). */
+void domain_status_complete(DomainDef *d);
+
 DOC_KIND_DECLARE(domain_status, DomainStatus)

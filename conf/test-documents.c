@@ -317,6 +317,25 @@ static void test_status_files(void)
     CHECK(out, "%s", err->message);
     CHECK(g_str_has_prefix(out, head) && strstr(out, "  <agentTimeout>-2</agentTimeout>\n  <domain type='qemu' id='3'>\n    <name>g</name>"), "%s", out);
     becomes("status", out, NULL);
+    CHECK(strstr(out, "<audio id='1' type='none'/>"), "%s", out);
+
+    /* What an older daemon did not write: names by convention, and the only meaning. */
+    static const char disk[] = "<disk type='network' device='disk'><source protocol='vxhs' name='v' tls='yes'><host name='h'/>"
+                               "<encryption format='luks'><secret type='passphrase' uuid='0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f'/>"
+                               "</encryption></source><target dev='vda' bus='virtio'/><alias name='virtio-disk0'/></disk>";
+    static const char lun[] = "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' unit='0'/>"
+                              "</source><alias name='hostdev0'/></hostdev>";
+    g_auto(GStrv) halves = g_strsplit(xml, "<devices/>", 2);
+    g_autofree char *older = g_strconcat(halves[0], "<devices>", disk, lun, "</devices>", halves[1], NULL);
+    g_autofree char *newer = convert("status", older, &err);
+    CHECK(newer, "%s", err->message);
+    static const char *const said[] = { "<host name='h' port='9999'/>", "<encryption format='luks' engine='qemu'>",
+                                        "<secret type='encryption' alias='virtio-disk0-luks-secret0'/>",
+                                        "<TLSx509 alias='objvirtio-disk0_tls0'/>", "name='libvirt-hostdev0-backend'" };
+    for (unsigned i = 0; i < G_N_ELEMENTS(said); i++)
+        CHECK(strstr(newer, said[i]), "%s: %s", said[i], newer);
+    becomes("status", newer, NULL);
+
     g_autofree char *without = g_strdup_printf("%s</domstatus>", head);
     refused("status", without, "'domain' is missing");
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/backing.h"
 #include "drivers/qemu/cmdline-internal.h"
 
 bool cmd_source_is_empty(const StorageSource *s)
@@ -33,7 +34,7 @@ static JsonObject *cache_props(DiskCache cache)
 
 static unsigned host_port(const StorageSource *s, const StorageHost *h)
 {
-    return h->port ? h->port : qemu_storage_port(s->protocol);
+    return h->port ? h->port : storage_default_port(s->protocol);
 }
 
 static JsonObject *host_props(const StorageSource *s, const StorageHost *h, bool with_type)

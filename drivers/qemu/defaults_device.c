@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "conf/backing.h"
 #include "drivers/qemu/defaults-internal.h"
 #include "drivers/qemu/machine.h"
 
@@ -57,15 +58,7 @@ static void source_defaults(StorageSource *s)
 {
     if (s->format == FORMAT_NONE && s->type != STORAGE_VOLUME)
         s->format = FORMAT_RAW;
-    for (; s; s = s->backing) {
-        for (unsigned i = 0; s->type == STORAGE_NETWORK && i < list_len(s->hosts); i++) {
-            StorageHost *h = list_at(s->hosts, i);
-            if (h->transport == TRANSPORT_TCP && !h->port)
-                h->port = qemu_storage_port(s->protocol);
-        }
-        if (s->encryption && s->encryption->engine == ENGINE_DEFAULT)
-            s->encryption->engine = ENGINE_QEMU;
-    }
+    storage_source_complete(s);
 }
 
 static void disk_defaults(DiskDef *disk)

@@ -107,31 +107,16 @@ static void imply_input(DomainDef *d, InputType type, InputBus bus)
     n->bus = bus;
 }
 
-/* Sound goes where the display goes; to the host's own output only where the administrator said so. */
+/* The host's own output is for sound only where the administrator said so. */
 static void imply_audio(DomainDef *d, const QemuPolicyData *p)
 {
-    if (domain_count(d, DEVICE_AUDIO))
-        return;
-    guint pos = 0;
-    const GraphicsDef *g;
-    AudioType type = AUDIO_NONE;
-    bool wanted = domain_count(d, DEVICE_GRAPHICS) == 0, host = wanted && p->nographics_host_audio;
-    while ((g = domain_next(d, DEVICE_GRAPHICS, &pos))) {
-        if (g->type == GRAPHICS_SPICE && type == AUDIO_NONE)
-            type = AUDIO_SPICE;
-        wanted |= g->type == GRAPHICS_SPICE || g->type == GRAPHICS_VNC;
-        host |= g->type == GRAPHICS_VNC && p->vnc_host_audio;
-    }
-    if (!wanted)
-        return;
-    if (host && type == AUDIO_NONE && p->host_audio) {
-        const char *word = strcmp(p->host_audio, "pa") == 0 ? "pulseaudio" : strcmp(p->host_audio, "wav") == 0 ? "file" : p->host_audio;
-        int n = enum_value(&audio_type_names, word);
-        type = n >= 0 ? (AudioType)n : AUDIO_NONE;
-    }
-    AudioDef *a = domain_add(d, DEVICE_AUDIO);
-    a->type = type;
-    a->id = 1;
+    const char *word = p->host_audio;
+    int host = AUDIO_NONE;
+
+    if (word)
+        host = enum_value(&audio_type_names, strcmp(word, "pa") == 0 ? "pulseaudio" : strcmp(word, "wav") == 0 ? "file" : word);
+    host = MAX(host, AUDIO_NONE);
+    domain_imply_audio(d, p->vnc_host_audio ? (AudioType)host : AUDIO_NONE, p->nographics_host_audio ? (AudioType)host : AUDIO_NONE);
 }
 
 /* Disks of one bus are together, in the order of their names; controllers of one type together, in

@@ -182,24 +182,6 @@ bool qemu_machine_has_pcie_root(const DomainDef *d)
     return c && c->model == PCIE_ROOT;
 }
 
-unsigned qemu_storage_port(StorageProtocol p)
-{
-    switch (p) {
-    case PROTOCOL_NBD: return 10809;
-    case PROTOCOL_ISCSI: return 3260;
-    case PROTOCOL_GLUSTER: return 24007;
-    case PROTOCOL_HTTP: return 80;
-    case PROTOCOL_HTTPS: return 443;
-    case PROTOCOL_FTP: return 21;
-    case PROTOCOL_FTPS: return 990;
-    case PROTOCOL_SSH: return 22;
-    case PROTOCOL_RBD: case PROTOCOL_NFS: case PROTOCOL_NONE: case PROTOCOL_SHEEPDOG: case PROTOCOL_TFTP: case PROTOCOL_VXHS:
-    case _STORAGE_PROTOCOL_N:
-        break;
-    }
-    return 0;
-}
-
 bool qemu_device_on_usb(const Device *dev)
 {
     switch (dev->kind) {

@@ -39,8 +39,6 @@ unsigned qemu_fixed_vcpus(const DomainDef *d);
 char *qemu_cpu_model_of_type(const char *type);
 /* The same, by the emulator's own list of models where that has the type. */
 char *qemu_cpu_model_in(const QemuCaps *c, QemuAccel a, const char *type);
-/* TCP port of a storage protocol, 0: none of its own. */
-unsigned qemu_storage_port(StorageProtocol p);
 /* A root bus of PCI or PCI Express. */
 bool qemu_machine_has_pci_root(const DomainDef *d);
 bool qemu_machine_has_pcie_root(const DomainDef *d);
