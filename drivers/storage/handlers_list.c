@@ -9,6 +9,8 @@
 #include "util/api.h"
 #include "util/error.h"
 
+enum { SETTLE_SEC = 2 };
+
 #define POOLS(word) VIR_CONNECT_LIST_STORAGE_POOLS_##word
 
 /* Pools ------------------------------------------------------------------------------------------- */
@@ -162,7 +164,14 @@ bool handle_storage_pool_list_all_volumes(Call *c, const StoragePoolView *v, con
     return true;
 }
 
-/* A name that is not known may have come by itself: that one is looked for, nothing else. */
+/* What changed a moment ago may still be on its way into the pool. */
+static bool settled(const StorageVolumeDef *v)
+{
+    return !v->timestamps || g_get_real_time() / G_USEC_PER_SEC - g_ascii_strtoll(v->timestamps->ctime, NULL, 10) > SETTLE_SEC;
+}
+
+/* A name that is not known may have come by itself: that one is looked for, nothing else. Clients rely on it that a
+ * file which they have just made is no volume before the pool is refreshed or listed. */
 static Object *find_or_look(Call *c, const StoragePoolView *v, const char *name)
 {
     Object *o = volume_find(v->uuid, name);
@@ -172,7 +181,7 @@ static Object *find_or_look(Call *c, const StoragePoolView *v, const char *name)
         return o;
     const PoolBackend *b = pool_backend(d->source.type, NULL);
     g_autoptr(StorageVolumeDef) found = b && (b->flags & BACKEND_FILES) ? b->vol_look(d, name, NULL) : NULL;
-    return found && volume_enter(v, name, found->path, NULL, NULL) ? volume_find(v->uuid, name) : NULL;
+    return found && settled(found) && volume_enter(v, name, found->path, NULL, NULL) ? volume_find(v->uuid, name) : NULL;
 }
 
 bool handle_storage_vol_lookup_by_name(Call *c, const StoragePoolView *v, const remote_storage_vol_lookup_by_name_args *a,

@@ -3,11 +3,12 @@
 import os
 import shutil
 import subprocess
+import time
 import unittest
 import xml.etree.ElementTree as ET
 
 import libvirt
-from harness import ON_PEER, TestCase, scratch, unique, uri
+from harness import ON_PEER, TestCase, scratch, unique, uri, wait_for
 from harness import virsh as plain_virsh
 
 
@@ -265,9 +266,16 @@ class Volumes(Storage):
     def test_what_came_by_itself_is_seen(self):
         if ON_PEER:
             self.skipTest('only after a refresh')
-        self.pool()
+        pool = self.pool()
+        began = time.monotonic()
         self.file('one', b'1')
-        self.assertEqual(virsh('vol-name', os.path.join(self.path, 'one')).strip(), 'one')
+        try:
+            pool.storageVolLookupByName('one')
+            self.assertGreater(time.monotonic() - began, 1, 'what has just come is no volume yet')
+        except libvirt.libvirtError as e:
+            self.assertEqual(e.get_error_code(), libvirt.VIR_ERR_NO_STORAGE_VOL)
+        wait_for('the file to be a volume', lambda: virsh('vol-name', os.path.join(self.path, 'one'), check=False)[0] == 0)
+        self.assertEqual(pool.storageVolLookupByName('one').name(), 'one')
         self.file('two', b'2')
         os.mkfifo(os.path.join(self.path, 'pipe'))
         self.assertEqual(virsh('vol-list', self.name).split()[::2], ['one', 'two'])
