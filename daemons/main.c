@@ -38,6 +38,7 @@
 #include "protocols/qemu_procs.h"
 #include "protocols/remote_procs.h"
 #include "rpc/journal.h"
+#include "rpc/system_token.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/module.h"
@@ -301,6 +302,18 @@ static void open_journal(const Daemon *d)
         log_warn("%s: events are not kept: %s", d->spec->name, error->message);
 }
 
+/* Daemons that ask one another need it; others serve all the same. */
+static void make_token(const Daemon *d)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!d->driver)
+        return;
+    system_token_free(system_token(&error));
+    if (error)
+        log_warn("%s: %s; other daemons will not know it as one of theirs", d->spec->name, error->message);
+}
+
 static void close_journal(void)
 {
     Journal *j = event_journal();
@@ -338,6 +351,7 @@ static bool start(Daemon *d, GError **err)
     if (!access_open(d, err))
         return false;
     open_journal(d);
+    make_token(d);
     if (d->driver && !d->driver->init(&context, err))
         return false;
     d->driver_ready = d->driver != NULL;

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "libclient/client-internal.h"
-#include "protocols/net_types.h"
 #include "protocols/remote_client.h"
 #include "protocols/remote_procs.h"
 #include "protocols/xdr_buf.h"
@@ -18,30 +17,6 @@
 #include "util/fd.h"
 
 enum { DEFAULT_TIMEOUT_SEC = 30 };
-
-/* The text of an error without the template of its code, which is joined again when it is shown. */
-static const char *error_detail(const net_error *e)
-{
-    const char *t = error_template(e->code), *hole = strstr(t, "%s");
-
-    if (!e->message)
-        return e->str2 ? e->str2 : "no text";
-    if (hole && hole > t && strncmp(e->message, t, hole - t) == 0)
-        return e->message + (hole - t);
-    return e->message;
-}
-
-void rpc_error_decode(const Message *m, GError **err)
-{
-    net_error e;
-
-    if (!proc_decode("error", (xdrproc_t)xdr_net_error, sizeof(e), message_body(m), message_body_len(m), &e, err))
-        return;
-    error_set(err, e.code, "%s", error_detail(&e));
-    if (err && *err)
-        error_set_source(*err, e.domain);
-    proc_free((xdrproc_t)xdr_net_error, &e);
-}
 
 static void on_message(Conn *conn, Message *m, void *data)
 {
@@ -158,7 +133,7 @@ static Message *client_call_message(RpcClient *c, uint32_t prog, uint32_t vers, 
     g_autoptr(Message) reply = client_transact(c, m, name, err);
 
     if (reply && reply->h.status == MSG_ERROR) {
-        rpc_error_decode(reply, err);
+        message_decode_error(reply, err);
         return NULL;
     }
     return g_steal_pointer(&reply);

@@ -42,7 +42,7 @@ Message *rpc_client_call_raw(RpcClient *c, uint32_t prog, int32_t proc, xdrproc_
                              const int *fds, unsigned n_fds, GError **err);
 
 /* A call that is not waited for. fn is called once, from inside a function of this header that runs the loop:
- * with the reply (rpc_error_decode() when its status is an error), or with NULL when the connection has
+ * with the reply (message_decode_error() when its status is an error), or with NULL when the connection has
  * ended before; the call may have been carried out then. fn may start calls, and may not wait for any. */
 typedef void (*RpcReplyFn)(const Message *reply, void *data);
 bool rpc_client_start(RpcClient *c, uint32_t prog, int32_t proc, xdrproc_t xdr, const void *args, RpcReplyFn fn, void *data,
@@ -67,9 +67,6 @@ bool rpc_stream_send(RpcStream *s, const void *bytes, size_t n, GError **err);
 GBytes *rpc_stream_recv(RpcStream *s, GError **err);
 /* Says that all is sent and received, waits for the daemon's consent. */
 bool rpc_stream_finish(RpcStream *s, GError **err);
-
-/* The error that an error message carries. */
-void rpc_error_decode(const Message *m, GError **err);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RpcClient, rpc_client_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RpcStream, rpc_stream_free)

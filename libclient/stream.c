@@ -33,7 +33,7 @@ void client_stream_message(RpcClient *c, Message *m)
     if (m->h.status == MSG_ERROR) {
         s->finished = true;
         if (!s->error)
-            rpc_error_decode(m, &s->error);
+            message_decode_error(m, &s->error);
     } else if (m->h.status == MSG_OK) {
         s->finished = s->eof = true;
     } else if (message_body_len(m) == 0) {

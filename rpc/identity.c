@@ -11,7 +11,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "rpc/system_token.h"
 #include "util/error.h"
 #include "util/pidref.h"
 
@@ -39,6 +41,7 @@ Identity *identity_copy(const Identity *id)
     n->selinux_context = g_strdup(id->selinux_context);
     n->sasl_user = g_strdup(id->sasl_user);
     n->x509_dname = g_strdup(id->x509_dname);
+    n->system_token = g_strdup(id->system_token);
     return n;
 }
 
@@ -57,9 +60,21 @@ Identity *identity_unref(Identity *id)
         g_free(id->selinux_context);
         g_free(id->sasl_user);
         g_free(id->x509_dname);
+        system_token_free(id->system_token);
         g_free(id);
     }
     return NULL;
+}
+
+Identity *identity_of_process(void)
+{
+    Identity *id = identity_new();
+
+    id->has_unix = true;
+    id->uid = geteuid();
+    id->gid = getegid();
+    id->pid = getpid();
+    return id;
 }
 
 Identity *identity_from_socket(int fd, GError **err)

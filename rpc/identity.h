@@ -15,6 +15,7 @@ typedef struct Identity {
     pid_t pid;            /* 0: unknown */
     uint64_t start_time;  /* of pid, clock ticks since boot; 0: see identity_start_time() */
     char *user_name, *group_name, *selinux_context, *sasl_user, *x509_dname;
+    char *system_token;   /* what it showed as one of the host's daemons, true or not */
 } Identity;
 
 Identity *identity_new(void);
@@ -22,6 +23,8 @@ Identity *identity_new(void);
 Identity *identity_copy(const Identity *id);
 Identity *identity_ref(const Identity *id);
 Identity *identity_unref(Identity *id);
+/* Our own. */
+Identity *identity_of_process(void);
 /* From SO_PEERCRED (and SO_PEERSEC) of a unix socket. */
 Identity *identity_from_socket(int fd, GError **err);
 /* Start time of pid, read from /proc when the identity does not hold it (that costs more than

@@ -29,6 +29,7 @@ static const struct {
     { VIR_CONNECT_IDENTITY_SELINUX_CONTEXT,       PARAM_STRING, VIR_TYPED_PARAM_STRING, offsetof(Identity, selinux_context) },
     { VIR_CONNECT_IDENTITY_SASL_USER_NAME,        PARAM_STRING, VIR_TYPED_PARAM_STRING, offsetof(Identity, sasl_user) },
     { VIR_CONNECT_IDENTITY_X509_DISTINGUISHED_NAME, PARAM_STRING, VIR_TYPED_PARAM_STRING, offsetof(Identity, x509_dname) },
+    { "system.token",                             PARAM_STRING, VIR_TYPED_PARAM_STRING, offsetof(Identity, system_token) },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(rows) == IDENTITY_PARAMS_MAX);
 

@@ -60,6 +60,8 @@ Message *message_unref(Message *m)
     g_free(m->fds);
     charge_release(&m->bytes_charge);
     charge_release(&m->fds_charge);
+    if (m->wipe)
+        explicit_bzero(m->data, m->filled);
     if (!message_is_inline(m))
         g_free(m->data);
     g_free(m);
@@ -230,4 +232,28 @@ Message *message_new_error(const MsgHeader *call, MsgType type, const GError *er
 
     g_assert(m); /* bounded strings always fit */
     return m;
+}
+
+/* The text of an error without the template of its code, which is joined again when it is shown. */
+static const char *error_detail(const net_error *e)
+{
+    const char *t = error_template(e->code), *hole = strstr(t, "%s");
+
+    if (!e->message)
+        return e->str2 ? e->str2 : "no text";
+    if (hole && hole > t && strncmp(e->message, t, hole - t) == 0)
+        return e->message + (hole - t);
+    return e->message;
+}
+
+void message_decode_error(const Message *m, GError **err)
+{
+    net_error e;
+
+    if (!proc_decode("error", (xdrproc_t)xdr_net_error, sizeof(e), message_body(m), message_body_len(m), &e, err))
+        return;
+    error_set(err, e.code, "%s", error_detail(&e));
+    if (err && *err)
+        error_set_source(*err, e.domain);
+    proc_free((xdrproc_t)xdr_net_error, &e);
 }

@@ -41,6 +41,7 @@ typedef struct Message {
     uint32_t filled; /* bytes that arrived; == len when complete */
     uint32_t body;   /* offset of the payload: MESSAGE_HEAD, or 4 more behind an fd count */
     uint8_t n_fds, want_fds;
+    bool wipe;       /* holds what nobody should find in freed memory */
     int *fds; /* n_fds of them, -1 once taken; NULL without */
     Charge bytes_charge, fds_charge; /* on the user that made us keep it */
     uint8_t *data;
@@ -63,6 +64,8 @@ int message_take_fd(Message *m, unsigned i);
 /* Error reply to the call that h heads (type and status are set here). fallback_source: VIR_FROM_*
  * for errors that do not know theirs. */
 Message *message_new_error(const MsgHeader *call, MsgType type, const GError *error, int fallback_source);
+/* The error that an error message carries. */
+void message_decode_error(const Message *m, GError **err);
 
 /* Decodes the 28 bytes; false when a peer may not send this (length, type). max: frame limit. */
 bool msg_header_decode(const uint8_t head[MESSAGE_HEAD], uint32_t max, uint32_t *ret_len, MsgHeader *ret, GError **err);

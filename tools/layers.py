@@ -14,7 +14,7 @@ import sys
 
 FOLDERS = ['util', 'protocols', 'conf', 'rpc', 'drivers/common', 'drivers/qemu', 'drivers/secret', 'drivers/storage', 'daemons', 'libclient', 'tools/modvirt',
            'tests/bench']
-DRIVER_RPC = ['call.h', 'driver.h', 'event.h', 'stream.h']
+DRIVER_RPC = ['call.h', 'driver.h', 'event.h', 'peer.h', 'stream.h']
 COMMON_RPC = ['turnqueue.h']
 CLIENT_RPC = ['message.h', 'conn.h']
 

@@ -10,6 +10,7 @@
 #include "drivers/secret/secret.h"
 #include "protocols/remote_procs.h"
 #include "protocols/remote_types.h"
+#include "rpc/peer.h"
 #include "util/error.h"
 
 static Registry *secrets(void)
@@ -209,12 +210,14 @@ bool secret_get_value(Call *c, const SecretView *v, const remote_secret_get_valu
                       GError **err)
 {
     (void)a;
-    if (secret_def(v)->private_) {
-        error_set(err, VIR_ERR_INVALID_SECRET, "secret is private");
+    bool private = secret_def(v)->private_;
+
+    if ((private || v->persistent) && !call_may_wait(c)) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "the value of secret '%s' is not read yet", v->name);
         return false;
     }
-    if (v->persistent && !call_may_wait(c)) {
-        error_set(err, VIR_ERR_INTERNAL_ERROR, "the value of secret '%s' is not read yet", v->name);
+    if (private && !call_from_daemon(c)) { /* people, and what they run, never learn it */
+        error_set(err, VIR_ERR_INVALID_SECRET, "secret is private");
         return false;
     }
     g_autoptr(SecretValue) value = secret_value_of(v, err);

@@ -7,7 +7,7 @@ import uuid as uuid_module
 
 import libvirt
 
-from harness import TestCase, rows, scratch, start_event_loop, unique, uri, virsh, wait_for
+from harness import TestCase, rows, run_dir, scratch, start_event_loop, unique, uri, virsh, wait_for
 
 
 def setUpModule():
@@ -113,6 +113,30 @@ class Secrets(SecretCase):
         self.assertLibvirtError(libvirt.VIR_ERR_INVALID_SECRET, s.value)
         self.assertLibvirtError(libvirt.VIR_ERR_INTERNAL_ERROR, self.conn.secretDefineXML, secret_xml(uuid=s.UUIDString()))
         self.assertLibvirtError(libvirt.VIR_ERR_INVALID_SECRET, s.value)
+
+    def test_private_values_are_for_other_daemons(self):
+        '''Who shows the token that only the host's daemons can read is one of them.'''
+        s = self.define(private='yes')
+        s.setValue(b'hidden')
+        with open(os.path.join(run_dir(), 'common', 'system.token')) as f:
+            token = f.read()
+        for shown, known in (('0' * 32, False), (token, True)):
+            c = self.connect(secret_uri())
+            c.setIdentity({'user-name': 'root', 'unix-user-id': os.getuid(), 'system.token': shown})
+            found = c.secretLookupByUUIDString(s.UUIDString())
+            if known:
+                self.assertEqual(found.value(), b'hidden')
+            else:
+                self.assertLibvirtError(libvirt.VIR_ERR_INVALID_SECRET, found.value)
+        # What one connection is says nothing about another; readers get none, whatever they show.
+        self.assertLibvirtError(libvirt.VIR_ERR_INVALID_SECRET, s.value)
+        c = self.connect(secret_uri(readonly=True), readonly=True)
+        try:
+            c.setIdentity({'system.token': token})
+        except libvirt.libvirtError:
+            pass
+        found = c.secretLookupByUUIDString(s.UUIDString())
+        self.assertRaises(libvirt.libvirtError, found.value)
 
     def test_filters(self):
         kinds = {(e, p): self.define(ephemeral=e, private=p).UUIDString() for e in ('yes', 'no') for p in ('yes', 'no')}
