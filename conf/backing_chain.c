@@ -27,7 +27,7 @@ static bool is_local(const StorageSource *s)
 /* A FIFO or a device without a medium must not hold us up. False: cannot be opened. */
 static bool probe(const char *path, const char *format, ImageInfo *ret, bool *ret_read, GError **err)
 {
-    auto_fd fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    auto_fd fd = image_open(path, O_RDONLY);
 
     memset(ret, 0, sizeof(*ret));
     *ret_read = fd >= 0;

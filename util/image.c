@@ -7,11 +7,14 @@
 #include "util/image.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/fd.h"
 
 enum { BACKING_MAX = 1023, SECTOR = 512 };
 
@@ -386,6 +389,23 @@ static void vhdx_capacity(int fd, ImageInfo *ret)
             return;
         }
     }
+}
+
+int image_open(const char *path, int flags)
+{
+    auto_fd at = open(path, O_PATH | O_CLOEXEC);
+    char self[32];
+    struct stat st;
+
+    if (at < 0 || fstat(at, &st) < 0)
+        return -1;
+    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISBLK(st.st_mode)) {
+        errno = ENOTBLK;
+        return -1;
+    }
+    /* What has been looked at, whatever the path leads to by now. */
+    g_snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
+    return open(self, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
 bool image_probe_fd(int fd, const char *format, ImageInfo *ret, GError **err)

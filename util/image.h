@@ -50,6 +50,10 @@ bool image_probe(const char *format, const uint8_t *head, size_t len, uint64_t s
                  GError **err);
 /* The size alone: enough of the head for that is its first sector. False: the format does not tell. */
 bool image_capacity(const char *format, const uint8_t *head, size_t len, uint64_t size, uint64_t *ret);
+/* Opens the file, directory or block device at path for flags (O_RDONLY, O_RDWR, …), without waiting for anybody. A
+ * path that an image or a link names may be anything's: what opening it does to a terminal, a tape or a watchdog is
+ * not found out. Below zero with errno, ENOTBLK for those. */
+int image_open(const char *path, int flags);
 /* All of it of a file or device; the few formats that tell their size elsewhere are asked there. Blocks as
  * long as the file system does. */
 bool image_probe_fd(int fd, const char *format, ImageInfo *ret, GError **err);

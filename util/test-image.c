@@ -2,9 +2,11 @@
 /* Heads of images: formats, sizes, what lies below; and nothing beyond the buffer. */
 #undef NDEBUG
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/fd.h"
@@ -240,8 +242,28 @@ static void test_hostile(void)
     assert(image_probe("qcow2", h, HEAD, 4096, &info, NULL) && info.backing && !info.backing_format);
 }
 
+/* What cannot be an image is not opened: opening /dev/ptmx makes a terminal, opening a watchdog starts it. */
+static void test_only_images_are_opened(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("image-XXXXXX", NULL);
+    g_autofree char *link = g_build_filename(dir, "link", NULL), *fifo = g_build_filename(dir, "fifo", NULL),
+                    *file = g_build_filename(dir, "file", NULL);
+    int fd;
+
+    assert(symlink("/dev/ptmx", link) == 0 && mkfifo(fifo, 0600) == 0 && g_file_set_contents(file, "x", 1, NULL));
+    assert(image_open(link, O_RDWR) < 0 && errno == ENOTBLK);
+    assert(image_open("/dev/null", O_RDONLY) < 0 && errno == ENOTBLK);
+    assert(image_open(fifo, O_RDONLY) < 0 && errno == ENOTBLK);
+    g_autofree char *gone = g_build_filename(dir, "gone", NULL);
+    assert(image_open(gone, O_RDONLY) < 0 && errno == ENOENT);
+    assert((fd = image_open(dir, O_RDONLY)) >= 0 && close(fd) == 0);
+    assert((fd = image_open(file, O_RDWR)) >= 0 && write(fd, "y", 1) == 1 && close(fd) == 0);
+    assert(unlink(link) == 0 && unlink(fifo) == 0 && unlink(file) == 0 && rmdir(dir) == 0);
+}
+
 int main(void)
 {
+    test_only_images_are_opened();
     test_formats();
     test_qcow2_details();
     test_encrypted_raw();

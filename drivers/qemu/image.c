@@ -18,7 +18,7 @@ enum { BLOCK = 512, HEAD = 512 }; /* every format has its size in the first sect
 
 bool image_sizes(const StorageSource *s, ImageSizes *ret, GError **err)
 {
-    auto_fd fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    auto_fd fd = image_open(s->path, O_RDONLY);
     struct stat st;
     const char *format =
         enum_name(&storage_format_names,

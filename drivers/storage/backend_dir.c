@@ -18,6 +18,7 @@
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/image.h"
 #include "util/paths.h"
 
 enum { POOL_MODE = 0711, MOUNTINFO_MAX = 8 << 20 };
@@ -192,7 +193,7 @@ static bool is_raw(const StorageVolumeDef *v)
 static bool make_raw(const VolumeDir *dir, const VolumeFile *f, const StorageVolumeDef *input, const StorageJob *job,
                      GError **err)
 {
-    auto_fd fd = input ? open(input->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    auto_fd fd = input ? image_open(input->path, O_RDONLY) : -1;
 
     if (input && fd < 0) {
         error_set_errno(err, errno, "cannot open volume '%s'", input->path);

@@ -14,13 +14,14 @@
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/image.h"
 #include "util/log.h"
 
 enum { CHUNK = 256 * 1024, PIPE_SIZE = 1 << 20 };
 
 static int open_volume(const StorageVolView *v, int flags, uint64_t *ret_size, GError **err)
 {
-    auto_fd fd = open(v->path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    auto_fd fd = image_open(v->path, flags);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0) {

@@ -23,6 +23,7 @@
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/image.h"
 #include "util/log.h"
 #include "util/state.h"
 
@@ -377,7 +378,7 @@ bool volume_file_delete(const VolumeDir *d, const char *name, GError **err)
 
 bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, GError **err)
 {
-    auto_fd fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    auto_fd fd = image_open(path, O_RDWR);
     struct stat st;
     int r;
 

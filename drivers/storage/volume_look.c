@@ -76,7 +76,7 @@ static void look_below(StorageVolumeDef *v, const ImageInfo *info)
     } else {
         v->backing.path = g_strdup(s && s->type == STORAGE_FILE ? s->path : info->backing);
     }
-    auto_fd fd = open(v->backing.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    auto_fd fd = image_open(v->backing.path, O_RDONLY);
     if (format <= FORMAT_NONE && fd >= 0) {
         g_auto(ImageInfo) below = { 0 };
         if (image_probe_fd(fd, NULL, &below, NULL))
@@ -108,13 +108,15 @@ static void take_info(StorageVolumeDef *v, const ImageInfo *info)
 
 StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char *path, GError **err)
 {
-    auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    auto_fd fd = image_open(path, O_RDONLY);
     g_autoptr(StorageVolumeDef) v = g_new0(StorageVolumeDef, 1);
     g_auto(ImageInfo) info = { 0 };
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0) {
-        if (errno == ENOENT)
+        if (errno == ENOTBLK)
+            error_set(err, VIR_ERR_NO_STORAGE_VOL, "'%s' is no volume", path);
+        else if (errno == ENOENT)
             error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching path '%s'", path);
         else
             error_set_errno(err, errno, "cannot open volume '%s'", path);
@@ -138,9 +140,6 @@ StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char
         v->type = VOLUME_BLOCK;
         v->capacity = v->physical = end < 0 ? 0 : (uint64_t)end;
         v->allocation.v = v->capacity;
-    } else if (!S_ISREG(st.st_mode)) {
-        error_set(err, VIR_ERR_NO_STORAGE_VOL, "'%s' is no volume", path);
-        return NULL;
     }
     g_autoptr(GError) why = NULL;
     if (image_probe_fd(fd, NULL, &info, &why))

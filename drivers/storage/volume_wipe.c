@@ -18,6 +18,7 @@
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/image.h"
 
 enum { CHUNK = 1 << 20 };
 
@@ -93,7 +94,7 @@ static bool give_back(int fd, const char *path, bool device, uint64_t size, GErr
 
 bool volume_wipe(const char *path, unsigned algorithm, const StorageJob *job, GError **err)
 {
-    auto_fd fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    auto_fd fd = image_open(path, O_RDWR);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0)
