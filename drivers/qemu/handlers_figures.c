@@ -171,6 +171,11 @@ bool qemu_domain_get_block_info(Call *c, DomainQuery *q, const remote_domain_get
     bool local = disk_layer_is_local(&d->src), active = view_active(q->view);
     if (local && !image_sizes(&d->src, &sizes, err))
         return false;
+    if (!active && d->src.type == STORAGE_VOLUME) {
+        error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "what disk '%s' is, volume '%s' of pool '%s', is known while the guest runs only",
+                  a->path, d->src.volume, d->src.pool);
+        return false;
+    }
     if (!local && !active) {
         error_set(
             err, VIR_ERR_OPERATION_UNSUPPORTED,

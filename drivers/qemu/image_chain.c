@@ -47,7 +47,7 @@ bool images_resolve_disk(DiskDef *disk, const Creds *as, GError **err)
     return storage_chain_load(&disk->src, is_there, (void *)as, err);
 }
 
-static bool may_be_dropped(const DiskDef *disk, bool resumes)
+bool image_may_be_missing(const DiskDef *disk, bool resumes)
 {
     return disk->src.startup_policy == STARTUP_OPTIONAL ||
            (disk->src.startup_policy == STARTUP_REQUISITE && resumes);
@@ -63,6 +63,28 @@ void missing_image_free(void *p)
     g_free(m);
 }
 
+unsigned images_leave_out(DomainDef *d, DiskDef *disk, GPtrArray *dropped)
+{
+    bool medium = disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
+    MissingImage *m = g_new(MissingImage, 1);
+
+    qemu_assign_device_alias(d, &disk->dev); /* events name it */
+    *m = (MissingImage){ g_strdup(disk->dst), g_strdup(disk->dev.info.alias),
+                         g_strdup(disk->src.path ? disk->src.path : disk->src.volume), !medium };
+    g_ptr_array_add(dropped, m);
+    if (medium) {
+        g_autoptr(Device) was = device_new(DEVICE_DISK);
+        const StorageSource empty = ((DiskDef *)was)->src;
+        ((DiskDef *)was)->src = disk->src;
+        disk->src = empty;
+        disk->src.type = STORAGE_FILE;
+    } else {
+        g_ptr_array_remove(d->devices, disk);
+        device_free(&disk->dev);
+    }
+    return !medium;
+}
+
 bool images_resolve(DomainDef *d, const Creds *as, bool resumes, GPtrArray *dropped, GError **err)
 {
     DiskDef *disk;
@@ -71,22 +93,11 @@ bool images_resolve(DomainDef *d, const Creds *as, bool resumes, GPtrArray *drop
         g_autoptr(GError) error = NULL;
         if (images_resolve_disk(disk, as, &error))
             continue;
-        if (!may_be_dropped(disk, resumes)) {
+        if (!image_may_be_missing(disk, resumes)) {
             g_propagate_error(err, g_steal_pointer(&error));
             return false;
         }
-        qemu_assign_device_alias(d, &disk->dev); /* events name it */
-        MissingImage *m = g_new(MissingImage, 1);
-        bool medium = disk->device == DISK_DEVICE_CDROM || disk->device == DISK_DEVICE_FLOPPY;
-        *m = (MissingImage){ g_strdup(disk->dst), g_strdup(disk->dev.info.alias), g_strdup(disk->src.path), !medium };
-        g_ptr_array_add(dropped, m);
-        if (medium) {
-            g_clear_pointer(&disk->src.path, g_free);
-        } else {
-            g_ptr_array_remove(d->devices, disk);
-            device_free(&disk->dev);
-            i--;
-        }
+        i -= images_leave_out(d, disk, dropped);
     }
     return true;
 }

@@ -11,6 +11,10 @@ typedef struct MissingImage {
     bool with_disk;
 } MissingImage;
 void missing_image_free(void *m);
+/* The disk's startup policy lets a start go on without its image. resumes: of a guest that ran before. */
+bool image_may_be_missing(const DiskDef *disk, bool resumes);
+/* Empties the drive, or takes the disk out of d; how many devices that are fewer. */
+unsigned images_leave_out(DomainDef *d, DiskDef *disk, GPtrArray *dropped);
 
 /* Fills in the layers below each disk's image that the document leaves open, from the images' own
  * headers, and sees that every one can be reached. A medium with a startup policy that allows it is

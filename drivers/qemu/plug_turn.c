@@ -22,6 +22,7 @@
 #include "drivers/qemu/private_dev.h"
 #include "drivers/qemu/resources.h"
 #include "drivers/qemu/security.h"
+#include "drivers/qemu/volumes.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -77,7 +78,7 @@ static bool find(void *opaque, Device *dev, GError **err)
     if (dev->kind != DEVICE_DISK)
         return true;
     security_creds(c->live.def, &as);
-    return images_resolve_disk((DiskDef *)dev, &as, err);
+    return volumes_find_disk((DiskDef *)dev, turn_call(c->t), err) && images_resolve_disk((DiskDef *)dev, &as, err);
 }
 
 /* On record is the guest with the device: whoever comes after us, when we are killed, sees whether the emulator

@@ -43,6 +43,7 @@ static bool start_record(Start *s, GError **err)
 /* clang-format off */
 const StartStep start_steps[] = {
     { "definition", start_definition, .tell = start_tell_definition, .looks = true },
+    { "volumes", start_volumes, .tell = start_tell_volumes, .looks = true },
     { "images", start_images, .tell = start_tell_images, .looks = true },
     { "devices", start_devices, .looks = true },
     /* Ended by start_guest(), last of all. */

@@ -120,6 +120,8 @@ bool start_directories(Start *s, GError **err);
 void start_undo_directories(const Run *r);
 char *start_memory_dir(const char *domain, int id);
 bool start_images(Start *s, GError **err);
+/* What of dropped (MissingImage) the start goes on without: to the log, and to clients. */
+void start_note_missing(const Start *s, const GPtrArray *dropped);
 bool start_devices(Start *s, GError **err);
 bool start_nvram(Start *s, GError **err);
 void start_undo_nvram(const Run *r);
@@ -130,6 +132,9 @@ bool start_command_line(Start *s, GError **err);
 void start_undo_command_line(const Run *r);
 bool start_launch(Start *s, GError **err);
 void start_undo_launch(const Run *r);
+/* volumes.c */
+bool start_volumes(Start *s, GError **err);
+void start_tell_volumes(const Start *s, GPtrArray *lines);
 /* security.c */
 bool start_labels(Start *s, GError **err);
 void start_undo_labels(const Run *r);

@@ -120,14 +120,8 @@ void start_undo_directories(const Run *r)
 
 /* Images --------------------------------------------------------------------------------------- */
 
-bool start_images(Start *s, GError **err)
+void start_note_missing(const Start *s, const GPtrArray *dropped)
 {
-    g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(missing_image_free);
-    Creds creds;
-
-    security_creds(s->def, &creds);
-    if (!images_resolve(s->def, &creds, s->how->load, dropped, err))
-        return false;
     for (unsigned i = 0; i < dropped->len; i++) {
         const MissingImage *m = dropped->pdata[i];
         log_warn("'%s' starts without '%s' of disk '%s', which is not there, as its startup policy allows", s->def->name, m->path,
@@ -136,6 +130,17 @@ bool start_images(Start *s, GError **err)
             emit_disk_change(s->t, m->path, NULL, m->alias,
                              m->with_disk ? VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START : VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START);
     }
+}
+
+bool start_images(Start *s, GError **err)
+{
+    g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(missing_image_free);
+    Creds creds;
+
+    security_creds(s->def, &creds);
+    if (!images_resolve(s->def, &creds, s->how->load, dropped, err))
+        return false;
+    start_note_missing(s, dropped);
     return true;
 }
 

@@ -70,6 +70,7 @@ void start_tell_images(const Start *s, GPtrArray *lines)
         say(lines, "disk %s: %s", disk->dst,
             t->len                              ? t->str
             : disk->src.type == STORAGE_NETWORK ? "over the network"
+            : disk->src.type == STORAGE_VOLUME  ? "not known"
                                                 : "empty");
     }
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "conf/domain.h"
-#include "drivers/qemu/volumes.h"
+#include "drivers/qemu/volume_source.h"
 #include "util/error.h"
 
 #define RBD    "<pool type='rbd'><name>p</name><source><host name='mon' port='6789'/><host name='mon2'/><name>data</name>" \

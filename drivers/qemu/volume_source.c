@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a volume is for an emulator (volumes.h), by the kind of its pool. Pools on the host give a path; those that are
+ * What a volume is for an emulator (volume_source.h), by the kind of its pool. Pools on the host give a path; those that are
  * a server give a network source, with the pool's hosts and credentials. Pure, any thread.
  */
 #include <string.h>
 
 #include "conf/backing.h"
-#include "drivers/qemu/volumes.h"
+#include "drivers/qemu/volume_source.h"
 #include "util/api.h"
 #include "util/error.h"
 

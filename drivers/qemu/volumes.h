@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Disks whose image is a volume of a storage pool. A definition names pool and volume; for a run the source becomes
- * what the volume is then (a file, a device, a network source), and remembers in its privateData what was
- * asked for. Everything that acts on images sees the former, clients the latter.
- */
+/* Disks whose image is a volume of a storage pool (volume_source.h): what it is now, says the storage daemon. */
 #pragma once
 
 #include "conf/domain.h"
-#include "conf/storage_pool.h"
-#include "conf/storage_volume.h"
-
-/* Makes of a source of type 'volume' what the volume is: one of this pool, of this kind at path. Pure. */
-bool volume_source(StorageSource *s, const StoragePoolDef *pool, StorageVolumeType kind, const char *path, GError **err);
+#include "protocols/proc.h"
 
 /* Asks the storage daemon about all disks that are volumes, until one deadline; a definition without any asks nobody.
  * A volume that is not there, of a disk whose startup policy allows that, is left out and told of in dropped
- * (MissingImage). resumes: a guest that ran before. Blocks. */
-bool volumes_find(DomainDef *d, bool resumes, GPtrArray *dropped, GError **err);
+ * (MissingImage). c: for whom, NULL: for ourselves. resumes: a guest that ran before. Blocks. */
+bool volumes_find(DomainDef *d, Call *c, bool resumes, GPtrArray *dropped, GError **err);
 /* One disk; for media and disks that come while the guest runs. */
-bool volumes_find_disk(DiskDef *disk, GError **err);
+bool volumes_find_disk(DiskDef *disk, Call *c, GError **err);
