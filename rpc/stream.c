@@ -30,6 +30,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "protocols/net_types.h"
+#include "protocols/xdr_buf.h"
 #include "rpc/dispatch-internal.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -266,12 +268,48 @@ static bool write_pending(Stream *s)
     return true;
 }
 
+static void send_hole(Stream *s, uint64_t length)
+{
+    const net_stream_hole hole = { .length = (int64_t)length };
+    MsgHeader h = s->h;
+
+    h.type = MSG_HOLE;
+    h.status = MSG_CONTINUE;
+    g_autoptr(Message) m = message_new(&h, (xdrproc_t)xdr_net_stream_hole, &hole, NULL);
+    client_send(s->cs->client, m);
+}
+
+/* False when the stream is gone. */
+static bool send_packet(Stream *s, const uint8_t *packet, size_t n)
+{
+    uint64_t length;
+
+    switch ((StreamPacket)packet[0]) {
+    case STREAM_PACKET_DATA:
+        send_status(s, MSG_CONTINUE, packet + 1, n - 1);
+        return true;
+    case STREAM_PACKET_HOLE:
+        memcpy(&length, packet + 1, sizeof(length));
+        send_hole(s, length);
+        return true;
+    case STREAM_PACKET_ERROR:
+        break;
+    }
+
+    g_autofree char *why = g_strndup((const char *)packet + 1, n - 1);
+    stream_fail(s, VIR_ERR_SYSTEM_ERROR, why);
+    return false;
+}
+
 /* False when the stream is gone. */
 static bool read_some(Stream *s)
 {
-    static uint8_t buf[READ_CHUNK]; /* loop thread only */
-    ssize_t n = read(s->fd, buf, sizeof(buf));
+    static uint8_t buf[MAX(READ_CHUNK, STREAM_PACKET_MAX)]; /* loop thread only */
+    bool packets = s->ops && s->ops->packets;
+    ssize_t n = read(s->fd, buf, packets ? STREAM_PACKET_MAX : READ_CHUNK);
 
+    if (n > 0 && packets)
+        return send_packet(s, buf, (size_t)n);
     if (n > 0)
         send_status(s, MSG_CONTINUE, buf, (size_t)n);
     else if (n == 0 || errno == EIO) /* EIO: the other side of a pty has gone */
@@ -323,6 +361,25 @@ static void incoming_data(Stream *s, Message *m)
     update_io(s);
 }
 
+static void incoming_hole(Stream *s, Message *m)
+{
+    g_autoptr(GError) error = NULL;
+    net_stream_hole hole;
+
+    if (!(s->dir & STREAM_IN) || !s->ops->hole)
+        error_set(&error, VIR_ERR_RPC, "this stream was not opened with holes");
+    else if (!proc_decode("stream hole", (xdrproc_t)xdr_net_stream_hole, sizeof(hole), message_body(m), message_body_len(m), &hole,
+                          &error))
+        ;
+    else if (hole.length < 0 || hole.flags)
+        error_set(&error, VIR_ERR_RPC, "a hole of %" G_GINT64_FORMAT " bytes with flags 0x%x", (gint64)hole.length, hole.flags);
+    else if (s->pending->len > s->written)
+        error_set(&error, VIR_ERR_RPC, "a hole while data before it is not written");
+    else if (s->ops->hole(s->data, s->fd, (uint64_t)hole.length, &error))
+        return;
+    stream_fail(s, error->code, error->message);
+}
+
 static Stream *find_stream(ClientState *cs, const MsgHeader *h)
 {
     for (GList *l = cs->streams.head; l; l = l->next) {
@@ -340,10 +397,6 @@ void stream_incoming(ClientState *cs, Message *m)
 
     if (!s)
         return;
-    if (m->h.type == MSG_HOLE) {
-        stream_fail(s, VIR_ERR_RPC, "this stream was not opened with holes");
-        return;
-    }
     if (status == MSG_ERROR) {
         send_status(s, MSG_OK, NULL, 0);
         stream_free(s);
@@ -353,8 +406,12 @@ void stream_incoming(ClientState *cs, Message *m)
         stream_fail(s, VIR_ERR_RPC, "data after the end of the stream");
         return;
     }
-    if (status != MSG_OK && status != MSG_CONTINUE) {
+    if (status != MSG_CONTINUE && (status != MSG_OK || m->h.type == MSG_HOLE)) {
         stream_fail(s, VIR_ERR_RPC, "unknown status of a stream packet");
+        return;
+    }
+    if (m->h.type == MSG_HOLE) {
+        incoming_hole(s, m);
         return;
     }
     if (status == MSG_OK) {

@@ -10,10 +10,18 @@
 
 typedef enum StreamDir { STREAM_IN = 1, STREAM_OUT = 2, STREAM_BOTH = 3 } StreamDir;
 
+/* First byte of a packet of a stream that has holes; what follows: bytes; a uint64_t, its length; text. */
+typedef enum StreamPacket { STREAM_PACKET_DATA, STREAM_PACKET_HOLE, STREAM_PACKET_ERROR } StreamPacket;
+enum { STREAM_PACKET_MAX = 1 + 65536 };
+
 typedef struct StreamOps {
     /* Loop thread, once, when the stream has ended for whatever reason (client gone, finish, abort,
      * error): release what 'data' holds. */
     void (*closed)(void *data);
+    /* Loop thread: the client's data goes on so much further; what came before has been written. NULL: data
+     * has no holes. */
+    bool (*hole)(void *data, int fd, uint64_t length, GError **err);
+    bool packets; /* out: the descriptor is a SOCK_SEQPACKET socket, with packets as above */
 } StreamOps;
 
 /* Attaches fd (pipe, pty, socket, or a file to send from; ownership moves on success and failure) to the call's stream. It

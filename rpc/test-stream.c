@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Streams as a client sees them: the state table of stream.c row by row, limits, back-pressure in both
- * directions, a terminal. The handler attaches whatever descriptor the test has put down for it.
+ * directions, holes, a terminal. The handler attaches whatever descriptor the test has put down for it.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 static struct {
     int fd;
     StreamDir dir;
-    bool fail, abort, abort_before;
+    bool fail, abort, abort_before, holes;
     char *data; /* identity of the stream */
 } next;
 static atomic_int attached, closed;
@@ -25,7 +25,18 @@ static void on_closed(void *data)
     free(data);
     atomic_fetch_add(&closed, 1);
 }
+/* A hole is told to the other side of the descriptor, in brackets. */
+static bool on_hole(void *data, int fd, uint64_t length, GError **err)
+{
+    g_autofree char *text = g_strdup_printf("[%" G_GUINT64_FORMAT "]", length);
+
+    (void)data;
+    if (length == 13)
+        error_set(err, VIR_ERR_OPERATION_FAILED, "no hole of thirteen");
+    return length != 13 && fd_write_all(fd, text, strlen(text)) == 0;
+}
 static const StreamOps ops = { .closed = on_closed };
+static const StreamOps hole_ops = { .closed = on_closed, .hole = on_hole, .packets = true };
 
 static bool do_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err)
 {
@@ -33,7 +44,7 @@ static bool do_console(Call *c, const DomainView *v, const remote_domain_open_co
     next.data = calloc(1, 1);
     if (next.abort_before) /* of an earlier stream whose data lay at this address */
         stream_abort_by_data(next.data, "not this one");
-    if (!call_attach_stream(c, next.fd, next.dir, &ops, next.data, err)) {
+    if (!call_attach_stream(c, next.fd, next.dir, next.holes ? &hole_ops : &ops, next.data, err)) {
         free(next.data);
         return false;
     }
@@ -317,6 +328,53 @@ static void test_what_a_client_may_not_send(void)
     expect_stream(fd, MSG_OK, "");
 }
 
+static void put_hole(int fd, const char *length)
+{
+    char body[12] = { 0 };
+
+    body[7] = *length;
+    put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, body, sizeof(body));
+}
+
+static void test_holes(void)
+{
+    auto_fd fd = dial(td.path, true);
+    g_autofree Reply *r = g_new0(Reply, 1);
+    char buf[16];
+    int p[2];
+
+    next.holes = true;
+    auto_fd in = open_stream(fd, STREAM_IN);
+    put_stream(fd, MSG_CONTINUE, "one", 3);
+    put_hole(fd, "\7");
+    put_stream(fd, MSG_CONTINUE, "two", 3);
+    assert(fd_read_all(in, buf, 9) == 9 && memcmp(buf, "one[7]two", 9) == 0);
+    put_hole(fd, "\15");
+    expect_stream(fd, MSG_ERROR, "thirteen");
+    auto_fd broken = open_stream(fd, STREAM_IN);
+    put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, "\377\377\377\377\377\377\377\377\0\0\0\0", 12);
+    expect_stream(fd, MSG_ERROR, "-1 bytes");
+    auto_fd cut = open_stream(fd, STREAM_IN);
+    put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, "\0\0", 2);
+    expect_stream(fd, MSG_ERROR, "hole");
+
+    const uint64_t length = 0x123456789;
+    uint8_t hole[9] = { STREAM_PACKET_HOLE };
+    memcpy(hole + 1, &length, sizeof(length));
+    assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p) == 0);
+    call_console(fd, p[0], STREAM_OUT);
+    get(fd, r);
+    assert(send(p[1], "\0data", 5, 0) == 5 && send(p[1], hole, 9, 0) == 9 && send(p[1], "\2torn", 5, 0) == 5);
+    expect_stream(fd, MSG_CONTINUE, "data");
+    get(fd, r);
+    assert(r->h.type == MSG_HOLE && r->h.serial == serial && r->h.status == MSG_CONTINUE && r->n == 12);
+    assert(memcmp(r->body, "\0\0\0\1\x23\x45\x67\x89\0\0\0\0", 12) == 0);
+    expect_stream(fd, MSG_ERROR, "torn");
+    expect_forgotten(fd);
+    close(p[1]);
+    next.holes = false;
+}
+
 static void test_number_of_streams(void)
 {
     int fd = dial(td.path, true), before = atomic_load(&closed), peers[STREAMS_PER_CLIENT];
@@ -550,6 +608,7 @@ int main(void)
     test_failing_call_has_no_stream();
     test_end_of_data();
     test_what_a_client_may_not_send();
+    test_holes();
     test_number_of_streams();
     test_pressure_out();
     test_pressure_in();

@@ -161,8 +161,8 @@ static const RemoteHandlers remote_handlers = {
     .storage_vol_wipe = { handle_storage_vol_wipe },
     .storage_vol_wipe_pattern = { handle_storage_vol_wipe_pattern },
     .storage_vol_resize = { handle_storage_vol_resize, VIR_STORAGE_VOL_RESIZE_ALLOCATE | VIR_STORAGE_VOL_RESIZE_DELTA | VIR_STORAGE_VOL_RESIZE_SHRINK },
-    .storage_vol_upload = { handle_storage_vol_upload },
-    .storage_vol_download = { handle_storage_vol_download },
+    .storage_vol_upload = { handle_storage_vol_upload, VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM },
+    .storage_vol_download = { handle_storage_vol_download, VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM },
 };
 /* clang-format on */
 

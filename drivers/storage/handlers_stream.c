@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Upload and download. A download goes through a pipe, which a worker fills, so that a slow disk holds up
- * nobody but its reader. An upload is written by the stream itself: its end is answered when all is written.
+ * Upload and download. A download goes through a pipe, or a socket when its holes are to be told, which a worker
+ * fills, so that a slow disk holds up nobody but its reader. An upload is written by the stream itself: its end
+ * is answered when all is written.
  */
 #define LOG_SOURCE "storage.stream"
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "drivers/storage/handlers.h"
@@ -54,6 +58,13 @@ typedef struct Copy {
     uint64_t left;
 } Copy;
 
+static void copy_free(Copy *c)
+{
+    fd_close(&c->from);
+    fd_close(&c->to);
+    g_free(c);
+}
+
 /* The reader's end being closed ends it. */
 static void copy_to_pipe(void *data)
 {
@@ -67,44 +78,90 @@ static void copy_to_pipe(void *data)
             break;
         c->left -= (uint64_t)n;
     }
-    fd_close(&c->from);
-    fd_close(&c->to);
-    g_free(c);
+    copy_free(c);
+}
+
+/* False when nobody reads any more. */
+static bool send_packet(int fd, StreamPacket kind, const void *bytes, size_t n)
+{
+    uint8_t first = (uint8_t)kind;
+    struct iovec v[] = { { &first, 1 }, { (void *)bytes, n } };
+    const struct msghdr m = { .msg_iov = v, .msg_iovlen = G_N_ELEMENTS(v) };
+    ssize_t sent;
+
+    while ((sent = sendmsg(fd, &m, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+        ;
+    return sent >= 0;
+}
+
+/* One stretch of data or one hole; how long it is, 0: it is the end. */
+static uint64_t copy_stretch(const Copy *c, uint8_t *buf)
+{
+    off_t data = lseek(c->from, c->at, SEEK_DATA), hole = -1;
+
+    /* Where holes cannot be told, there are none. */
+    if (data < 0)
+        data = errno == ENXIO ? c->at + (off_t)c->left : c->at;
+    if (data > c->at) {
+        uint64_t length = MIN((uint64_t)(data - c->at), c->left);
+        return send_packet(c->to, STREAM_PACKET_HOLE, &length, sizeof(length)) ? length : 0;
+    }
+    hole = lseek(c->from, c->at, SEEK_HOLE);
+
+    uint64_t most = hole > c->at ? MIN((uint64_t)(hole - c->at), c->left) : c->left;
+    ssize_t n = pread(c->from, buf, MIN(most, STREAM_PACKET_MAX - 1), c->at);
+    if (n < 0) {
+        g_autofree char *why = g_strdup_printf("cannot read the volume: %s", g_strerror(errno));
+        (void)send_packet(c->to, STREAM_PACKET_ERROR, why, strlen(why));
+    }
+    return n > 0 && send_packet(c->to, STREAM_PACKET_DATA, buf, (size_t)n) ? (uint64_t)n : 0;
+}
+
+static void copy_with_holes(void *data)
+{
+    Copy *c = data;
+    g_autofree uint8_t *buf = g_malloc(STREAM_PACKET_MAX);
+
+    for (uint64_t n; c->left && (n = copy_stretch(c, buf)); c->left -= n)
+        c->at += (off_t)n;
+    copy_free(c);
 }
 
 static void nothing(void *data)
 {
     (void)data;
 }
-static const StreamOps pipe_ops = { nothing };
+static const StreamOps pipe_ops = { .closed = nothing }, packet_ops = { .closed = nothing, .packets = true };
 
 bool handle_storage_vol_download(Call *call, const StorageVolView *v, const remote_storage_vol_download_args *a, GError **err)
 {
     uint64_t size;
     auto_fd fd = open_volume(v, O_RDONLY, &size, err);
+    bool holes = a->flags & VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM;
     int p[2];
 
     if (fd < 0 || !check_range(v, a->offset, a->length, size, err))
         return false;
-    if (pipe2(p, O_CLOEXEC) < 0) {
+    if ((holes ? socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p) : pipe2(p, O_CLOEXEC)) < 0) {
         error_set_errno(err, errno, "cannot make a pipe");
         return false;
     }
-    (void)fcntl(p[1], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller one does as well */
+    if (!holes)
+        (void)fcntl(p[1], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller one does as well */
     Copy *c = g_new(Copy, 1);
     *c = (Copy){ fd_take(&fd), p[1], (off_t)a->offset, a->length ? a->length : size - a->offset };
-    if (!call_attach_stream(call, p[0], STREAM_OUT, &pipe_ops, NULL, err)) {
-        fd_close(&c->from);
-        fd_close(&c->to);
-        g_free(c);
+    if (!call_attach_stream(call, p[0], STREAM_OUT, holes ? &packet_ops : &pipe_ops, NULL, err)) {
+        copy_free(c);
         return false;
     }
-    objects_context()->run_on_worker(copy_to_pipe, c);
+    objects_context()->run_on_worker(holes ? copy_with_holes : copy_to_pipe, c);
     return true;
 }
 
 typedef struct Upload {
     Uuid pool;
+    uint64_t end; /* of the part that is written; 0: the client's data is all that the volume has */
+    bool device;
 } Upload;
 
 static void refreshed(void *data)
@@ -122,7 +179,32 @@ static void upload_closed(void *data)
 {
     objects_context()->run_on_worker(refreshed, data);
 }
-static const StreamOps upload_ops = { upload_closed };
+
+/* What was there before must not show through. Where the client's data is the end of the volume, a hole ends it so
+ * far: it is longer again with the data that follows. */
+static bool upload_hole(void *data, int fd, uint64_t length, GError **err)
+{
+    const Upload *u = data;
+    off_t at = lseek(fd, 0, SEEK_CUR);
+    int r;
+
+    if (at < 0 || length > (uint64_t)(INT64_MAX - at) || (u->end && (uint64_t)at + length > u->end)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "a hole of %" G_GUINT64_FORMAT " bytes goes beyond the end", length);
+        return false;
+    }
+    if (!length)
+        return true;
+    if (u->end || u->device)
+        r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, (off_t)length);
+    else
+        r = ftruncate(fd, at) < 0 ? -1 : ftruncate(fd, at + (off_t)length);
+    if (r < 0 || lseek(fd, (off_t)length, SEEK_CUR) < 0) {
+        error_set_errno(err, errno, "cannot make a hole of %" G_GUINT64_FORMAT " bytes", length);
+        return false;
+    }
+    return true;
+}
+static const StreamOps upload_ops = { .closed = upload_closed }, sparse_ops = { .closed = upload_closed, .hole = upload_hole };
 
 bool handle_storage_vol_upload(Call *call, const StorageVolView *v, const remote_storage_vol_upload_args *a, GError **err)
 {
@@ -135,9 +217,14 @@ bool handle_storage_vol_upload(Call *call, const StorageVolView *v, const remote
         error_set_errno(err, errno, "cannot seek in volume '%s'", v->path);
         return false;
     }
+
+    struct stat st;
     Upload *u = g_new0(Upload, 1);
     memcpy(u->pool, v->pool_uuid, sizeof(Uuid));
-    if (call_attach_stream(call, fd_take(&fd), STREAM_IN, &upload_ops, u, err))
+    u->end = a->length ? a->offset + a->length : 0;
+    u->device = fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
+    if (call_attach_stream(call, fd_take(&fd), STREAM_IN, a->flags & VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM ? &sparse_ops : &upload_ops, u,
+                           err))
         return true;
     g_free(u);
     return false;

@@ -347,6 +347,40 @@ class Volumes(Storage):
         with open(back, 'rb') as f:
             self.assertEqual(f.read(), data[:5000])
 
+    def test_streams_with_holes(self):
+        self.pool()
+        path, data = os.path.join(self.path, 'v'), os.urandom(1 << 20)
+        source, back = os.path.join(scratch(), unique('in')), os.path.join(scratch(), unique('out'))
+        holey = bytes(3 << 20) + data + bytes(4 << 20) + data + bytes(5 << 20)
+        with open(source, 'wb') as f:
+            for at in (3 << 20, 8 << 20):
+                f.seek(at)
+                f.write(data)
+            f.truncate(len(holey))
+        # What was there before is neither to be seen nor takes room.
+        virsh('vol-create-as', self.name, 'v', '20M')
+        if not ON_PEER:                          # there it shows through
+            with open(path, 'r+b') as f:
+                f.write(b'x' * (20 << 20))
+        virsh('vol-upload', 'v', source, '--pool', self.name, '--sparse')
+        with open(path, 'rb') as f:
+            self.assertEqual(f.read(), holey)
+        if not ON_PEER:
+            self.assertLess(os.stat(path).st_blocks * 512, 3 << 20)
+        virsh('vol-download', 'v', back, '--pool', self.name, '--sparse')
+        with open(back, 'rb') as f:
+            self.assertEqual(f.read(), holey)
+        self.assertLess(os.stat(back).st_blocks * 512, 3 << 20)
+        # A part of it leaves the rest as it is.
+        virsh('vol-download', 'v', back, '--pool', self.name, '--sparse', '--offset', str(2 << 20), '--length', str(4 << 20))
+        with open(back, 'rb') as f:
+            self.assertEqual(f.read(), holey[2 << 20:6 << 20])
+        if ON_PEER:                              # there the rest is cut off
+            return
+        virsh('vol-upload', 'v', back, '--pool', self.name, '--sparse', '--offset', str(8 << 20), '--length', str(4 << 20))
+        with open(path, 'rb') as f:
+            self.assertEqual(f.read(), holey[:8 << 20] + holey[2 << 20:6 << 20] + holey[12 << 20:])
+
     def test_a_failed_create_leaves_nothing(self):
         self.pool()
         self.fails('vol-create-as', self.name, 'v', '10M', '--format', 'qcow2', '--backing-vol-format', 'qcow2',
