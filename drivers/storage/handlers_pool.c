@@ -89,7 +89,7 @@ bool handle_storage_pool_set_autostart(Call *c, StoragePoolTurn *t, const remote
 {
     (void)c;
     if (!VIEW(t)->persistent) {
-        error_set(err, VIR_ERR_INVALID_ARG, "pool has no config file");
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "pool has no config file");
         return false;
     }
     return autostart_object(TURN(t), a->autostart, err);

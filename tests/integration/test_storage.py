@@ -94,6 +94,9 @@ class Pools(Storage):
 
     def test_transient(self):
         virsh('pool-create-as', self.name, 'dir', '--target', self.path)
+        with self.assertRaises(libvirt.libvirtError) as caught:
+            self.connect(storage_uri()).storagePoolLookupByName(self.name).setAutostart(1)
+        self.assertEqual(caught.exception.get_error_code(), libvirt.VIR_ERR_INTERNAL_ERROR)
         self.assertRegex(virsh('pool-info', self.name), r'Persistent: +no')
         self.assertIn('pool has no config file', self.fails('pool-autostart', self.name))
         virsh('pool-destroy', self.name)
@@ -370,7 +373,8 @@ class Volumes(Storage):
         virsh('vol-download', 'v', back, '--pool', self.name, '--sparse')
         with open(back, 'rb') as f:
             self.assertEqual(f.read(), holey)
-        self.assertLess(os.stat(back).st_blocks * 512, 3 << 20)
+        if not ON_PEER:
+            self.assertLess(os.stat(back).st_blocks * 512, 3 << 20)
         # A part of it leaves the rest as it is.
         virsh('vol-download', 'v', back, '--pool', self.name, '--sparse', '--offset', str(2 << 20), '--length', str(4 << 20))
         with open(back, 'rb') as f:
