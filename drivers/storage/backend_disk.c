@@ -78,6 +78,11 @@ static bool disk_build(const StoragePoolDef *d, unsigned flags, const StorageJob
     return run(parted_make_table(d, err), job, NULL, err);
 }
 
+static bool disk_remove(const StoragePoolDef *d, const StorageJob *job, GError **err)
+{
+    return run(wipe_signatures(device_of(d)->path, err), job, NULL, err);
+}
+
 static bool is_extended(const Partition *p, const PartitionTable *t)
 {
     /* Logical ones begin with number 5; what has no file system and holds them is the extended one. */
@@ -247,6 +252,6 @@ static bool disk_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, 
 
 const PoolBackend backend_disk = {
     .type = POOL_DISK, .programs = { "parted", "blkid" }, .check = disk_check, .start = disk_start, .build = disk_build,
-    .measure = disk_measure, .list = disk_list, .vol_look = disk_vol_look, .vol_create = disk_vol_create,
+    .remove = disk_remove, .measure = disk_measure, .list = disk_list, .vol_look = disk_vol_look, .vol_create = disk_vol_create,
     .vol_delete = disk_vol_delete,
 };

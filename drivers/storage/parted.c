@@ -91,6 +91,14 @@ Argv *parted_remove(const char *device, unsigned number, GError **err)
     return checked(a, err);
 }
 
+Argv *wipe_signatures(const char *device, GError **err)
+{
+    Argv *a = argv_new("wipefs");
+
+    argv_words(a, "--all", "--force", device, NULL);
+    return checked(a, err);
+}
+
 /* ---- what it says ---- */
 
 static void partition_free(void *data)

@@ -89,6 +89,8 @@ bool parted_place(const PartitionTable *t, uint64_t size, bool logical, uint64_t
                   GError **err);
 Argv *parted_make(const char *device, const char *kind, const char *fs, uint64_t start, uint64_t end, GError **err);
 Argv *parted_remove(const char *device, unsigned number, GError **err);
+/* Takes away what tells of a table or a file system, copies at the end included. */
+Argv *wipe_signatures(const char *device, GError **err);
 
 /* ---- open-iscsi (iscsi.c) ---- */
 

@@ -190,7 +190,7 @@ class FileSystems(Storage):
                          (str(1 << 20), 'qcow2', '0600'))
         with open(os.path.join(target, 'by-itself'), 'w'):
             pass
-        self.assertEqual(virsh('vol-name', os.path.join(target, 'by-itself')).strip(), 'by-itself')
+        wait_for('the file to be a volume', lambda: virsh('vol-name', os.path.join(target, 'by-itself'), check=False)[0] == 0)
         self.assertIn('no storage vol', self.fails('vol-info', os.path.join(target, 'none')))
         os.unlink(os.path.join(target, 'v'))
         virsh('pool-refresh', self.name)
@@ -220,6 +220,10 @@ class FileSystems(Storage):
             virsh('vol-delete', f'{base}p1', '--pool', self.name)
             self.assertEqual(virsh('vol-list', self.name).split()[::2], [f'{base}p2'])
             self.assertFalse(os.path.exists(f'{device}p1'))
+        virsh('pool-destroy', self.name)
+        virsh('pool-delete', self.name)
+        self.fails('pool-start', self.name)
+        virsh('pool-build', self.name)
 
     def test_ext4(self):
         self.check('ext4', 32)
