@@ -68,5 +68,9 @@ const char *backend_records(void);
 
 /* Shared by rows (volume_look.c). What a file or device says of itself; path is absolute. */
 StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char *path, GError **err);
+/* volume_chain.c. What qemu-img would open with this image is only files and block devices of this host. */
+bool volume_chain_check(const char *path, unsigned format, GError **err);
+/* The same of the backing store that a client wants for a volume in dir. */
+bool volume_backing_check(const StorageVolumeDef *v, const char *dir, GError **err);
 /* Permissions of a path as it is; NULL: cannot be told. */
 StoragePermissions *volume_permissions(int fd);

@@ -176,7 +176,11 @@ static bool run_qemu_img(const char *path, void *data, GError **err)
     QemuImgSide to = { f->v, path, NULL }, from = { f->input, NULL, NULL };
     g_autoptr(GPtrArray) commands = qemu_img_create(&to, f->input ? &from : NULL, f->flags, err);
     StorageJob job = f->job ? *f->job : (StorageJob){ 0 };
+    g_autofree char *dir = g_path_get_dirname(path);
 
+    if ((f->input && !volume_chain_check(f->input->path, f->input->format, err)) ||
+        (f->v->backing.path && !volume_backing_check(f->v, dir, err)))
+        return false;
     if (!job.usec)
         job.usec = (uint64_t)G_USEC_PER_SEC * 3600 * 24; /* as long as the copy takes */
     for (guint i = 0; commands && i < commands->len; i++)
@@ -256,6 +260,8 @@ static bool dir_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, u
         error_set(err, VIR_ERR_NO_SUPPORT, "volume '%s': secrets of encryption are not fetched yet", v->name);
         return false;
     }
+    if (!volume_chain_check(v->path, v->format, err))
+        return false;
     QemuImgSide side = { v, NULL, NULL };
     g_autoptr(Argv) a = qemu_img_resize(&side, capacity, capacity < v->capacity, allocate, err);
     return a && storage_run(a, job, NULL, err);

@@ -21,6 +21,9 @@ bool handle_storage_vol_lookup_by_name(Call *c, const StoragePoolView *cap, cons
 bool handle_storage_vol_lookup_by_key(Call *c, const remote_storage_vol_lookup_by_key_args *a, remote_storage_vol_lookup_by_key_ret *r, GError **err);
 bool handle_storage_vol_lookup_by_path(Call *c, const remote_storage_vol_lookup_by_path_args *a, remote_storage_vol_lookup_by_path_ret *r, GError **err);
 
+/* The volume at a path, also one that has come by itself to the directory of an active pool. */
+Object *storage_vol_find_path(Call *c, const char *path);
+
 /* handlers_pool.c */
 bool handle_connect_get_storage_pool_capabilities(Call *c, const remote_connect_get_storage_pool_capabilities_args *a, remote_connect_get_storage_pool_capabilities_ret *r, GError **err);
 bool handle_connect_find_storage_pool_sources(Call *c, const remote_connect_find_storage_pool_sources_args *a, remote_connect_find_storage_pool_sources_ret *r, GError **err);

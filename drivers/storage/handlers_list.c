@@ -194,7 +194,7 @@ bool handle_storage_vol_lookup_by_name(Call *c, const StoragePoolView *v, const 
 }
 
 /* By path: also one that came by itself, in the pool whose directory it is in. */
-static Object *find_path(Call *c, const char *path)
+Object *storage_vol_find_path(Call *c, const char *path)
 {
     Object *o = registry_find_key(storage_volumes(), path);
     g_autofree char *dir = g_path_get_dirname(path), *name = g_path_get_basename(path);
@@ -214,14 +214,14 @@ bool handle_storage_vol_lookup_by_path(Call *c, const remote_storage_vol_lookup_
 {
     g_autofree char *path = storage_path_clean(a->path);
 
-    return answer_lookup(c, VIR_ERR_NO_STORAGE_VOL, find_path(c, path), &r->vol, err, "no storage vol with matching path '%s'",
+    return answer_lookup(c, VIR_ERR_NO_STORAGE_VOL, storage_vol_find_path(c, path), &r->vol, err, "no storage vol with matching path '%s'",
                          a->path);
 }
 
 bool handle_storage_vol_lookup_by_key(Call *c, const remote_storage_vol_lookup_by_key_args *a,
                                       remote_storage_vol_lookup_by_key_ret *r, GError **err)
 {
-    Object *o = *a->key == '/' ? find_path(c, a->key) : NULL;
+    Object *o = *a->key == '/' ? storage_vol_find_path(c, a->key) : NULL;
     g_autoptr(GPtrArray) all = o ? NULL : registry_views(storage_volumes());
 
     for (guint i = 0; all && i < all->len && !o; i++) {

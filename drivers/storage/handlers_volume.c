@@ -49,6 +49,31 @@ static void measure_again(Object *pool, const PoolBackend *b, const StoragePoolD
 
 /* Making ------------------------------------------------------------------------------------------ */
 
+/* A copy has what the images below its original have. Which those are says the head of each, perhaps in the words of
+ * a guest: so they must be volumes that whoever wants the copy can see. */
+static bool check_below(Call *c, const StorageVolumeDef *top, GError **err)
+{
+    enum { CHAIN_MAX = 200 };
+    g_autoptr(StorageVolumeDef) at = storage_volume_copy(top);
+
+    for (unsigned n = 0; at && at->backing.path; n++) {
+        g_autoptr(Object) o = n < CHAIN_MAX && *at->backing.path == '/' ? storage_vol_find_path(c, at->backing.path) : NULL;
+        g_autoptr(ObjectView) v = o ? object_view(o) : NULL;
+        AclObject acl = { 0 };
+        if (v)
+            acl = object_view_acl(v);
+        if (!v || !call_allows(c, &acl, "getattr")) {
+            error_set(err, VIR_ERR_OPERATION_DENIED, "volume '%s' is not copied: the image below it, '%s', is in no active storage pool",
+                      top->name, at->backing.path);
+            return false;
+        }
+        StorageVolumeDef *below = volume_details((const StorageVolView *)v, err);
+        storage_volume_free(at);
+        at = below;
+    }
+    return at != NULL;
+}
+
 static bool create(Call *c, ObjectTurn *t, const char *xml, const StorageVolumeDef *input, unsigned parse, unsigned flags,
                    remote_nonnull_storage_vol *ret, GError **err)
 {
@@ -121,7 +146,7 @@ bool handle_storage_vol_create_xml_from(Call *c, StoragePoolTurn *t, const remot
         return false;
     }
     g_autoptr(StorageVolumeDef) input = volume_details((const StorageVolView *)v, err);
-    return input && create(c, (ObjectTurn *)t, a->xml, input, VOLUME_PARSE_NO_CAPACITY, a->flags, &r->vol, err);
+    return input && check_below(c, input, err) && create(c, (ObjectTurn *)t, a->xml, input, VOLUME_PARSE_NO_CAPACITY, a->flags, &r->vol, err);
 }
 
 bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_vol_delete_args *a, GError **err)

@@ -232,6 +232,74 @@ class FileSystems(Storage):
         self.check('xfs', 400)
 
 
+@unittest.skipIf(ON_PEER, 'follows what images name')
+class Hostile(Storage):
+    """Images whose heads somebody made up: what they name is not opened, and not copied."""
+    def image(self, name, *options, size='1M'):
+        path = os.path.join(self.path, name)
+        subprocess.run(['qemu-img', 'create', '-q', '-u', '-f', 'qcow2', *options, path, size], check=True)
+        return path
+
+    def test_below_an_image(self):
+        self.pool()
+        secret = os.path.join(scratch(), unique('secret'))
+        with open(secret, 'wb') as f:
+            f.write(b'not for guests' * 4096)
+        self.addCleanup(os.unlink, secret)
+        for i, (below, why) in enumerate(((secret, 'is in no active storage pool'), ('/dev/zero', 'is in no active storage pool'),
+                                          ('../' + os.path.basename(secret), 'is in no active storage pool'),
+                                          ('nbd://127.0.0.1:1/x', 'is in no active storage pool'))):
+            self.image(f'evil{i}', '-b', below, '-F', 'raw')
+            virsh('pool-refresh', self.name)
+            self.assertIn(why, self.fails('vol-clone', f'evil{i}', 'copy', '--pool', self.name), below)
+            self.assertFalse(os.path.exists(os.path.join(self.path, 'copy')))
+        # Other work on such an image opens files only.
+        self.assertIn('inaccessible backing store', self.fails('vol-resize', 'evil1', '2M', '--pool', self.name))
+        self.assertIn('neither a file nor a block device', self.fails('vol-resize', 'evil3', '2M', '--pool', self.name))
+        virsh('vol-resize', 'evil0', '2M', '--pool', self.name)
+        for name in ('evil0', 'evil1', 'evil3'):
+            virsh('vol-dumpxml', name, '--pool', self.name)
+            virsh('vol-delete', name, '--pool', self.name)
+
+    def test_beside_an_image(self):
+        self.pool()
+        data = self.file('data', b'not for guests')
+        self.image('evil', '-o', f'data_file={data},data_file_raw=on')
+        virsh('pool-refresh', self.name)
+        self.assertIn('has its data in another file', self.fails('vol-clone', 'evil', 'copy', '--pool', self.name))
+        # A sparse extent of vmdk without any sector is a list of files.
+        self.file('list', b'KDMV' + (1).to_bytes(4, 'little') + bytes(504) + b'RW 1 FLAT "/etc/passwd" 0\n' + bytes(1024))
+        virsh('pool-refresh', self.name)
+        self.assertIn('has its data in other files', self.fails('vol-clone', 'list', 'copy', '--pool', self.name))
+
+    def test_chains_of_volumes_are_copied(self):
+        self.pool()
+        base = self.image('base')
+        subprocess.run(['qemu-io', '-c', 'write -P 7 0 64k', base], check=True, stdout=subprocess.DEVNULL)
+        self.image('top', '-b', base, '-F', 'qcow2')
+        self.image('relative', '-b', 'base', '-F', 'qcow2')
+        virsh('pool-refresh', self.name)
+        for name in ('top', 'relative'):
+            virsh('vol-clone', name, f'{name}-copy', '--pool', self.name)
+            subprocess.run(['qemu-io', '-c', 'read -P 7 0 64k', os.path.join(self.path, f'{name}-copy')], check=True,
+                           stdout=subprocess.DEVNULL)
+
+    def test_backing_stores_that_clients_name(self):
+        self.pool()
+        self.image('base')
+
+        def create(path, name):
+            xml = (f"<volume><name>{name}</name><capacity unit='M'>1</capacity><target><format type='qcow2'/></target>"
+                   f"<backingStore><path>{path}</path><format type='qcow2'/></backingStore></volume>")
+            return self.connect(storage_uri()).storagePoolLookupByName(self.name).createXML(xml)
+        create('base', 'relative')
+        create(os.path.join(self.path, 'base'), 'absolute')
+        for path in ('json:{"driver":"nbd","host":"127.0.0.1"}', 'nbd:127.0.0.1:1', 'nbd://127.0.0.1:1/x', '/dev/zero', 'none'):
+            with self.assertRaises(libvirt.libvirtError, msg=path):
+                create(path.replace('"', '&quot;'), 'bad')
+            self.assertFalse(os.path.exists(os.path.join(self.path, 'bad')))
+
+
 class Volumes(Storage):
     def test_raw(self):
         self.pool()

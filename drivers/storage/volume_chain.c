@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a program would open beside the image that it is given (backend.h). The head of an image may have been written by
+ * a guest, for whom it was a raw disk, and may name any file, any device, any server; before qemu-img opens an image,
+ * all that its layers name is looked at here, and has to be files and block devices of this host. Blocks.
+ */
+#include <fcntl.h>
+#include <string.h>
+
+#include "conf/backing.h"
+#include "drivers/storage/backend.h"
+#include "util/api.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/image.h"
+
+static bool refuse(GError **err, const char *path, const char *why)
+{
+    error_set(err, VIR_ERR_OPERATION_DENIED, "image '%s' %s, which its own head says and anybody may have written", path, why);
+    return false;
+}
+
+static bool is_plain(const StorageSource *s, const StorageSource *top, void *data, GError **err)
+{
+    auto_fd fd = image_open(s->path, O_RDONLY);
+    g_auto(ImageInfo) info = { 0 };
+
+    (void)data;
+    if (fd < 0) {
+        error_set_errno(err, errno, s == top ? "cannot open '%s'" : "inaccessible backing store volume '%s'", s->path);
+        return false;
+    }
+    if (!image_probe_fd(fd, enum_name(&storage_format_names, s->format), &info, err))
+        return false;
+    if (info.external_data)
+        return refuse(err, s->path, "has its data in another file");
+    if (s->format == FORMAT_VMDK && (!info.has_capacity || info.capacity == 0))
+        return refuse(err, s->path, "has its data in other files");
+    return true;
+}
+
+bool volume_chain_check(const char *path, unsigned format, GError **err)
+{
+    g_autoptr(StorageSource) top = storage_source_new(STORAGE_FILE, path);
+    const StorageSource *s = top;
+
+    top->format = format ? (StorageFormat)format : FORMAT_RAW;
+    if (!storage_chain_load(top, is_plain, NULL, err))
+        return false;
+    for (; s->backing; s = s->backing)
+        if (s->backing->type != STORAGE_FILE && s->backing->type != STORAGE_BLOCK)
+            return refuse(err, s->path, "lies on something that is neither a file nor a block device");
+    /* What no source of ours can say, or nobody can read, ends the chain without saying that it ends. */
+    return s->backing_none ||
+           refuse(err, s->path, "lies on something that is neither a file nor a block device");
+}
+
+bool volume_backing_check(const StorageVolumeDef *v, const char *dir, GError **err)
+{
+    const char *path = v->backing.path, *slash = strchr(path, '/'), *colon = strchr(path, ':');
+
+    if (colon && (!slash || colon < slash)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "volume '%s': the backing store '%.200s' is not a path", v->name, path);
+        return false;
+    }
+    g_autofree char *full = *path == '/' ? g_strdup(path) : g_build_filename(dir, path, NULL);
+    return volume_chain_check(full, v->backing.format, err);
+}
