@@ -20,12 +20,12 @@
 static const ConfFileKey keys[] = {
     KEY(default_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
     KEY(default_tls_x509_verify, CONFFILE_BOOL, "not yet"),
-    KEY(default_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(default_tls_x509_secret_uuid, CONFFILE_STRING, ""),
     KEY(vnc_listen, CONFFILE_STRING, ""),
     KEY(vnc_auto_unix_socket, CONFFILE_BOOL, ""),
     KEY(vnc_tls, CONFFILE_BOOL, ""),
     KEY(vnc_tls_x509_cert_dir, CONFFILE_STRING, ""),
-    KEY(vnc_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(vnc_tls_x509_secret_uuid, CONFFILE_STRING, ""),
     KEY(vnc_tls_x509_verify, CONFFILE_BOOL, ""),
     KEY(vnc_password, CONFFILE_STRING, ""),
     KEY(vnc_sasl, CONFFILE_BOOL, ""),
@@ -247,6 +247,7 @@ void qemu_config_cmdline(const QemuConfig *c, QemuCmdlineContext *ctx)
     ctx->spice_listen = c->spice_listen;
     ctx->vnc_tls = c->vnc_tls;
     ctx->vnc_tls_verify = c->vnc_tls_x509_verify;
+    ctx->vnc_tls_secret = c->vnc_tls_x509_secret_uuid ? c->vnc_tls_x509_secret_uuid : c->default_tls_x509_secret_uuid;
     ctx->vnc_tls_dir = c->vnc_tls_x509_cert_dir;
     ctx->vnc_sasl = c->vnc_sasl;
     ctx->vnc_sasl_dir = c->vnc_sasl_dir;

@@ -15,12 +15,13 @@
 #include "drivers/qemu/access.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/helper.h"
+#include "drivers/qemu/secrets.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/paths.h"
 
-enum { CONTROL_FD = 20 };
+enum { CONTROL_FD = 20, KEY_FD = 21 };
 #define SETUP_USEC (60 * G_USEC_PER_SEC)
 
 static const char what[] = "a TPM with backend 'emulator'";
@@ -81,7 +82,20 @@ static bool own_dir(const char *path, unsigned mode, const SpawnUser *user, GErr
     return true;
 }
 
-static bool set_up(const Start *s, const TpmDef *t, const char *state, const SpawnUser *user,
+/* What the state is encrypted with, for the program to read; -1 without *err: it is not. */
+static int open_key(const Start *s, const TpmDef *t, const SpawnUser *user, GError **err)
+{
+    SecretRef ref = secrets_of_tpm(t);
+    const SecretValue *v = ref.uuid.set ? secrets_find(s->res.secrets, &ref) : NULL;
+
+    if (v)
+        return secret_value_fd(v, user ? user->uid : (uid_t)-1, err);
+    if (ref.uuid.set)
+        error_set(err, VIR_ERR_INTERNAL_ERROR, "the passphrase of the TPM's state has not been fetched");
+    return -1;
+}
+
+static bool set_up(const Start *s, const TpmDef *t, const char *state, const SpawnUser *user, int key,
                    GError **err)
 {
     g_autofree char *program = helper_find("swtpm_setup", what, err);
@@ -115,12 +129,22 @@ static bool set_up(const Start *s, const TpmDef *t, const char *state, const Spa
         g_ptr_array_add(argv, (char *)"--pcr-banks");
         g_ptr_array_add(argv, banks->str);
     }
+    g_autofree char *key_fd = g_strdup_printf("%d", KEY_FD);
+    if (key >= 0) {
+        g_ptr_array_add(argv, (char *)"--pwdfile-fd");
+        g_ptr_array_add(argv, key_fd);
+        g_ptr_array_add(argv, (char *)"--cipher");
+        g_ptr_array_add(argv, (char *)"aes-256-cbc");
+    }
     g_ptr_array_add(argv, NULL);
 
+    const SpawnFd fd = { key, KEY_FD };
     Spawn sp = { .argv = (const char *const *)argv->pdata,
                  .in = -1,
                  .out = -1,
                  .err = -1,
+                 .fds = &fd,
+                 .n_fds = key >= 0 ? 1 : 0,
                  .user = user,
                  .memlock = -1,
                  .new_session = true };
@@ -178,11 +202,6 @@ void helper_tpm_undefined(const DomainDef *def, unsigned flags)
 bool helper_tpm_check(const DomainDef *def, const TpmDef *t, GError **err)
 {
     (void)def;
-    if (t->encryption_secret.set) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED,
-                  "encrypted TPM state needs secrets, which are not served yet");
-        return false;
-    }
     g_autofree char *program = helper_find("swtpm", what, err);
     g_autofree char *setup = program ? helper_find("swtpm_setup", what, err) : NULL;
     return setup != NULL;
@@ -202,7 +221,13 @@ bool helper_tpm_start(Start *s, const TpmDef *t, GError **err)
     if (!program || !path_make_dir(all, 0711, err) || !path_make_dir(dir, 0711, err) ||
         !own_dir(state, 0700, own ? NULL : &user, err))
         return false;
-    if (fresh && !s->how->load && !set_up(s, t, state, own ? NULL : &user, err)) {
+    g_autoptr(GError) no_key = NULL;
+    auto_fd setup_key = open_key(s, t, own ? NULL : &user, &no_key), key = no_key ? -1 : open_key(s, t, own ? NULL : &user, &no_key);
+    if (no_key) {
+        g_propagate_error(err, g_steal_pointer(&no_key));
+        return false;
+    }
+    if (fresh && !s->how->load && !set_up(s, t, state, own ? NULL : &user, setup_key, err)) {
         helper_tpm_forget(s->def->uuid.v); /* half a TPM would be taken for a whole one */
         return false;
     }
@@ -212,9 +237,15 @@ bool helper_tpm_start(Start *s, const TpmDef *t, GError **err)
         return false;
     g_autofree char *ctrl = g_strdup_printf("type=unixio,fd=%d", CONTROL_FD);
     g_autofree char *tpmstate = g_strdup_printf("dir=%s,mode=0600", state);
-    const char *const argv[] = { program,      "socket", "--ctrl",      ctrl,
-                                 "--tpmstate", tpmstate, "--terminate", is_old(t) ? NULL : "--tpm2",
-                                 NULL };
-    const SpawnFd fd = { control, CONTROL_FD };
-    return helper_spawn(s, t->dev.info.alias, argv, own ? NULL : &user, &fd, 1, err);
+    g_autofree char *key_word = g_strdup_printf("pwdfd=%d,mode=aes-256-cbc", KEY_FD);
+    const char *argv[12] = { program, "socket", "--ctrl", ctrl, "--tpmstate", tpmstate, "--terminate" };
+    unsigned n = 7;
+    if (!is_old(t))
+        argv[n++] = "--tpm2";
+    if (key >= 0) {
+        argv[n++] = "--key";
+        argv[n++] = key_word;
+    }
+    const SpawnFd fds[] = { { control, CONTROL_FD }, { key, KEY_FD } };
+    return helper_spawn(s, t->dev.info.alias, argv, own ? NULL : &user, fds, key >= 0 ? 2 : 1, err);
 }

@@ -17,8 +17,7 @@ static int next_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned in
     return (*next)++;
 }
 
-/* Secrets stay where they are: the text shows that there is one, and not what it is. */
-static bool hidden_secret(void *opaque, const SecretRef *ref, const char *alias, char **ret_data, char **ret_iv, GError **err)
+bool native_hidden_secret(void *opaque, const SecretRef *ref, const char *alias, char **ret_data, char **ret_iv, GError **err)
 {
     *ret_data = g_strdup("");
     *ret_iv = g_strdup("");
@@ -91,7 +90,7 @@ char *qemu_native_argv(const char *xml, size_t len, const QemuPolicyData *policy
     ctx.lib_dir = dir;
     ctx.fd = next_fd;
     ctx.monitor_path = wrapped ? NULL : monitor;
-    ctx.secret = hidden_secret;
+    ctx.secret = native_hidden_secret;
     ctx.opaque = &fd;
     return qemu_cmdline_build(d, caps, &ctx, &argv, &env, err) ? shell_text(env, argv, wrapped) : NULL;
 }

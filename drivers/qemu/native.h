@@ -6,6 +6,9 @@
 #include "drivers/qemu/defaults.h"
 #include "drivers/qemu/prepare.h"
 
+/* QemuCmdlineContext.secret for who only looks: the text shows that there is one, and not what it is. */
+bool native_hidden_secret(void *opaque, const SecretRef *ref, const char *alias, char **ret_data, char **ret_iv, GError **err);
+
 /*
  * Environment and arguments for a shell. wrapped: an option and its value on a line; otherwise all on one
  * line, the monitor by its path, as clients know it. Nothing is opened or created: descriptors are numbered from 3 in the order in which a start would hand them over, displays

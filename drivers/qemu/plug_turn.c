@@ -21,6 +21,7 @@
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/private_dev.h"
 #include "drivers/qemu/resources.h"
+#include "drivers/qemu/secrets.h"
 #include "drivers/qemu/security.h"
 #include "drivers/qemu/volumes.h"
 #include "util/error.h"
@@ -65,6 +66,11 @@ static bool open_group(void *opaque, const char *name, GArray *fds, GError **err
     return true;
 }
 
+static bool encrypt(void *opaque, const SecretRef *ref, const char *alias, char **ret_data, char **ret_iv, GError **err)
+{
+    return secrets_encrypt(((Change *)opaque)->res.secrets, ref, alias, ret_data, ret_iv, err);
+}
+
 static bool next_fdset(void *opaque, unsigned *ret, GError **err)
 {
     return plug_next_fdset(((Change *)opaque)->mon, ret, err);
@@ -75,6 +81,8 @@ static bool find(void *opaque, Device *dev, GError **err)
     Change *c = opaque;
     Creds as;
 
+    if (!secrets_fetch_device(c->res.secrets, dev, err))
+        return false;
     if (dev->kind != DEVICE_DISK)
         return true;
     security_creds(c->live.def, &as);
@@ -174,11 +182,13 @@ static bool begin(Change *c, DomainTurn *t, GError **err)
         return false;
     }
     resources_init(&c->res, turn_driver_data(t));
+    c->res.secrets = secrets_new(turn_call(t), view_status(v)->lib_dir);
     c->channels = g_build_filename(qemu.lib, "channel", "target", NULL);
     c->ctx = (QemuCmdlineContext){ .id = v->id,
                                    .lib_dir = view_status(v)->lib_dir,
                                    .fd = open_fd,
                                    .fd_group = open_group,
+                                   .secret = encrypt,
                                    .next_fdset = next_fdset,
                                    .opaque = c };
     qemu_config_cmdline(qemu.config, &c->ctx);

@@ -19,6 +19,7 @@
 #include "drivers/qemu/fd_groups.h"
 #include "drivers/qemu/net_device.h"
 #include "drivers/qemu/prepare.h"
+#include "drivers/qemu/secrets.h"
 #include "drivers/qemu/unix_path.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -42,6 +43,11 @@ void resources_init(Resources *r, Guest *guest)
     *r = (Resources){ .monitor_fd = -1, .next_target = FIRST_TARGET, .guest = guest };
     r->fds = g_array_new(false, true, sizeof(SpawnFd));
     r->kept = g_array_new(false, true, sizeof(KeptFd));
+}
+
+bool resources_secret(void *opaque, const SecretRef *ref, const char *alias, char **ret_data, char **ret_iv, GError **err)
+{
+    return secrets_encrypt(((Resources *)opaque)->secrets, ref, alias, ret_data, ret_iv, err);
 }
 
 void resources_keep_fd(Resources *r, const Device *dev, int fd)
@@ -307,6 +313,7 @@ void resources_remove_socket(const char *path)
 void resources_release(Resources *r)
 {
     resources_close_fds(r);
+    r->secrets = secrets_free(r->secrets);
     g_array_unref(r->fds);
     for (unsigned i = 0; i < r->kept->len; i++)
         fd_close(&g_array_index(r->kept, KeptFd, i).fd);

@@ -10,6 +10,7 @@
 #include "util/spawn.h"
 
 typedef struct Guest Guest;
+typedef struct Secrets Secrets;
 
 typedef struct Resources {
     GArray *fds;    /* SpawnFd; 'fd' is ours to close */
@@ -17,6 +18,7 @@ typedef struct Resources {
     int next_target;
     GArray *kept; /* KeptFd: made before the command line asks for them */
     Guest *guest;
+    Secrets *secrets; /* secrets.h; NULL: none are needed any more */
 } Resources;
 
 /* guest: whose descriptors by name they are. */
@@ -25,6 +27,8 @@ void resources_init(Resources *r, Guest *guest);
 int resources_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned index, GError **err);
 /* QemuCmdlineContext.fd_group */
 bool resources_fd_group(void *opaque, const char *name, GArray *fds, GError **err);
+/* QemuCmdlineContext.secret */
+bool resources_secret(void *opaque, const SecretRef *ref, const char *alias, char **ret_data, char **ret_iv, GError **err);
 /* The emulator's end of what a helper serves for this device; taken. */
 void resources_keep_fd(Resources *r, const Device *dev, int fd);
 /* Whether it can, in this version. */

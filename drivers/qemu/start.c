@@ -19,6 +19,7 @@
 #include "drivers/qemu/machined.h"
 #include "drivers/qemu/net_device.h"
 #include "drivers/qemu/prepare.h"
+#include "drivers/qemu/secrets.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -48,6 +49,7 @@ const StartStep start_steps[] = {
     { "devices", start_devices, .looks = true },
     /* Ended by start_guest(), last of all. */
     { "record", start_record, .tell = start_tell_record, .check = start_check_record },
+    { "secrets", start_secrets, .tell = start_tell_secrets },
     { "hook prepare", start_hook_prepare, start_undo_hook_prepare },
     { "directories", start_directories, start_undo_directories, .tell = start_tell_directories,
         .check = start_check_directories },

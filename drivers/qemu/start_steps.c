@@ -20,6 +20,7 @@
 #include "drivers/qemu/image_chain.h"
 #include "drivers/qemu/memlock.h"
 #include "drivers/qemu/prepare.h"
+#include "drivers/qemu/secrets.h"
 #include "drivers/qemu/security.h"
 #include "drivers/qemu/start.h"
 #include "util/error.h"
@@ -192,13 +193,16 @@ bool start_command_line(Start *s, GError **err)
     ctx->lib_dir = s->status->lib_dir;
     ctx->fd = resources_fd;
     ctx->fd_group = resources_fd_group;
+    ctx->secret = resources_secret;
     ctx->host_node = host_has_node;
     ctx->incoming = s->how->load;
     ctx->opaque = &s->res;
     qemu_config_cmdline(qemu.config, ctx);
     fd_groups_unlock(s->g);
     s->res.monitor_fd = qemu_launch_monitor_fd(s->launch);
-    return qemu_cmdline_build(s->def, s->caps, ctx, &s->argv, &s->env, err);
+    bool ok = qemu_cmdline_build(s->def, s->caps, ctx, &s->argv, &s->env, err);
+    s->res.secrets = secrets_free(s->res.secrets); /* from here on the emulator alone can read them */
+    return ok;
 }
 
 void start_undo_command_line(const Run *r)

@@ -12,6 +12,7 @@
 #include "drivers/qemu/fd_groups.h"
 #include "drivers/qemu/firmware.h"
 #include "drivers/qemu/memlock.h"
+#include "drivers/qemu/native.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/security.h"
 #include "drivers/qemu/start.h"
@@ -214,6 +215,7 @@ static bool rehearse(const Start *s, GPtrArray **ret_argv, int *ret_fds, GError 
     ctx.lib_dir = s->status->lib_dir;
     ctx.fd = count_fd;
     ctx.fd_group = count_group;
+    ctx.secret = native_hidden_secret;
     ctx.opaque = &counter;
     bool ok = qemu_cmdline_build(s->def, s->caps, &ctx, ret_argv, &env, err);
     *ret_fds = counter.next;

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "drivers/secret/value.h"
+#include "util/secret_value.h"
 #include "util/uuid.h"
 
 enum { SEALED_MAX = 96 << 10 }; /* of any file; one of the longest value is shorter */

@@ -9,7 +9,7 @@
 #include "conf/secret.h"
 #include "drivers/common/object_turn.h"
 #include "drivers/common/registry.h"
-#include "drivers/secret/value.h"
+#include "util/secret_value.h"
 #include "protocols/remote_handlers.h"
 
 typedef struct Secret Secret; /* an Object of this kind */

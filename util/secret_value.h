@@ -7,6 +7,7 @@
 
 #include <glib.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { SECRET_VALUE_MAX = 65536 }; /* what the protocol can carry */
 
@@ -19,6 +20,9 @@ typedef struct SecretValue {
 /* Room for len bytes, all zero, to be filled before anybody else sees it. */
 SecretValue *secret_value_room(gsize len, GError **err);
 SecretValue *secret_value_new(const void *bytes, gsize len, GError **err);
+/* It as a file without a name, at its beginning, that only user can open again (-1: ours), for a program; -1 with
+ * *err. */
+int secret_value_fd(const SecretValue *v, uid_t user, GError **err);
 SecretValue *secret_value_ref(const SecretValue *v);
 SecretValue *secret_value_unref(SecretValue *v); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SecretValue, secret_value_unref)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Memory for values. Where the limit of locked memory is reached, a value is kept all the same, and said so once. */
-#define LOG_SOURCE "secret.value"
-#include "drivers/secret/value.h"
+#define LOG_SOURCE "util.secret"
+#include "util/secret_value.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 SecretValue *secret_value_room(gsize len, GError **err)
@@ -61,4 +63,16 @@ SecretValue *secret_value_unref(SecretValue *v)
         (void)munmap(v, mapped);
     }
     return NULL;
+}
+
+int secret_value_fd(const SecretValue *v, uid_t user, GError **err)
+{
+    auto_fd fd = memfd_create("secret", MFD_CLOEXEC);
+
+    if (fd < 0 || fchmod(fd, 0400) < 0 || (user != (uid_t)-1 && fchown(fd, user, (gid_t)-1) < 0) ||
+        fd_write_all(fd, v->bytes, v->len) < 0 || lseek(fd, 0, SEEK_SET) < 0) {
+        error_set_errno(err, errno, "cannot hand over a secret's value");
+        return -1;
+    }
+    return fd_take(&fd);
 }

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Secrets that guests need: passphrases of disks and of a TPM's state, from virtsecretd to the emulator."""
+import base64
+import glob
+import json
+import os
+import shutil
+import signal
+import threading
+import unittest
+import uuid as uuid_module
+
+import libvirt
+
+from harness import OwnSandbox, domain_xml, run, unique, virsh, wait_for
+
+WORD = 'correct horse battery staple'
+USB = "<controller type='usb' model='qemu-xhci'/>"  # disks on it go without a word from the guest
+
+
+def encrypted(path, secret, kind='raw', dst='vda', bus='virtio'):
+    return (f"<disk type='file' device='disk'><driver name='qemu' type='{kind}'/><source file='{path}'>"
+            f"<encryption format='luks'><secret type='passphrase' {secret}/></encryption></source>"
+            f"<target dev='{dst}' bus='{bus}'/></disk>")
+
+
+class GuestSecrets(OwnSandbox):
+    def setUp(self):
+        super().setUp()
+        self.sandbox.start()
+        os.chmod(self.directory, 0o755)
+        self.conn = self.connect()
+
+    def secret(self, value=WORD, usage='volume', name=None, private='no'):
+        element = {'volume': 'volume', 'iscsi': 'target'}.get(usage, 'name')
+        name = name or '/' + unique('use')
+        s = self.conn.secretDefineXML(f"<secret ephemeral='no' private='{private}'><usage type='{usage}'>"
+                                      f"<{element}>{name}</{element}></usage></secret>")
+        if value is not None:
+            s.setValue(value.encode())
+        return s
+
+    def image(self, kind='luks', word=WORD):
+        path = os.path.join(self.directory, unique('image'))
+        with open(path + '.word', 'w') as f:
+            f.write(word)
+        how = ['key-secret=s,iter-time=10'] if kind == 'luks' else ['encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10']
+        run(['qemu-img', 'create', '-q', '--object', f'secret,id=s,file={path}.word', '-f', kind, '-o', *how, path, '4M'])
+        os.unlink(path + '.word')
+        return path
+
+    def guest(self, devices, **how):
+        return self.conn.defineXML(domain_xml(self.guest_name('sealed'), devices=devices, **how))
+
+    def nodes(self, d):
+        done = virsh('qemu-monitor-command', d.name(), '{"execute":"query-named-block-nodes"}')
+        return {n['node-name']: n for n in json.loads(done)['return']}
+
+    def assertNotWritten(self, *words):
+        """No value is in any file that a daemon or an emulator wrote, nor on any command line."""
+        forms = [f for w in words for f in (w.encode(), base64.b64encode(w.encode()))]
+        for path in glob.glob(self.directory + '/**', recursive=True):
+            if not os.path.isfile(path):
+                continue
+            with open(path, 'rb') as f:
+                text = f.read()
+            self.assertFalse([f for f in forms if f in text], path)
+        for path in glob.glob('/proc/[0-9]*/cmdline'):
+            try:
+                with open(path, 'rb') as f:
+                    text = f.read()
+            except OSError:
+                continue
+            self.assertFalse([f for f in forms if f in text], text)
+
+    def test_encrypted_disks(self):
+        """Raw and in qcow2, by uuid and by usage, a private secret: the emulator opens them."""
+        s = self.secret(private='yes')
+        by_uuid, by_usage = f"uuid='{s.UUIDString()}'", f"usage='{s.usageID()}'"
+        d = self.guest(encrypted(self.image(), by_uuid) + encrypted(self.image('qcow2'), by_usage, 'qcow2', 'sda', 'usb') + USB)
+        self.assertLibvirtError(libvirt.VIR_ERR_INVALID_SECRET, s.value)
+        d.create()
+        drivers = sorted(n['drv'] for n in self.nodes(d).values() if n['drv'] != 'file')
+        self.assertEqual(drivers, ['luks', 'qcow2'])
+        self.assertTrue(all(n['encrypted'] for n in self.nodes(d).values() if n['drv'] == 'qcow2'))
+        self.assertNotWritten(WORD)
+        # The next daemon knows no more, and need not.
+        child = self.sandbox.daemons.pop('virtqemud')
+        child.kill()
+        child.wait(30)
+        self.sandbox.start_daemon('virtqemud')
+        wait_for('the daemon', lambda: virsh('domstate', d.name(), check=False)[0] == 0, 20)
+        virsh('detach-disk', d.name(), 'sda')
+        wait_for('the disk to go', lambda: 'qcow2' not in [n['drv'] for n in self.nodes(d).values()])
+
+    def test_what_is_wrong_is_told(self):
+        path, there = self.image(), self.secret('another word')
+        empty, other = self.secret(None), self.secret(usage='ceph')
+        missing = str(uuid_module.uuid4())
+        for secret, code, *words in (
+                (f"uuid='{there.UUIDString()}'", libvirt.VIR_ERR_INTERNAL_ERROR, 'Invalid password'),
+                (f"uuid='{missing}'", libvirt.VIR_ERR_NO_SECRET, missing, "disk 'vda'", 'virtsecretd'),
+                ("usage='/no/such'", libvirt.VIR_ERR_NO_SECRET, '/no/such', "disk 'vda'", 'virtsecretd'),
+                (f"uuid='{empty.UUIDString()}'", libvirt.VIR_ERR_NO_SECRET, empty.UUIDString(), 'does not have a value'),
+                (f"uuid='{other.UUIDString()}'", libvirt.VIR_ERR_INVALID_SECRET, other.UUIDString(), "type 'ceph'")):
+            with self.subTest(secret=secret):
+                d = self.guest(encrypted(path, secret))
+                e = self.assertLibvirtError(code, d.create)
+                for word in words:
+                    self.assertIn(word, str(e))
+                self.assertFalse(d.isActive())
+        child = self.sandbox.daemons.pop('virtsecretd')
+        child.terminate()
+        child.wait(30)
+        d = self.guest(encrypted(path, f"uuid='{there.UUIDString()}'"))
+        e = self.assertLibvirtError(libvirt.VIR_ERR_NO_CONNECT, d.create)
+        for word in (there.UUIDString(), "disk 'vda'", 'virtsecretd.socket'):
+            self.assertIn(word, str(e))
+        self.sandbox.start_daemon('virtsecretd')
+
+    def test_hotplug(self):
+        s, path = self.secret(), self.image()
+        d = self.guest(USB)
+        d.create()
+        disk = encrypted(path, f"uuid='{s.UUIDString()}'", dst='sda', bus='usb')
+        for _ in range(2):
+            d.attachDeviceFlags(disk)
+            self.assertIn('luks', [n['drv'] for n in self.nodes(d).values()])
+            objects = virsh('qemu-monitor-command', d.name(), '{"execute":"qom-list","arguments":{"path":"/objects"}}')
+            self.assertIn('encryption-secret0', objects)
+            virsh('detach-disk', d.name(), 'sda')
+            wait_for('the disk to go', lambda: 'luks' not in [n['drv'] for n in self.nodes(d).values()])
+            objects = virsh('qemu-monitor-command', d.name(), '{"execute":"qom-list","arguments":{"path":"/objects"}}')
+            self.assertNotIn('encryption-secret0', objects)
+        missing = str(uuid_module.uuid4())
+        e = self.assertLibvirtError(libvirt.VIR_ERR_NO_SECRET, d.attachDeviceFlags, encrypted(path, f"uuid='{missing}'"))
+        self.assertIn(missing, str(e))
+        self.assertIn("disk 'vda'", str(e))
+        self.assertNotWritten(WORD)
+
+    def test_plan(self):
+        s = self.secret()
+        path = self.xml_file(domain_xml('paper', devices=encrypted(self.image(), f"uuid='{s.UUIDString()}'")))
+        tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
+        env = {'MODVIRT_ROOT': self.sandbox.dir, 'MODVIRT_MODULE_DIR': os.path.join(self.sandbox.build, 'drivers', 'qemu')}
+        plan = json.loads(run([tool, 'plan', '--json', path], env=env)[1])
+        steps = {step['name']: step['does'] for step in plan['steps']}
+        self.assertEqual(steps['secrets'], [f"ask virtsecretd for the secret with uuid '{s.UUIDString()}', for disk 'vda'"])
+        self.assertEqual(plan['refused'], [])
+
+    def test_a_hung_daemon_of_secrets_is_in_nobodys_way(self):
+        s, other = self.secret(), self.guest('')
+        d = self.guest(encrypted(self.image(), f"uuid='{s.UUIDString()}'"))
+        pid = self.sandbox.daemons['virtsecretd'].pid
+        failed = []
+
+        def start():
+            try:
+                d.create()
+            except libvirt.libvirtError as e:
+                failed.append(e)
+
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            waiting = threading.Thread(target=start)
+            waiting.start()
+            wait_for('the start to ask', lambda: 'virtsecretd' in run(
+                [os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt'), 'calls'], check=False)[1] or not waiting.is_alive(), 5)
+            # Its guest is busy; what else there is, is not.
+            c = self.connect()
+            self.assertEqual(len(c.listAllDomains()), 2)
+            self.assertIn('<domain', c.lookupByName(d.name()).XMLDesc())
+            c.lookupByName(other.name()).create()
+            self.assertTrue(c.lookupByName(other.name()).isActive())
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        waiting.join(60)
+        # It went on, or gave up in time and said why; either way the guest is whole.
+        if failed:
+            self.assertIn('virtsecretd did not answer', str(failed[0]))
+            d.create()
+        self.assertTrue(d.isActive())
+
+    @unittest.skipUnless(shutil.which('swtpm') and shutil.which('swtpm_setup'), 'needs swtpm')
+    def test_state_of_a_tpm(self):
+        s = self.secret(usage='vtpm', private='yes')
+        d = self.guest(f"<tpm model='tpm-crb'><backend type='emulator' version='2.0'><encryption secret='{s.UUIDString()}'/>"
+                       "</backend></tpm>", extra='')
+        d.create()
+        self.assertNotWritten(WORD)
+        d.destroy()
+        s.setValue(b'no longer the same')
+        self.assertRaises(libvirt.libvirtError, d.create)
+        s.setValue(WORD.encode())
+        d.create()
+        d.destroy()
+        s.undefine()
+        e = self.assertLibvirtError(libvirt.VIR_ERR_NO_SECRET, d.create)
+        self.assertIn('the TPM', str(e))
+
+
+if __name__ == '__main__':
+    unittest.main()
