@@ -81,12 +81,12 @@ static bool find(void *opaque, Device *dev, GError **err)
     Change *c = opaque;
     Creds as;
 
-    if (!secrets_fetch_device(c->res.secrets, dev, err))
-        return false;
-    if (dev->kind != DEVICE_DISK)
-        return true;
-    security_creds(c->live.def, &as);
-    return volumes_find_disk((DiskDef *)dev, turn_call(c->t), err) && images_resolve_disk((DiskDef *)dev, &as, err);
+    if (dev->kind == DEVICE_DISK) {
+        security_creds(c->live.def, &as);
+        if (!volumes_find_disk((DiskDef *)dev, turn_call(c->t), err) || !images_resolve_disk((DiskDef *)dev, &as, err))
+            return false;
+    }
+    return secrets_fetch_device(c->res.secrets, dev, err); /* a pool's among them */
 }
 
 /* On record is the guest with the device: whoever comes after us, when we are killed, sees whether the emulator
