@@ -30,6 +30,17 @@ static struct {
     Creds creds;
 } recent = { .lock = LOCK_INIT };
 
+/* An account's own group counts as well as the one that guests are given: distributions make it "kvm". */
+static void add_group(Creds *c, gid_t gid)
+{
+    for (unsigned i = 0; i < c->n_groups; i++)
+        if (c->groups[i] == gid)
+            return;
+    if (c->n_groups == CREDS_GROUPS_MAX)
+        c->n_groups--;
+    c->groups[c->n_groups++] = gid;
+}
+
 void creds_of(uid_t uid, gid_t gid, Creds *ret)
 {
     g_autofree char *buf = NULL;
@@ -46,12 +57,9 @@ void creds_of(uid_t uid, gid_t gid, Creds *ret)
     }
     buf = g_malloc(NSS_BUFFER);
     if (getpwuid_r(uid, &pw, buf, NSS_BUFFER, &found) == 0 && found &&
-        getgrouplist(found->pw_name, gid, ret->groups, &n) >= 0) {
+        getgrouplist(found->pw_name, found->pw_gid, ret->groups, &n) >= 0)
         ret->n_groups = (unsigned)n;
-    } else {
-        ret->groups[0] = gid;
-        ret->n_groups = 1;
-    }
+    add_group(ret, gid);
     recent.creds = *ret;
     recent.known = true;
 }

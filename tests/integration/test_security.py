@@ -284,6 +284,19 @@ class Models(Security):
             self.assertIn(reason, str(caught.exception))
 
 
+class OtherGroup(Security):
+    """The account's own group gives access, too: on a usual host, to /dev/kvm."""
+    CONF = f'user = "{USER}"\ngroup = "daemon"\n'
+
+    def test_groups_of_the_emulator(self):
+        dom = self.create('')
+        pid, = emulators(dom.name())
+        given, own = grp.getgrnam('daemon').gr_gid, ids()[1]
+        status = status_of(pid)
+        self.assertEqual(status['Gid'].split(), [str(given)] * 4)
+        self.assertLessEqual({str(given), str(own)}, set(status['Groups'].split()))
+
+
 class WithoutOwnership(Security):
     """Whoever switches it off keeps the owners, and reads who is in the way."""
     CONF = Security.CONF + 'dynamic_ownership = 0\n'
