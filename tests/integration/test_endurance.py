@@ -227,7 +227,9 @@ class Endurance(NetworkTest):
             # there, two descriptors and little memory are right.
             kept = min(row['ours'] for row in late) - min(row['ours'] for row in warm)
             grown = min(row[name][0] for row in late) - min(row[name][0] for row in warm)
-            self.assertLess(grown, (6144 if sanitized else 512) + 16 * max(0, kept), f'{name} grows: {table}')
+            # A sanitizer's allocator keeps what each thread freed, and on a busy machine the threads warm up late;
+            # what is lost for good it tells when the daemon ends.
+            self.assertLess(grown, (16384 if sanitized else 512) + 16 * max(0, kept), f'{name} grows: {table}')
             grown = min(row[name][1] for row in late) - min(row[name][1] for row in warm)
             self.assertLessEqual(grown, 1 + 2 * max(0, kept), f'{name} keeps descriptors: {table}')
         print('our connections', [row['ours'] for row in table], end=' ')
