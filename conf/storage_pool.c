@@ -301,6 +301,10 @@ static bool pool_validate(const void *def, unsigned flags, GError **err)
         error_set(err, VIR_ERR_XML_ERROR, "pool/name: '%s' must not contain '/'", d->name);
         return false;
     }
+    if (d->target && *d->target != '/' && !(NO_TARGET >> s->type & 1)) {
+        error_set(err, VIR_ERR_XML_ERROR, "pool '%s': target/path: '%s' does not begin with '/'", d->name, d->target);
+        return false;
+    }
     if (d->cow != TRI_ABSENT && d->source.type != POOL_DIR && d->source.type != POOL_FS) {
         error_set(err, VIR_ERR_NO_SUPPORT, "pool '%s': the feature cow is for types 'fs' and 'dir'", d->name);
         return false;

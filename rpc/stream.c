@@ -346,9 +346,14 @@ static int on_file(sd_event_source *src, void *data)
 static void incoming_data(Stream *s, Message *m)
 {
     size_t n = message_body_len(m);
+    g_autoptr(GError) error = NULL;
 
     if (!(s->dir & STREAM_IN)) {
         stream_fail(s, VIR_ERR_RPC, "this stream takes no data");
+        return;
+    }
+    if (s->ops->take && !s->ops->take(s->data, n, &error)) {
+        stream_fail(s, error->code, error->message);
         return;
     }
     g_byte_array_append(s->pending, message_body(m), (guint)n);

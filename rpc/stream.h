@@ -21,6 +21,9 @@ typedef struct StreamOps {
     /* Loop thread: the client's data goes on so much further; what came before has been written. NULL: data
      * has no holes. */
     bool (*hole)(void *data, int fd, uint64_t length, GError **err);
+    /* Loop thread: so many more bytes have come from the client and are about to be written. False fails the stream.
+     * NULL: as many as it likes. */
+    bool (*take)(void *data, size_t n, GError **err);
     bool packets; /* out: the descriptor is a SOCK_SEQPACKET socket, with packets as above */
 } StreamOps;
 

@@ -161,6 +161,7 @@ bool handle_storage_vol_download(Call *call, const StorageVolView *v, const remo
 typedef struct Upload {
     Uuid pool;
     uint64_t end; /* of the part that is written; 0: the client's data is all that the volume has */
+    uint64_t left; /* of that part */
     bool device;
 } Upload;
 
@@ -184,7 +185,7 @@ static void upload_closed(void *data)
  * far: it is longer again with the data that follows. */
 static bool upload_hole(void *data, int fd, uint64_t length, GError **err)
 {
-    const Upload *u = data;
+    Upload *u = data;
     off_t at = lseek(fd, 0, SEEK_CUR);
     int r;
 
@@ -194,6 +195,7 @@ static bool upload_hole(void *data, int fd, uint64_t length, GError **err)
     }
     if (!length)
         return true;
+    u->left -= u->end ? MIN(length, u->left) : 0;
     if (u->end || u->device)
         r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, (off_t)length);
     else
@@ -204,7 +206,21 @@ static bool upload_hole(void *data, int fd, uint64_t length, GError **err)
     }
     return true;
 }
-static const StreamOps upload_ops = { .closed = upload_closed }, sparse_ops = { .closed = upload_closed, .hole = upload_hole };
+
+static bool upload_take(void *data, size_t n, GError **err)
+{
+    Upload *u = data;
+
+    if (u->end && n > u->left) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "cannot write to stream: more data than the length that was asked for");
+        return false;
+    }
+    u->left -= u->end ? n : 0;
+    return true;
+}
+
+static const StreamOps upload_ops = { .closed = upload_closed, .take = upload_take },
+                       sparse_ops = { .closed = upload_closed, .take = upload_take, .hole = upload_hole };
 
 bool handle_storage_vol_upload(Call *call, const StorageVolView *v, const remote_storage_vol_upload_args *a, GError **err)
 {
@@ -222,6 +238,7 @@ bool handle_storage_vol_upload(Call *call, const StorageVolView *v, const remote
     Upload *u = g_new0(Upload, 1);
     memcpy(u->pool, v->pool_uuid, sizeof(Uuid));
     u->end = a->length ? a->offset + a->length : 0;
+    u->left = a->length;
     u->device = fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
     if (call_attach_stream(call, fd_take(&fd), STREAM_IN, a->flags & VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM ? &sparse_ops : &upload_ops, u,
                            err))

@@ -195,6 +195,10 @@ bool handle_storage_vol_resize(Call *c, StorageVolTurn *t, const remote_storage_
         error_set(err, VIR_ERR_INVALID_ARG, "Can't shrink capacity below current capacity unless shrink flag explicitly specified");
         return false;
     }
+    if (capacity < d->capacity && capacity < d->allocation.v) {
+        error_set(err, VIR_ERR_INVALID_ARG, "can't shrink capacity below existing allocation");
+        return false;
+    }
     PoolFigures f;
     pool_figures(p.pool, &f);
     if (capacity > INT64_MAX || (capacity > d->capacity && (a->flags & VIR_STORAGE_VOL_RESIZE_ALLOCATE) &&

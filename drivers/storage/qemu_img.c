@@ -184,7 +184,8 @@ static bool make_new(GPtrArray *commands, const QemuImgSide *vol, unsigned flags
     add_options(&l, vol, flags);
     argv_list_end(&l, a, "-o");
     argv_operand(a, path_of(vol));
-    add_size(a, vol->def->capacity);
+    if (vol->def->capacity || !vol->def->backing.path) /* else that of the image below */
+        add_size(a, vol->def->capacity);
     g_ptr_array_add(commands, g_steal_pointer(&a));
     return true;
 }

@@ -284,6 +284,26 @@ class Hostile(Storage):
             subprocess.run(['qemu-io', '-c', 'read -P 7 0 64k', os.path.join(self.path, f'{name}-copy')], check=True,
                            stdout=subprocess.DEVNULL)
 
+    def test_an_upload_is_as_long_as_it_said(self):
+        self.pool()
+        virsh('vol-create-as', self.name, 'v', '100K')
+        data = os.path.join(scratch(), unique('data'))
+        with open(data, 'wb') as f:
+            f.write(b'x' * 300000)
+        self.addCleanup(os.unlink, data)
+        self.assertIn('cannot write to stream', self.fails('vol-upload', 'v', data, '--pool', self.name, '--length', '1000'))
+        self.assertEqual(os.stat(os.path.join(self.path, 'v')).st_size, 102400)
+        with open(os.path.join(self.path, 'v'), 'rb') as f:
+            self.assertNotIn(b'x', f.read()[1000:])
+        os.truncate(data, 1000)
+        virsh('vol-upload', 'v', data, '--pool', self.name, '--length', '1000', '--offset', '500')
+        with open(os.path.join(self.path, 'v'), 'rb') as f:
+            self.assertEqual(f.read(), bytes(500) + b'x' * 1000 + bytes(102400 - 1500))
+
+    def test_targets_begin_with_a_slash(self):
+        for target in ('relative/path', 'nbd:localhost:1', '..'):
+            self.assertIn("does not begin with '/'", self.fails('pool-define-as', self.name, 'dir', '--target', target))
+
     def test_backing_stores_that_clients_name(self):
         self.pool()
         self.image('base')
@@ -293,6 +313,10 @@ class Hostile(Storage):
                    f"<backingStore><path>{path}</path><format type='qcow2'/></backingStore></volume>")
             return self.connect(storage_uri()).storagePoolLookupByName(self.name).createXML(xml)
         create('base', 'relative')
+        xml = (f"<volume><name>as-large</name><target><format type='qcow2'/></target>"
+               f"<backingStore><path>{self.path}/base</path><format type='qcow2'/></backingStore></volume>")
+        vol = self.connect(storage_uri()).storagePoolLookupByName(self.name).createXML(xml)
+        self.assertEqual(vol.info()[1], 1 << 20)
         create(os.path.join(self.path, 'base'), 'absolute')
         for path in ('json:{"driver":"nbd","host":"127.0.0.1"}', 'nbd:127.0.0.1:1', 'nbd://127.0.0.1:1/x', '/dev/zero', 'none'):
             with self.assertRaises(libvirt.libvirtError, msg=path):
@@ -394,6 +418,8 @@ class Volumes(Storage):
         virsh('vol-resize', 'v', '1M', '--shrink', '--pool', self.name)
         self.assertEqual(os.stat(path).st_size, 1 << 20)
         virsh('vol-resize', 'v', '3M', '--allocate', '--pool', self.name)
+        self.assertIn('below existing allocation', self.fails('vol-resize', 'v', '1M', '--shrink', '--pool', self.name))
+        self.assertEqual(os.stat(path).st_size, 3 << 20)
         self.assertGreaterEqual(os.stat(path).st_blocks * 512, 2 << 20)
         virsh('vol-resize', 'q', '11M', '--pool', self.name)
         self.assertRegex(virsh('vol-info', 'q', '--pool', self.name, '--bytes'), rf'Capacity: +{11 << 20}')
