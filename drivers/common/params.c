@@ -77,13 +77,10 @@ void params_clear(ParamList *l)
     *l = (ParamList){ 0 };
 }
 
-bool params_only_count(ParamList *l, int asked)
+void params_cut(ParamList *l, u_int most)
 {
-    if (asked <= 0)
-        return true;
-    while (l->len > (u_int)asked)
+    while (l->len > most)
         clear_one(&l->val[--l->len]);
-    return false;
 }
 
 /* Requests ------------------------------------------------------------------------------------- */

@@ -44,10 +44,8 @@ void params_add_renamed(ParamList *l, const remote_typed_param *p, const char *n
 /* For clients that do not know strings (the flag VIR_TYPED_PARAM_STRING_OKAY is not set). */
 void params_drop_strings(ParamList *l, unsigned flags);
 
-/* The calls that answer with at most as many parameters as the client has room for: true when ASKED is
- * 0, the question for the number alone (answered by the caller: nparams = l->len, no parameters).
- * Otherwise cuts the list to ASKED and returns false. */
-bool params_only_count(ParamList *l, int asked);
+/* Drops what is more than the client has room for. */
+void params_cut(ParamList *l, u_int most);
 
 /* Requests ------------------------------------------------------------------------------------- */
 

@@ -41,6 +41,7 @@ void guest_detach(void *guest)
     agent_free(g->agent);
     pidref_done(&g->starting);
     figures_done(&g->figures);
+    stats_kept_put(&g->stats, NULL);
     perf_disable_all(g);
     fd_groups_done(g);
     lock_done(&g->lock);
@@ -140,6 +141,7 @@ static void status_free(DriverStatus *base)
     g_free(s->machine);
     g_free(s->scope);
     g_strfreev(s->lent);
+    g_free(s->medium);
     threads_unref(s->threads);
     g_free(s);
 }
@@ -167,6 +169,7 @@ QemuStatus *qemu_status_copy(const QemuStatus *s)
     n->machine = g_strdup(s->machine);
     n->scope = g_strdup(s->scope);
     n->lent = g_strdupv(s->lent);
+    n->medium = g_strdup(s->medium);
     threads_ref(n->threads);
     n->helpers = g_ptr_array_new_with_free_func(helper_record_free);
     for (unsigned i = 0; i < s->helpers->len; i++)
@@ -192,6 +195,8 @@ void qemu_status_format(const DriverStatus *base, GString *out)
         g_autofree char *text = g_markup_escape_text(*path, -1);
         g_string_append_printf(out, "    <lent path='%s'/>\n", text);
     }
+    if (s->medium)
+        g_string_append_printf(out, "    <medium>\n%s    </medium>\n", s->medium);
     if (s->clock_base_set)
         g_string_append_printf(out, "    <clock base='%" G_GINT64_FORMAT "'/>\n", s->clock_base);
     if (s->last_node)
@@ -275,6 +280,8 @@ DriverStatus *qemu_status_parse(const xmlNode *modvirt, GError **err)
     s->monitor_path = g_strdup(path);
     s->lib_dir = g_strdup(lib);
     s->lent = parse_lent(modvirt);
+    const xmlNode *medium = xml_child(modvirt, "medium"), *drive = medium ? xml_child(medium, "disk") : NULL;
+    s->medium = drive ? xml_dump((xmlNode *)drive, 0) : NULL;
     const xmlNode *clock = xml_child(modvirt, "clock");
     const char *base = clock ? xml_attr_get(clock, "base") : NULL;
     s->clock_base_set = base != NULL;

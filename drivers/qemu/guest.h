@@ -9,6 +9,7 @@
 
 #include "drivers/common/turn.h"
 #include "drivers/qemu/figures.h"
+#include "drivers/qemu/stats_kept.h"
 #include "drivers/qemu/agent.h"
 #include "drivers/qemu/perf.h"
 #include "drivers/qemu/qmp.h"
@@ -29,6 +30,7 @@ typedef struct Guest {
     atomic_uint pending;     /* monitor events that wait for a turn */
     atomic_uint_least64_t migrate_speed; /* MiB/s that migrations may take, plus 1; 0: no limit */
     Figures figures;
+    StatsPlace stats;
     PerfFds perf;             /* under lock */
     GHashTable *fd_groups;    /* under lock; fd_groups.h; NULL: none */
     atomic_bool stopped_told; /* the hook heard of the end of this run */
@@ -58,6 +60,7 @@ typedef struct QemuStatus {
     bool job_made_file, job_paused; /* the file is this job's; it ran before */
     char *loaded_from; /* the managed image that the guest was started from; it is to go */
     char **lent; /* files of a device that was coming when we were killed; NULL: none */
+    char *medium; /* a drive with the medium that was coming then (its document); NULL: none */
     bool private_dev; /* it has a /dev of its own (private_dev.h) */
     bool makes_nvram; /* the file of firmware variables is this start's */
     bool makes_tpm;   /* so is the TPM's state */

@@ -15,6 +15,7 @@
 #include "drivers/qemu/memory_stats.h"
 #include "drivers/qemu/net.h"
 #include "drivers/qemu/procfs.h"
+#include "drivers/qemu/stats_kept.h"
 #include "protocols/xdr_buf.h"
 #include "util/error.h"
 #include "util/loop.h"
@@ -32,6 +33,7 @@ typedef struct Writer {
     bool process_known, process_gone;
     ProcFigures process;
     ParamList *out;
+    StatsKeeping *keep; /* NULL: the figures are of this moment only */
 } Writer;
 
 static bool is_active(const Writer *w)
@@ -175,7 +177,11 @@ static void write_file(Writer *w, const StorageSource *s, unsigned at)
 {
     ImageSizes sizes;
 
-    if (!disk_layer_is_local(s) || !image_sizes(s, &sizes, NULL))
+    if (!disk_layer_is_local(s))
+        return;
+    if (w->keep)
+        stats_keep_file(w->keep, s->path);
+    if (!image_sizes(s, &sizes, NULL))
         return;
     if (sizes.allocation)
         params_add_ullong(w->out, sizes.allocation, "block.%u.allocation", at);
@@ -404,26 +410,40 @@ static void sample(const GPtrArray *views, unsigned stats, unsigned flags)
                     now_usec() + wait);
 }
 
+/* at_rest: figures that hold as long as neither the view nor a file changes; they are kept. */
 static bool answer_record(Call *c, const DomainView *v, unsigned flags, unsigned stats, GHashTable **net, GError **err)
 {
-    ParamList out = { 0 };
+    g_auto(ParamList) out = { 0 };
+    g_auto(StatsKeeping) keep = { 0 };
     Guest *g = domain_driver_data(v->domain);
+    bool at_rest = !view_active(v) && !v->live;
+    StatsKept *kept = at_rest ? stats_kept_take(&g->stats, v, stats) : NULL;
+
+    if (kept) {
+        bool ok = call_answer_add(c, (xdrproc_t)xdr_stats_kept, kept, err);
+        stats_kept_put(&g->stats, kept);
+        return ok;
+    }
     Writer w = { .view = v,
                  .def = view_def(v, c, err),
                  .figures = &g->figures,
                  .status = view_status(v),
                  .flags = flags,
                  .net = net,
-                 .out = &out };
-    remote_domain_stats_record record = { 0 };
-
+                 .out = &out,
+                 .keep = at_rest ? &keep : NULL };
+    if (!w.def)
+        return false;
     for (unsigned k = 0; k < G_N_ELEMENTS(groups); k++)
         if (stats & groups[k].bit)
             groups[k].write(&w);
-    (void)params_only_count(&out, REMOTE_CONNECT_GET_ALL_DOMAIN_STATS_MAX);
+    remote_domain_stats_record record = { 0 };
     common_wire_domain(v, &record.dom);
+    params_cut(&out, REMOTE_CONNECT_GET_ALL_DOMAIN_STATS_MAX);
     params_give(&out, &record.params);
     bool ok = call_answer_add(c, (xdrproc_t)xdr_remote_domain_stats_record, &record, err);
+    if (ok && at_rest && (kept = stats_keep(&keep, v, stats, &record)))
+        stats_kept_put(&g->stats, kept);
     proc_free((xdrproc_t)xdr_remote_domain_stats_record, &record);
     return ok;
 }

@@ -83,8 +83,7 @@ bool qemu_domain_get_cpu_stats(Call *c, const DomainView *v,
         if (!add_total(&l, g, err))
             return false;
         r->nparams = (int)l.len;
-        if (params_only_count(&l, (int)MIN(a->nparams, INT_MAX)))
-            params_clear(&l);
+        params_cut(&l, a->nparams); /* 0: only the number is asked for */
         params_give(&l, &r->params);
         return true;
     }

@@ -56,7 +56,6 @@ bool helper_passt_start(Start *s, const NetDef *n, GError **err)
 
     g_ptr_array_add(argv, g_strdup(program));
     g_ptr_array_add(argv, g_strdup("--foreground"));
-    g_ptr_array_add(argv, g_strdup("--stderr"));
     g_ptr_array_add(argv, g_strdup("--fd"));
     g_ptr_array_add(argv, g_strdup_printf("%d", SOCKET_FD));
     if (n->src.dev) {
@@ -66,6 +65,8 @@ bool helper_passt_start(Start *s, const NetDef *n, GError **err)
     if (n->backend_logfile) {
         g_ptr_array_add(argv, g_strdup("--log-file"));
         g_ptr_array_add(argv, g_strdup(n->backend_logfile));
+    } else {
+        g_ptr_array_add(argv, g_strdup("--stderr")); /* it takes one of the two */
     }
     for (unsigned i = 0; i < list_len(n->ips); i++) {
         const NetIp *ip = list_at(n->ips, i);

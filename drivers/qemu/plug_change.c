@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Changes of devices that stay where they are: the medium in a drive, the link of an interface, the password
- * of a display, the size of virtio memory. Whatever else a document says must already be so: a change that
+ * Changes of devices that stay where they are: the medium in a drive (plug_media.c), the link of an interface, the
+ * password of a display, the size of virtio memory. Whatever else a document says must already be so: a change that
  * cannot be made is refused by name, not ignored. Blocks on the monitor; workers.
  */
 #define LOG_SOURCE "qemu.plug"
@@ -18,131 +18,10 @@
 
 /* ---- media --------------------------------------------------------------------------------------- */
 
-static bool is_empty(const StorageSource *s)
-{
-    return s->type == STORAGE_NONE ||
-           ((s->type == STORAGE_FILE || s->type == STORAGE_BLOCK || s->type == STORAGE_DIR) && !s->path && !s->fdgroup);
-}
-
-static void swap(StorageSource *a, StorageSource *b)
-{
-    StorageSource t = *a;
-
-    *a = *b;
-    *b = t;
-}
-
-static bool drive(PlugLive *l, const DiskDef *disk, const char *command, const char *node, GError **err)
-{
-    return qmp_call(l->mon, command, json_make(J_STR("id", disk->dev.info.alias), J_STR("node-name", node)), NULL, 0, err);
-}
-
-static bool open_tray(PlugLive *l, const DiskDef *disk, bool force, GError **err)
-{
-    return qmp_call(l->mon, "blockdev-open-tray", json_make(J_STR("id", disk->dev.info.alias), J_BOOL("force", force)), NULL, 0, err);
-}
-
-static char *top_node(const DiskDef *disk)
-{
-    return g_strdup_printf("libvirt-%u-format", disk->src.index);
-}
-
-/* tray: there is one. Guests and firmware close theirs at any moment: then it is opened once more. */
-static bool insert(PlugLive *l, const DiskDef *disk, bool tray, GError **err)
-{
-    g_autofree char *node = top_node(disk);
-    g_autoptr(GError) closed = NULL;
-    bool in = drive(l, disk, "blockdev-insert-medium", node, &closed);
-
-    if (!in && tray && open_tray(l, disk, true, NULL))
-        in = drive(l, disk, "blockdev-insert-medium", node, err);
-    else if (!in)
-        g_propagate_error(err, g_steal_pointer(&closed));
-    return in &&
-           (!qemu_disk_has_limits(disk) || qmp_call(l->mon, "block_set_io_throttle", qemu_throttle_args(disk), NULL, 0, err));
-}
-
-/* What was in the drive goes back; when it cannot, the drive is empty and says so. */
-static void put_back(PlugLive *l, DiskDef *disk, bool tray)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (is_empty(&disk->src) || (insert(l, disk, tray, &error) && (!tray || drive(l, disk, "blockdev-close-tray", NULL, &error)))) {
-        if (!tray || is_empty(&disk->src))
-            return;
-        disk->tray = DISK_TRAY_CLOSED;
-        return;
-    }
-    log_warn("drive '%s' stays empty after a change of its medium failed: %s", disk->dst, error->message);
-    g_autoptr(Device) empty = device_new(DEVICE_DISK);
-    StorageType type = disk->src.type;
-    swap(&disk->src, &((DiskDef *)empty)->src);
-    disk->src.type = type;
-    l->partial = true;
-}
-
-/* come and go: the nodes of the two media, NULL for none. */
-static bool exchange(PlugLive *l, DiskDef *disk, const DiskDef *with, PlugSteps *come, PlugSteps *go, bool force, GError **err)
-{
-    bool tray = disk->device == DISK_DEVICE_CDROM;
-
-    if (tray && !open_tray(l, disk, force, err)) /* an open one stays as it is */
-        return false;
-    if (tray)
-        disk->tray = DISK_TRAY_OPEN;
-    if (go && !drive(l, disk, "blockdev-remove-medium", NULL, err)) {
-        l->partial = tray;
-        return false;
-    }
-    if (come && !plug_run(come, l->mon, err)) {
-        put_back(l, disk, tray);
-        return false;
-    }
-    if (come && !insert(l, with, tray, err)) {
-        plug_run_back(come, l->mon);
-        put_back(l, disk, tray);
-        return false;
-    }
-    if (tray && come && drive(l, disk, "blockdev-close-tray", NULL, err))
-        disk->tray = DISK_TRAY_CLOSED;
-    else if (tray && come)
-        g_clear_error(err); /* the medium is in; the guest closes its tray itself when it wants it */
-    if (go)
-        plug_run_back(go, l->mon);
-    return true;
-}
-
-bool plug_change_medium(PlugLive *l, DiskDef *disk, StorageSource *s, bool force, GError **err)
-{
-    bool full = !is_empty(&disk->src), fills = !is_empty(s);
-    g_autoptr(Device) copy = device_copy(&disk->dev); /* the drive with its new medium */
-    DiskDef *with = (DiskDef *)copy;
-
-    swap(&with->src, s);
-    if (fills && l->find && !l->find(l->opaque, copy, err))
-        return false;
-    plug_number_nodes(l, &with->src);
-    g_autoptr(PlugSteps) come = fills ? qemu_plug_medium(l->def, with, l->caps, l->ctx, false, err) : NULL;
-    g_autoptr(PlugSteps) go = full ? qemu_plug_medium(l->def, disk, l->caps, l->ctx, true, err) : NULL;
-    if ((fills && !come) || (full && !go))
-        return false;
-    if (fills && l->lend && !l->lend(l->opaque, copy, err))
-        return false;
-    if (!exchange(l, disk, with, come, go, force, err)) {
-        if (fills && l->give_back)
-            l->give_back(l->opaque, copy);
-        return false;
-    }
-    if (full && l->give_back && g_strcmp0(disk->src.path, with->src.path) != 0)
-        l->give_back(l->opaque, &disk->dev);
-    swap(&disk->src, &with->src);
-    return true;
-}
-
 static bool same_source(StorageSource *like, const StorageSource *have)
 {
-    if (is_empty(like) || is_empty(have))
-        return is_empty(like) && is_empty(have);
+    if (plug_medium_none(like) || plug_medium_none(have))
+        return plug_medium_none(like) && plug_medium_none(have);
     like->index = 0;
     return storage_source_says(like, have);
 }
@@ -164,8 +43,7 @@ static bool update_disk(PlugLive *l, Device *raw, bool force, GError **err)
     /* All but what may change must be as it is. */
     g_autoptr(Device) rest = device_copy(raw);
     DiskDef *r = (DiskDef *)rest;
-    g_autoptr(Device) nothing = device_new(DEVICE_DISK);
-    swap(&r->src, &((DiskDef *)nothing)->src);
+    device_free(plug_medium_out(r));
     r->src.type = disk->src.type;
     r->snapshot = SNAPSHOT_DEFAULT;
     r->tray = DISK_TRAY_CLOSED;

@@ -50,8 +50,19 @@ bool plug_live_misses(const DomainDef *def, char *const *there);
 /* Takes back what the missing ones were made of. alias NULL: of all. */
 void plug_live_gone(PlugLive *l, const char *alias, char *const *there);
 
-/* plug_change.c: another medium in a drive; s is taken over. */
+/* plug_media.c: another medium in a drive; s is taken over. */
 bool plug_change_medium(PlugLive *l, DiskDef *disk, StorageSource *s, bool force, GError **err);
+/* It names none: an empty drive has it. */
+bool plug_medium_none(const StorageSource *s);
+/* The drive is empty from here on; what it was with its medium is returned. */
+Device *plug_medium_out(DiskDef *disk);
+/* After a change that was cut short. blocks: what the emulator says of its drives (qmp_query_block); coming: the drive
+ * with the medium that was about to come, or NULL. The definition is brought to what is in the drives; when that is
+ * nothing because one medium was out already and the other not yet in, the old one goes back. */
+void plug_media_settle(PlugLive *l, const GArray *blocks, Device *coming);
+bool plug_media_differ(const DomainDef *def, const GArray *blocks);
+/* Whether there is a drive at all. */
+bool plug_media_possible(const DomainDef *def);
 /* plug_place.c: address, name, numbers of block nodes for a device that is the last of d's. */
 bool plug_place(PlugLive *l, Device *dev, GError **err);
 /* New numbers for a chain of images. */

@@ -20,6 +20,7 @@
 #include "drivers/qemu/plug_run.h"
 #include "drivers/qemu/prepare.h"
 #include "drivers/qemu/private_dev.h"
+#include "drivers/qemu/qmp_cmds.h"
 #include "drivers/qemu/resources.h"
 #include "drivers/qemu/secrets.h"
 #include "drivers/qemu/security.h"
@@ -89,8 +90,8 @@ static bool find(void *opaque, Device *dev, GError **err)
     return secrets_fetch_device(c->res.secrets, dev, err); /* a pool's among them */
 }
 
-/* On record is the guest with the device: whoever comes after us, when we are killed, sees whether the emulator
- * has it, and gives back what was lent for it. */
+/* On record is the guest with the device, or a medium beside the drive that it is for: whoever comes after us, when
+ * we are killed, sees whether the emulator has it, and gives back what was lent for it. */
 static bool lend(void *opaque, Device *dev, GError **err)
 {
     Change *c = opaque;
@@ -100,7 +101,10 @@ static bool lend(void *opaque, Device *dev, GError **err)
     g_strfreev(s->lent);
     s->lent = security_files(c->live.def, dev, c->dev);
     s->last_node = MAX(s->last_node, c->node);
-    bool ok = (dev->kind != DEVICE_INTERFACE || net_device_choose_name((NetDef *)dev, &named, err)) &&
+    g_free(s->medium);
+    bool medium = !g_ptr_array_find(c->live.def->devices, dev, NULL);
+    s->medium = medium ? device_format(dev, DOMAIN_FORMAT_SECURE | DOMAIN_FORMAT_STATUS, err) : NULL;
+    bool ok = (!medium || s->medium) && (dev->kind != DEVICE_INTERFACE || net_device_choose_name((NetDef *)dev, &named, err)) &&
               turn_note_status(c->t, &s->base, err) && security_lend_device(c->live.def, dev, c->dev, err);
     driver_status_unref(&s->base);
     return ok;
@@ -315,7 +319,38 @@ void plug_turn_event(DomainTurn *t, const MonEvent *e)
     }
 }
 
+static bool look_at_media(DomainTurn *t, GError **err)
+{
+    const DomainView *v = turn_view(t);
+    const char *medium = view_status(v)->medium;
+    g_autoptr(Device) coming = NULL;
+    Change c;
+
+    if (!plug_media_possible(v->live->def))
+        return true;
+    if (medium && !(coming = device_parse(medium, strlen(medium), DOMAIN_PARSE_STATUS | DOMAIN_PARSE_NO_DEFAULTS | DOMAIN_PARSE_NO_VALIDATE,
+                                          NULL, NULL, NULL, err)))
+        return false;
+    g_autoptr(Qmp) q = guest_qmp(turn_driver_data(t), err);
+    g_autoptr(GArray) blocks = q ? qmp_query_block(q, err) : NULL;
+    if (!blocks)
+        return false;
+    if (!coming && !plug_media_differ(v->live->def, blocks))
+        return true;
+    if (!begin(&c, t, err))
+        return false;
+    plug_media_settle(&c.live, blocks, coming);
+    QemuStatus *s = qemu_status_copy(view_status(turn_view(t)));
+    g_clear_pointer(&s->medium, g_free);
+    turn_set_status(t, &s->base);
+    return end(&c, true);
+}
+
 void plug_turn_look(DomainTurn *t)
 {
+    g_autoptr(GError) error = NULL;
+
     gone(t, NULL);
+    if (!look_at_media(t, &error))
+        log_warn("cannot see what is in the drives of '%s': %s", turn_view(t)->name, error->message);
 }

@@ -461,6 +461,11 @@ GArray *qmp_read_nodes(JsonObject *ret, GError **err)
     return read_list(ret, &node_list, err);
 }
 
+GArray *qmp_query_nodes(Qmp *q, GError **err)
+{
+    return query_list(q, json_make(J_BOOL("flat", true)), &node_list, err);
+}
+
 static const JsonRow blockstats_rows[] = {
     JSON_STR(QmpBlockStats, device, "device", JSON_OPTIONAL),
     JSON_STR(QmpBlockStats, qdev, "qdev", JSON_OPTIONAL),

@@ -111,6 +111,7 @@ typedef struct QmpNode { /* query-named-block-nodes; sizes 0: not told */
     uint64_t virtual_size, actual_size, write_threshold;
 } QmpNode;
 GArray *qmp_read_nodes(JsonObject *ret, GError **err);
+GArray *qmp_query_nodes(Qmp *q, GError **err); /* of QmpNode, each once */
 
 typedef struct QmpBlockStats {
     char *device, *qdev, *node;

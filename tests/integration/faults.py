@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Faults at every step: a page that is shared with the library tests/faults/points.c in the daemon, and what there is
 of guests on this host, to be compared before and after."""
+import collections
 import contextlib
 import ctypes
 import errno
@@ -110,13 +111,13 @@ class World(OwnSandbox):
         self.conn = libvirt.open(self.sandbox.uri('virtqemud'))
 
     def descriptors(self):
-        """Of the daemon, those of its clients left out."""
-        found = []
+        """How many the daemon has open of each sort."""
+        found = collections.Counter()
         folder = f'/proc/{self.daemon_pid()}/fd'
         for fd in os.listdir(folder):
             with contextlib.suppress(OSError):
-                found.append(re.sub(r'\d+', 'N', os.readlink(f'{folder}/{fd}')))
-        return sorted(found)
+                found[re.sub(r'\d+', 'N', os.readlink(f'{folder}/{fd}'))] += 1
+        return found
 
     # What there is ----------------------------------------------------------------------------------
 
@@ -135,6 +136,8 @@ class World(OwnSandbox):
         for top in ('etc/libvirt/qemu', 'var/lib/libvirt/qemu', 'var/lib/libvirt/swtpm', 'run/libvirt/qemu'):
             for folder, directories, files in os.walk(os.path.join(self.sandbox.dir, top)):
                 for name in directories + files:
+                    if name.startswith('TMP2-'):   # swtpm's own, killed in the middle; the next one overwrites it
+                        continue
                     path = os.path.relpath(os.path.join(folder, name), self.sandbox.dir)
                     found.add(re.sub(r'/(domain-|ram/)\d+-', r'/\1N-', path))
         return found
@@ -167,11 +170,23 @@ class World(OwnSandbox):
         # Some are no devices of the emulator's tree: chips of its own, character devices without one.
         return told, real
 
+    @staticmethod
+    def media(dom):
+        """What is said to be in the drives, what the emulator has there, how many images it has open."""
+        def ask(command):
+            return json.loads(libvirt_qemu.qemuMonitorCommand(dom, json.dumps({'execute': command}), 0))['return']
+        drives = [d for d in ET.fromstring(dom.XMLDesc()).findall("./devices/disk") if d.get('device') == 'cdrom']
+        told = sorted((d.find('source').get('file') if d.find('source') is not None else None,
+                       d.find('target').get('tray') or 'closed') for d in drives)
+        real = sorted((b.get('inserted', {}).get('file'), 'open' if b.get('tray_open') else 'closed')
+                      for b in ask('query-block') if b['removable'])
+        return told, real, sum(n['node-name'].endswith('-format') for n in ask('query-named-block-nodes'))
+
     def domain(self, dom):
         active = bool(dom.isActive())
         found = {'active': active, 'persistent': bool(dom.isPersistent()),
                  'saved': bool(dom.hasManagedSaveImage()), 'vcpus': None, 'memory': None, 'devices': None,
-                 'lost': [], 'cpus': None}
+                 'lost': [], 'cpus': None, 'media': None, 'nodes': None}
         found['paused'] = active and dom.state()[0] == libvirt.VIR_DOMAIN_PAUSED
         found['autostart'] = bool(dom.autostart()) if found['persistent'] else False
         text = dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
@@ -181,6 +196,10 @@ class World(OwnSandbox):
             found['devices'] = sorted(told)
             found['lost'] = sorted(x for x in real - told if not x.startswith(('vcpu', 'cpu')))
             found['cpus'] = sorted(x for x in real if x.startswith(('vcpu', 'cpu')))
+            media, real, found['nodes'] = self.media(dom)
+            found['media'] = [file for file, tray in media]
+            if media != real:
+                found['lost'].append(f'in drives: {real}, told {media}')
             found['vcpus'] = dom.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE)
             found['memory'] = dom.info()[1]
         return found
@@ -191,6 +210,7 @@ class World(OwnSandbox):
         for dom in self.conn.listAllDomains():
             with contextlib.suppress(libvirt.libvirtError):
                 found['domains'][dom.name()] = self.domain(dom)
+        found['open'] = self.descriptors()
         return found
 
     def reset(self):

@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import threading
 import time
 import unittest
@@ -29,6 +30,7 @@ FULL = 'MODVIRT_TEST_FULL' in os.environ
 SEED = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
 CHOSEN = 2                                     # faults per operation, at one point each, without --full
 PATIENCE = 3                                   # seconds in which nothing changes
+HELPERS = 'swtpm', 'virtiofsd', 'passt'
 BOTH = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
 ALL_OF_IT = (libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM |
              libvirt.VIR_DOMAIN_UNDEFINE_TPM)
@@ -49,10 +51,15 @@ def compare(found, refs):
     for path in sorted(found['paths'] - set.union(*(r['paths'] for r in refs))):
         complaints.append(f'left over: {path}')
     for path in sorted(set.intersection(*(r['paths'] for r in refs)) - found['paths']):
-        complaints.append(f'lost: {path}')
+        if '/.new-' not in path:               # of a file that was being written when it was looked at
+            complaints.append(f'lost: {path}')
     for name, state in found['lent'].items():
         either(state, [r['lent'].get(name) for r in refs], f'owner of {name}', complaints)
     either(found['host'], [r['host'] for r in refs], 'the host', complaints)
+    for what, count in sorted(found['open'].items()):
+        most = max(r['open'][what] if r['open'] else count for r in refs)
+        if count > most:
+            complaints.append(f'descriptors of {what}: {count}, expected at most {most}')
     names = {n for r in refs for n in r['domains']} | set(found['domains'])
     for name in names:
         there = [r['domains'].get(name) for r in refs]
@@ -83,6 +90,10 @@ class Loop(World):
         self.new_name = unique('other')
         self.uuid = '00000000-0000-4000-8000-00000000%04x' % (os.getpid() & 0xffff)
         self.disk, self.second = self.file('disk'), self.file('second')
+        self.disc, self.other_disc = self.file('disc'), self.file('other-disc')
+        self.share = os.path.join(self.sandbox.dir, 'share')
+        os.mkdir(self.share)
+        os.chmod(self.share, 0o777)
         self.image = os.path.join(self.sandbox.dir, 'image')
         self.random = random.Random(SEED)
         self.complaints = []
@@ -100,6 +111,8 @@ class Loop(World):
         text = text.replace("<features><acpi/>", f"<cpu mode='custom' match='exact'><model>qemu64</model><numa>"
                             "<cell id='0' cpus='0-3' memory='64' unit='MiB'/></numa></cpu><features><acpi/>" + features)
         text = text.replace('</os>', os_extra + '</os>')
+        if 'virtiofs' in devices:
+            text = text.replace('<vcpu', "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><vcpu", 1)
         return text.replace('<memory unit', f'<title>{title}</title><memory unit', 1) if title else text
 
     def dom(self, name=None):
@@ -136,6 +149,12 @@ class Loop(World):
     def with_tap(self):
         self.running().attachDeviceFlags(self.tap_xml(), BOTH)
 
+    def with_medium(self):
+        self.running(devices=self.CDROM.format(self.disc))
+
+    CDROM = ("<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='{}'/>"
+             "<target dev='sda' bus='sata'/><readonly/></disk>")
+    EMPTY = CDROM.replace("<source file='{}'/>", '')
     SECOND = ("<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{}'/>"
               "<target dev='vdb' bus='virtio'/></disk>")
     TAP = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/><target dev='{}'/><model type='virtio'/></interface>"
@@ -148,7 +167,10 @@ class Loop(World):
         return self.TAP.format(self.tap)
 
     TWO_PARTS = {'attach-disk', 'detach-disk', 'attach-tap', 'attach-user', 'detach-tap', 'attach-channel', 'attach-rng',
-                 'attach-memory', 'vcpus', 'metadata'}
+                 'attach-memory', 'vcpus', 'metadata', 'change-medium', 'eject', 'insert'}
+
+    def put(self, text):
+        return lambda: self.dom().updateDeviceFlags(text, BOTH | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
 
     def attach(self, text):
         return lambda: self.dom().attachDeviceFlags(text, BOTH)
@@ -178,6 +200,9 @@ class Loop(World):
             'attach-channel': (self.running, self.attach(self.PORT)),
             'attach-rng': (self.running, self.attach(self.RANDOM)),
             'attach-memory': (self.running, self.attach(self.MEMORY)),
+            'change-medium': (self.with_medium, self.put(self.CDROM.format(self.other_disc))),
+            'eject': (self.with_medium, self.put(self.EMPTY)),
+            'insert': (lambda: self.running(devices=self.EMPTY), self.put(self.CDROM.format(self.disc))),
             'vcpus': (self.running, lambda: self.dom().setVcpusFlags(3, BOTH)),
             'metadata': (self.running, lambda: self.dom().setMetadata(
                 libvirt.VIR_DOMAIN_METADATA_TITLE, 'words', None, None, BOTH)),
@@ -189,11 +214,27 @@ class Loop(World):
             'dump': (self.running, lambda: self.dom().coreDump(self.image)),
             'dump-memory': (self.running, lambda: self.dom().coreDump(self.image, libvirt.VIR_DUMP_MEMORY_ONLY)),
         }
-        if shutil.which('swtpm') and shutil.which('swtpm_setup'):
-            tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"
-            rows['start-tpm'] = (lambda: self.defined(devices=tpm), lambda: self.dom().create())
-            rows['create-tpm'] = (nothing, lambda: self.conn.createXML(self.xml(devices=tpm)))
+        for word, there, device in self.helpers():
+            if there:
+                rows['start-' + word] = (lambda device=device: self.defined(devices=device), lambda: self.dom().create())
+                rows['create-' + word] = (nothing, lambda device=device: self.conn.createXML(self.xml(devices=device)))
         return rows
+
+    def words(self):
+        return tuple('-' + word for word, *_ in self.helpers())
+
+    def helpers(self):
+        """(operation's word, whether the program is here, the device)"""
+        return [
+            ('tpm', shutil.which('swtpm') and shutil.which('swtpm_setup'),
+             "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"),
+            ('files', os.path.exists('/usr/lib/qemu/virtiofsd'),
+             f"<filesystem type='mount' accessmode='passthrough'><driver type='virtiofs'/><source dir='{self.share}'/>"
+             "<target dir='tag'/></filesystem>"),
+            ('passt', shutil.which('passt') and subprocess.run(['ip', 'route', 'show', 'default'], check=True,
+                                                               stdout=subprocess.PIPE).stdout,
+             # The log's name is how its process is known as ours.
+             f"<interface type='user'><mac address='52:54:00:00:00:09'/><backend type='passt' logFile='{self.share}/passt.log'/><model type='virtio'/></interface>")]
 
     # ---- one trial -----------------------------------------------------------------------------------
 
@@ -228,13 +269,17 @@ class Loop(World):
         after = self.world()
         self.end_emulators()
         after_dead = self.world()
+        self.prepare(ready)                    # some descriptors stay from the first time on
+        before['open'] |= self.descriptors()
+        before_dead['open'] |= before['open']
         refs = {'before': before, 'after': after, 'before_dead': before_dead, 'after_dead': after_dead}
         if not after['domains']:               # what a guest leaves goes before its definition: asked again, it goes
             refs['half'] = copy.deepcopy(before)
             for d in refs['half']['domains'].values():
                 d['saved'] = False
-        if 'process swtpm' in after['host']:   # it is not replaced: the guest goes on without
-            refs['alone'] = {**after, 'host': after['host'] - {'process swtpm'}}
+        helper = {'process ' + h for h in HELPERS} & after['host']
+        if helper:                             # it is not replaced: the guest goes on without
+            refs['alone'] = {**after, 'host': after['host'] - helper}
         return refs, count
 
     def settled(self, label, refs):
@@ -273,9 +318,9 @@ class Loop(World):
             os.unlink(self.image)
         found = self.world()
         if self.empty is None:
-            self.empty = found
+            self.empty = {**found, 'open': None}
         if not self.settled(label + ', at the end', [self.empty]):
-            self.empty = self.world()          # said once
+            self.empty = {**self.world(), 'open': None}   # said once
 
     def trial(self, name, fault, at, refs):
         ready, act = self.operations()[name]
@@ -326,12 +371,12 @@ class Loop(World):
         return True
 
     def strike(self, fault):
-        word = 'swtpm' if fault == 'helper' else 'qemu-system'
+        words = HELPERS if fault == 'helper' else ('qemu-system',)
         for entry in filter(str.isdigit, os.listdir('/proc')):
             with contextlib.suppress(OSError):
                 with open(f'/proc/{entry}/cmdline', 'rb') as f:
                     argv = f.read().split(b'\0')
-                if word in os.path.basename(argv[0]).decode() and any(os.fsencode(self.sandbox.dir) in a for a in argv):
+                if os.path.basename(argv[0]).decode().startswith(words) and any(os.fsencode(self.sandbox.dir) in a for a in argv):
                     os.kill(int(entry), signal.SIGKILL)
         time.sleep(0.02)
 
@@ -345,7 +390,7 @@ class Loop(World):
                 continue
             ready, act = self.operations()[name]
             refs, count = self.references(ready, act)
-            faults_here = [k for k in kinds if (k != 'helper' or 'tpm' in name) and (not only[1:] or only[1] == k)]
+            faults_here = [k for k in kinds if (k != 'helper' or name.endswith(self.words())) and (not only[1:] or only[1] == k)]
             if not FULL and not only:
                 faults_here = self.random.sample(faults_here, CHOSEN)
             for fault in faults_here:
@@ -373,11 +418,12 @@ class Loop(World):
                   ['kill', 'write', 'full', 'emulator'])
 
     def test_starts(self):
-        self.loop([n for n in ('start', 'create', 'start-tpm', 'create-tpm') if n in self.operations()],
+        self.loop([n for n in self.operations() if n.startswith(('start', 'create'))],
                   ['kill', 'write', 'full', 'emulator', 'helper'])
 
     def test_devices(self):
-        self.loop([n for n in self.operations() if n.startswith(('attach-', 'detach-'))],
+        self.loop([n for n in self.operations() if n.startswith(('attach-', 'detach-')) or
+                   n in ('change-medium', 'eject', 'insert')],
                   ['kill', 'write', 'full', 'emulator'])
 
     def test_files(self):

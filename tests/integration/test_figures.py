@@ -57,6 +57,43 @@ class Rich(OwnSandbox):
         self.c = self.connect()
         self.d = self.c.defineXML(self.guest_xml(self.name))
 
+    def test_what_is_kept_at_rest_follows(self):
+        """Figures of guests at rest are kept; what they are about shows at once all the same."""
+        path = os.path.join(scratch(), 'later.raw')
+
+        def disk(path):
+            return (f"<disk type='file' device='disk'><source file='{path}'/><target dev='vda' bus='virtio'/></disk>")
+
+        def block(what):
+            return [self.c.domainListGetStats([d])[0][1].get(f'block.0.{what}') for _ in range(2)]
+
+        name = unique('rest')
+        d = self.c.defineXML(domain_xml(name, devices=disk(path)))
+        self.assertEqual(block('capacity'), [None, None])
+        with open(path, 'wb') as f:
+            f.truncate(3 * MIB)
+        self.assertEqual(block('capacity'), [3 * MIB] * 2)
+        os.truncate(path, 4 * MIB)
+        self.assertEqual(block('capacity'), [4 * MIB] * 2)
+        time.sleep(3)                          # from then on the file counts as one that changes visibly
+        self.assertEqual(block('capacity'), [4 * MIB] * 2)
+        os.truncate(path, 5 * MIB)
+        self.assertEqual(block('physical'), [5 * MIB] * 2)
+        time.sleep(3)
+        self.assertEqual(block('physical'), [5 * MIB] * 2)
+        os.unlink(path)
+        self.assertEqual(block('physical'), [None, None])
+        d = self.c.defineXML(domain_xml(name, uuid=d.UUIDString(), devices=disk(self.raw)))
+        self.assertEqual(block('path'), [self.raw] * 2)
+        self.assertEqual(self.c.domainListGetStats([d], libvirt.VIR_DOMAIN_STATS_STATE)[0][1].get('block.count'), None)
+        self.assertEqual(block('path'), [self.raw] * 2)
+        d.create()
+        self.assertEqual(self.c.domainListGetStats([d])[0][1]['state.state'], libvirt.VIR_DOMAIN_RUNNING)
+        d.destroy()
+        stats = self.c.domainListGetStats([d])[0][1]
+        self.assertEqual((stats['state.state'], stats['state.reason']),
+                         (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED))
+
     def test_all(self):
         with self.subTest('at rest'):
             self.at_rest()

@@ -143,8 +143,10 @@ class Helpers(Guest):
         routes = subprocess.run(['ip', 'route', 'show', 'default'], stdout=subprocess.PIPE, text=True).stdout
         if not routes:
             self.skipTest('passt needs a default route')
-        d = self.boot("<interface type='user'><backend type='passt'/><model type='virtio'/></interface>")
+        log = os.path.join(self.directory, 'passt.log')
+        d = self.boot(f"<interface type='user'><backend type='passt' logFile='{log}'/><model type='virtio'/></interface>")
         pid = self.helpers_of(d.name())['net0']
+        self.assertTrue(os.path.exists(log))
         self.run_inside(d, '/bin/ifconfig', 'eth0', 'up')
         status, out = self.run_inside(d, '/bin/udhcpc', '-i', 'eth0', '-n', '-q', '-f', '-t', '10', '-T', '1', '-s', '/bin/true')
         self.assertEqual(status, 0, out)
