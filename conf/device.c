@@ -81,9 +81,12 @@ static const ConfField ccw_rows[] = {
 };
 CONF_DESC(ccw_address_desc, CcwAddress, ccw_rows);
 
+/* Base 16 even without a prefix. */
+static const ConfNum num_isa = { 16, "0x%" G_GINT64_MODIFIER "x", 0, 0 };
+static const ConfNum num_vio = { 16, "0x%08" G_GINT64_MODIFIER "x", 0, 0 };
 static const ConfField isa_rows[] = {
-    CONF_OPT32(IsaAddress, iobase, "@iobase", CF_ABI, "I/O port", CONF_NUM(num_hex)),
-    CONF_OPT32(IsaAddress, irq, "@irq", CF_ABI, "interrupt", CONF_NUM(num_hex)),
+    CONF_OPT32(IsaAddress, iobase, "@iobase", CF_ABI, "I/O port", CONF_NUM(num_isa)),
+    CONF_OPT32(IsaAddress, irq, "@irq", CF_ABI, "interrupt", CONF_NUM(num_isa)),
 };
 CONF_DESC(isa_address_desc, IsaAddress, isa_rows);
 
@@ -95,7 +98,7 @@ static const ConfField dimm_rows[] = {
 CONF_DESC(dimm_address_desc, DimmAddress, dimm_rows);
 
 static const ConfField vio_rows[] = {
-    CONF_OPT64(VioAddress, reg, "@reg", CF_ABI, "register", CONF_NUM(num_hex8)),
+    CONF_OPT64(VioAddress, reg, "@reg", CF_ABI, "register", CONF_NUM(num_vio)),
 };
 CONF_DESC(vio_address_desc, VioAddress, vio_rows);
 

@@ -193,6 +193,36 @@ static bool place_disk(DomainDef *d, DiskDef *disk, const ConfPolicy *policy, GE
     return true;
 }
 
+static bool taken_by_disk(const DomainDef *d, const DriveAddress *a)
+{
+    const DiskDef *disk;
+
+    for (guint i = 0; (disk = domain_next(d, DEVICE_DISK, &i));) {
+        const DeviceAddress *b = &disk->dev.info.address;
+        if (disk->bus == DISK_BUS_SCSI && b->type == ADDRESS_DRIVE && !memcmp(&b->u.drive, a, sizeof(*a)))
+            return true;
+    }
+    return false;
+}
+
+/* A LUN of the host goes where there is room: into the first free place after all others. */
+static void place_luns(DomainDef *d, const ConfPolicy *policy)
+{
+    HostdevDef *h;
+
+    for (guint i = 0; (h = domain_next(d, DEVICE_HOSTDEV, &i));) {
+        if (h->mode != HOSTDEV_SUBSYS || h->type != HOSTDEV_SCSI || h->dev.info.address.type != ADDRESS_NONE)
+            continue;
+        DriveAddress a = { 0 };
+        for (unsigned n = 0; n < d->devices->len + 1; n++) {
+            (void)place_on_bus(DISK_BUS_SCSI, n, policy, &a);
+            if (!taken_by_disk(d, &a) && !taken_by_hostdev(d, &a))
+                break;
+        }
+        h->dev.info.address = (DeviceAddress){ .type = ADDRESS_DRIVE, .u.drive = a };
+    }
+}
+
 static const struct {
     DiskBus bus;
     ControllerType type;
@@ -375,6 +405,7 @@ bool domain_defaults(DomainDef *d, const ConfPolicy *policy, void *policy_data, 
         if (!place_disk(d, disk, policy, err))
             return false;
     }
+    place_luns(d, policy);
     if (!driver_device_defaults(d, 0, policy, policy_data, err))
         return false;
 

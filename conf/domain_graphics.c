@@ -78,9 +78,8 @@ static bool ports_parse(ConfParser *p, const ConfField *row, xmlNode *el, void *
     if (g->type == GRAPHICS_SPICE) {
         if ((g->port.set && g->port.v == -1) || (g->tls_port.set && g->tls_port.v == -1))
             g->autoport = TRI_YES;
-    } else if (g->type == GRAPHICS_VNC || g->type == GRAPHICS_RDP) {
-        if (g->autoport != TRI_YES && g->type == GRAPHICS_VNC && g->port.v <= 0)
-            g->autoport = TRI_YES;
+    } else if (g->type == GRAPHICS_VNC && g->autoport == TRI_ABSENT && (!g->port.set || g->port.v == -1)) {
+        g->autoport = TRI_YES;
     }
     if (g->port.v <= 0 || (g->autoport == TRI_YES && inactive))
         g->port = (OptI32){ 0, 0 };

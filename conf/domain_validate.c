@@ -153,11 +153,31 @@ static bool validate_os(const DomainDef *d, GError **err)
     return !problem;
 }
 
+/* "01/31/2022", or the last two digits of a year. */
+static bool is_bios_date(const char *text)
+{
+    guint64 part[3];
+    g_auto(GStrv) words = g_strsplit(text, "/", -1);
+
+    if (g_strv_length(words) != 3)
+        return false;
+    for (unsigned i = 0; i < 3; i++)
+        if (!g_ascii_string_to_unsigned(words[i], 10, 0, 9999, &part[i], NULL))
+            return false;
+    return part[0] >= 1 && part[0] <= 12 && part[1] >= 1 && part[1] <= 31 && (part[2] < 100 || part[2] >= 1900);
+}
+
 /* A uuid for the guest's firmware that is not the domain's is a mistake. */
 static bool validate_sysinfo(const DomainDef *d, GError **err)
 {
     for (unsigned i = 0; i < list_len(d->sysinfos); i++) {
         const Sysinfo *s = list_at(d->sysinfos, i);
+        for (LIST_EACH(const SysinfoEntry, e, s->bios)) {
+            if (g_strcmp0(e->name, "date") == 0 && e->value && !is_bios_date(e->value)) {
+                error_set(err, VIR_ERR_INVALID_ARG, "Invalid BIOS 'date' format");
+                return false;
+            }
+        }
         for (unsigned k = 0; k < list_len(s->system); k++) {
             const SysinfoEntry *e = list_at(s->system, k);
             Uuid uuid;

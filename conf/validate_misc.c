@@ -87,6 +87,10 @@ static const VirtioOptions *virtio_options_of_other(const Device *dev)
         const VideoDef *v = (const VideoDef *)dev;
         return v->type == VIDEO_VIRTIO ? NULL : &v->virtio;
     }
+    case DEVICE_INTERFACE: {
+        const NetDef *n = (const NetDef *)dev;
+        return !n->model || g_str_has_prefix(n->model, "virtio") ? NULL : &n->virtio;
+    }
     case DEVICE_VSOCK: {
         const VsockDef *v = (const VsockDef *)dev;
         return v->model != VSOCK_DEFAULT ? NULL : &v->virtio;

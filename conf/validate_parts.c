@@ -102,6 +102,11 @@ static bool validate_iothreads(const DomainDef *d, GError **err)
                 return bad(err, "cputune/iothreadsched: there is no iothread %d", n);
         }
     }
+    const ControllerDef *ctl;
+    for (guint pos = 0; (ctl = domain_next(d, DEVICE_CONTROLLER, &pos));) {
+        if (ctl->iothread && !iothread_exists(d, ctl->iothread))
+            return bad(err, "controller iothread '%u' not defined in iothreadid", ctl->iothread);
+    }
     return validate_pool(d->default_iothread_min, d->default_iothread_max, "defaultiothread", err);
 }
 

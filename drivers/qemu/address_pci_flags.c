@@ -63,7 +63,10 @@ static uint32_t net_flags(const NetDef *n, const Kinds *k)
         return 0;
     if (g_strcmp0(n->model, "virtio") == 0 || g_strcmp0(n->model, "virtio-non-transitional") == 0)
         return k->virtio;
-    return g_strcmp0(n->model, "e1000e") == 0 || g_strcmp0(n->model, "igb") == 0 ? k->pcie : k->pci;
+    /* What is no old acquaintance is taken for a device of its time. */
+    static const char *const conventional[] = { "rtl8139", "e1000", "virtio-transitional", "netfront", "spapr-vlan", "lan9118", "smc91c111",
+                                                "vlance", "vmxnet", "vmxnet2", "vmxnet3", "Am79C970A", "82540EM", "82545EM", "82543GC", NULL };
+    return !n->model || g_strv_contains(conventional, n->model) ? k->pci : k->pcie;
 }
 
 static uint32_t kind_flags(const Device *dev, const Kinds *k)

@@ -22,7 +22,8 @@ typedef struct Cmd {
     PlugSteps *plug;    /* one device for a running emulator: options go here as commands, argv is NULL */
 } Cmd;
 
-static inline bool cmd_has(const Cmd *c, QemuCap cap) { return qemu_caps_has(c->caps, cap); }
+/* As <qemu:capabilities> has it, else the emulator. */
+bool cmd_has(const Cmd *c, QemuCap cap);
 
 void cmd_arg(Cmd *c, const char *arg);
 void cmd_opt(Cmd *c, const char *option, const char *value);

@@ -85,6 +85,23 @@ static void add_zpci(Cmd *c, const char *alias)
     }
 }
 
+static bool names_cap(const GPtrArray *names, QemuCap cap)
+{
+    for (LIST_EACH(const StrItem, s, names))
+        if (g_strcmp0(s->s, qemu_cap_name(cap)) == 0)
+            return true;
+    return false;
+}
+
+bool cmd_has(const Cmd *c, QemuCap cap)
+{
+    const QemuNamespace *ns = c->def->qemu;
+
+    if (ns && names_cap(ns->caps_del, cap))
+        return false;
+    return qemu_caps_has(c->caps, cap) || (ns && names_cap(ns->caps_add, cap));
+}
+
 /* <qemu:override>: the user's own values for properties of one device. */
 static bool override_properties(const Cmd *c, const char *alias, JsonObject *o, GError **err)
 {
@@ -344,7 +361,7 @@ bool cmd_address(const Cmd *c, const DeviceInfo *info, JsonObject *o, GError **e
         props_add(o, P_OPT("reg", a->u.vio.reg));
         return true;
     case ADDRESS_ISA:
-        props_add(o, P_OPT("iobase", a->u.isa.iobase), P_OPT("irq", a->u.isa.irq));
+        props_add(o, P_UINT("iobase", a->u.isa.iobase.v), P_UINT_NZ("irq", a->u.isa.irq.v));
         return true;
     case ADDRESS_CCW: {
         g_autofree char *devno = g_strdup_printf("%x.%x.%04x", a->u.ccw.cssid.v, a->u.ccw.ssid.v, a->u.ccw.devno.v);
@@ -434,7 +451,7 @@ static bool cmd_compat(Cmd *c, GError **err)
 {
     const char *how = c->def->qemu ? c->def->qemu->deprecation : NULL;
     static const struct { const char *word, *input, *output; } rows[] = {
-        { "omit", "accept", "hide" }, { "reject", "reject", "hide" }, { "crash", "crash", "hide" },
+        { "omit", NULL, "hide" }, { "reject", "reject", "hide" }, { "crash", "crash", "hide" },
     };
     if (!how || strcmp(how, "none") == 0)
         return true;

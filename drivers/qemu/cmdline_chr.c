@@ -285,7 +285,7 @@ static bool add_virtio_port(Cmd *c, const ChrDef *chr, GError **err)
         return false;
     props_add(o, P_STR("chardev", chardev), P_STR("id", id));
     if (!console) {
-        bool spice = chr->src.type == CHR_SPICEVMC || chr->src.type == CHR_QEMU_VDAGENT;
+        bool spice = chr->src.type == CHR_SPICEVMC;
         props_add(o, P_STR("name", chr->target_name ? chr->target_name : spice ? "com.redhat.spice.0" : NULL));
     }
     return cmd_chardev(c, &chr->src, chardev, &chr->dev, err) && cmd_device(c, id, g_steal_pointer(&o), err);

@@ -18,7 +18,7 @@ static const char *const usb_drivers[_CONTROLLER_MODEL_N] = {
 
 static const char *const scsi_drivers[_CONTROLLER_MODEL_N] = {
     [SCSI_LSILOGIC] = "lsi",         [SCSI_LSISAS1068] = "mptsas1068", [SCSI_LSISAS1078] = "megasas",
-    [SCSI_VMPVSCSI] = "pvscsi",      [SCSI_IBMVSCSI] = "spapr-vscsi",  [SCSI_DC390] = "dc390",
+    [SCSI_VMPVSCSI] = "pvscsi",      [SCSI_IBMVSCSI] = "spapr-vscsi",  [SCSI_DC390] = "dc-390",
     [SCSI_AM53C974] = "am53c974",
 };
 

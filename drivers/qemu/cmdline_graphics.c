@@ -76,7 +76,11 @@ static bool add_vnc(Cmd *c, const GraphicsDef *g, GError **err)
         }
     } else {
         const char *addr = listen_address(l, c->ctx->vnc_listen ? c->ctx->vnc_listen : "127.0.0.1");
-        int port = g->port.set ? g->port.v : 5900;
+        int port = g->port.set ? g->port.v : g->autoport == TRI_NO ? 0 : 5900;
+        if (port < 5900 || port > 65535) {
+            g_string_free(s, TRUE);
+            return cmd_refuse(err, "vnc port must be in range [5900,65535]");
+        }
         bool v6 = addr && strchr(addr, ':');
         g_string_append_printf(s, v6 ? "[%s]:%d" : "%s:%d", addr ? addr : "", port - 5900);
         if (g->websocket.set && g->websocket.v != UINT32_MAX)
@@ -263,8 +267,14 @@ bool cmd_graphics(Cmd *c, GError **err)
 {
     guint pos = 0;
     const GraphicsDef *g;
+    char *known = NULL;
     while ((g = domain_next(c->def, DEVICE_GRAPHICS, &pos))) {
         bool ok = true;
+        if (list_len(g->listens) > 1)
+            return cmd_refuse(err, "QEMU does not support multiple listens for one graphics device.");
+        if (g->audio_id.set && !(known = audio_id(c, g->audio_id)))
+            return cmd_refuse(err, "unable to find audio backend for sound device");
+        g_clear_pointer(&known, g_free);
         switch (g->type) {
         case GRAPHICS_VNC: ok = add_vnc(c, g, err); break;
         case GRAPHICS_SPICE: ok = add_spice(c, g, err); break;

@@ -243,18 +243,18 @@ static bool add_9p(Cmd *c, const FsDef *f, GError **err)
         static const char *const security[_FS_ACCESS_N] = { "passthrough", "passthrough", "mapped", "none" };
         g_string_append_printf(s, ",security_model=%s", security[f->access]);
     }
+    if (f->multidevs != FS_MULTIDEVS_DEFAULT)
+        g_string_append_printf(s, ",multidevs=%s", enum_name(&fs_multidevs_names, f->multidevs));
     if (f->wrpolicy == FS_WRPOLICY_IMMEDIATE)
         g_string_append(s, ",writeout=immediate");
     if (f->fmode.set && f->fmode.v)
         g_string_append_printf(s, ",fmode=%04o", f->fmode.v);
     if (f->dmode.set && f->dmode.v)
         g_string_append_printf(s, ",dmode=%04o", f->dmode.v);
-    if (f->multidevs != FS_MULTIDEVS_DEFAULT)
-        g_string_append_printf(s, ",multidevs=%s", enum_name(&fs_multidevs_names, f->multidevs));
     g_string_append_printf(s, ",id=fsdev-%s,path=", id);
     props_escape(s, f->src ? f->src : "");
     if (f->readonly)
-        g_string_append(s, ",readonly=on");
+        g_string_append(s, ",readonly");
     cmd_opt(c, "-fsdev", s->str);
     g_string_free(s, TRUE);
 

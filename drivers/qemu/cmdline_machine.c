@@ -384,7 +384,7 @@ static bool clock_timer(Cmd *c, const ClockTimer *t, GString *rtc, GError **err)
         if (t->tickpolicy == TICK_MERGE)
             return cmd_refuse(err, "clock/timer 'pit': tick policy 'merge' is not supported");
         if (cmd_has(c, QEMU_CAP_KVM_PIT_TICK_POLICY) && t->present != TRI_NO) {
-            if (t->tickpolicy == TICK_DELAY)
+            if (t->tickpolicy == TICK_DELAY || t->tickpolicy == TICK_NONE)
                 cmd_opt(c, "-global", "kvm-pit.lost_tick_policy=delay");
             else if (t->tickpolicy == TICK_DISCARD)
                 cmd_opt(c, "-global", "kvm-pit.lost_tick_policy=discard");

@@ -156,7 +156,7 @@ static bool add_backend(Cmd *c, const Backend *b, GError **err)
         props_add(o, P_BOOL("share", access == MEMORY_ACCESS_SHARED));
     if (b->system && (is_file || is_memfd) && cmd_has(c, QEMU_CAP_X_USE_CANONICAL_PATH_FOR_RAMBLOCK_ID))
         props_add(o, P_BOOL("x-use-canonical-path-for-ramblock-id", false));
-    props_add(o, P_YES("prealloc", prealloc), P_UINT_IF("prealloc-threads", prealloc && mb && mb->threads, mb ? mb->threads : 0));
+    props_add(o, P_YES("prealloc", prealloc), P_UINT_NZ("prealloc-threads", mb ? mb->threads : 0));
     if (virtio_mem && cmd_has(c, QEMU_CAP_MEMORY_BACKEND_RESERVE))
         props_add(o, P_BOOL("reserve", false));
     props_add(o, P_UINT("size", b->size));

@@ -225,7 +225,7 @@ static bool add_panic(Cmd *c, const PanicDef *p, GError **err)
     case PANIC_ISA: case PANIC_DEFAULT: {
         const DeviceAddress *a = &p->dev.info.address;
         return cmd_device(c, p->dev.info.alias,
-                          props_new(P_STR("driver", "pvpanic"), P_UINT_IF("ioport", a->type == ADDRESS_ISA && a->u.isa.iobase.set, a->u.isa.iobase.v)), err);
+                          props_new(P_STR("driver", "pvpanic"), P_UINT_IF("ioport", a->type == ADDRESS_ISA, a->u.isa.iobase.v)), err);
     }
     case PANIC_PVPANIC:
         return finish(c, &p->dev, props_new(P_STR("driver", "pvpanic-pci"), P_STR("id", p->dev.info.alias)), err);
@@ -249,10 +249,10 @@ bool cmd_shmem(Cmd *c, const ShmemDef *s, GError **err)
     }
     if (s->model == SHMEM_IVSHMEM_DOORBELL) {
         g_autofree char *chardev = g_strdup_printf("char%s", id);
-        cmd_chardev_socket(c, chardev, s->server_path, false, -1);
+        g_autofree char *usual = g_strdup_printf("/var/lib/libvirt/shmem-%s-sock", s->name);
+        cmd_chardev_socket(c, chardev, s->server_path ? s->server_path : usual, false, -1);
         return finish(c, &s->dev, props_new(P_STR("driver", "ivshmem-doorbell"), P_STR("id", id), P_STR("chardev", chardev),
-                                            P_UINT_NZ("vectors", s->msi_vectors), P_TRI("ioeventfd", s->msi_ioeventfd),
-                                            P_STR("master", s->role == SHMEM_ROLE_DEFAULT ? NULL : master ? "on" : "off")), err);
+                                            P_UINT_NZ("vectors", s->msi_vectors), P_TRI("ioeventfd", s->msi_ioeventfd)), err);
     }
     return cmd_refuse(err, "shmem '%s': model 'ivshmem' is gone from this QEMU, use ivshmem-plain or ivshmem-doorbell", id);
 }

@@ -221,6 +221,11 @@ void qemu_fill_device(DomainDef *d, Device *dev, const QemuPolicyData *p, const 
         ShmemDef *s = (ShmemDef *)dev;
         if (!s->size && s->model != SHMEM_IVSHMEM_DOORBELL)
             s->size = 4; /* MiB */
+        if (s->model != SHMEM_IVSHMEM && s->server_enabled) { /* who serves it sends interrupts */
+            s->msi_enabled = 1;
+            if (s->msi_ioeventfd == TRI_ABSENT)
+                s->msi_ioeventfd = TRI_YES;
+        }
         break;
     }
     case DEVICE_GRAPHICS: graphics_defaults((GraphicsDef *)dev); break;

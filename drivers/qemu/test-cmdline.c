@@ -186,6 +186,38 @@ static void test_refusals(void)
     refused("<video><model type='vga' heads='2'/></video>", "one head");
     refused("<interface type='ethernet'><ip address='192.0.2.1'/></interface>", "cannot set addresses");
 
+    refused("<shmem name='a'><model type='ivshmem-doorbell'/><size unit='M'>4</size><server/></shmem>", "does not support size");
+    refused("<video><model type='qxl'><acceleration accel3d='yes'/></model></video>", "only with 'virtio'");
+    refused("<input type='passthrough' bus='virtio' model='virtio-transitional'><source evdev='/e'/></input>", "transitional");
+    refused("<interface type='user'><model type='e1000'/><driver iommu='on'/></interface>", "for virtio devices only");
+    refused("<interface type='user'><port isolated='yes'/></interface>", "isolated='yes'");
+    refused("<tpm model='tpm-crb'><backend type='emulator' version='1.2'/></tpm>", "TPM 1.2");
+    refused("<smartcard mode='host'><address type='ccid' controller='0' slot='1'/></smartcard>", "multiple smartcard");
+    refused("<controller type='usb' model='piix3-uhci' ports='4'/>", "'ports'");
+    refused("<controller type='scsi' model='virtio-scsi'><driver iothread='1'/></controller>", "iothread '1' not defined");
+
+    static const char *const guests[][2] = {
+        { "<memtune><min_guarantee>1</min_guarantee></memtune>", "min_guarantee" },
+        { "<vcpu>2</vcpu><vcpus><vcpu id='1' enabled='yes'/></vcpus>", "vcpu 0 can't be offline" },
+        { "<clock offset='utc'><timer name='armvtimer'/></clock>", "'armvtimer' timer" },
+        { "<cpu mode='host-model'><cache mode='passthrough'/></cpu>", "'host-passthrough'" },
+        { "<cpu mode='host-model'><cache mode='emulate'/></cpu>", "level='3'" },
+        { "<cputune><emulator_period>7</emulator_period></cputune>", "'emulator_period' must be in range" },
+        { "<keywrap><cipher name='aes' state='on'/></keywrap>", "aes-key-wrap" },
+        { "<launchSecurity type='s390-pv'/>", "S390 PV" },
+        { "<sysinfo type='smbios'><bios><entry name='date'>yesterday</entry></bios></sysinfo>", "'date' format" },
+        { "<capabilities xmlns='http://libvirt.org/schemas/domain/qemu/1.0'><add capability='wings'/></capabilities>", "'wings'" },
+        { "<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'><env name='7up'/></commandline>", "Invalid environment name" },
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(guests); i++) {
+        g_autoptr(GError) err = NULL;
+        g_autofree char *after = g_strconcat("</devices>", guests[i][0], "<devices>", NULL);
+        g_autoptr(DomainDef) d = parse("pc", after, &err);
+        if (d || !strstr(err->message, guests[i][1]))
+            fprintf(stderr, "%s: %s\n", guests[i][0], d ? "accepted" : err->message);
+        assert(!d && strstr(err->message, guests[i][1]));
+    }
+
     GString *many = g_string_new(NULL);
     for (unsigned i = 0; i < 5000; i++)
         g_string_append(many, "<rng model='virtio'><backend model='random'/></rng>");
@@ -241,6 +273,44 @@ static void test_argv(void)
     has(text, "-chardev socket,id=charchannel0,fd=101,server=on,wait=off");
     assert(!strcmp(((ChrDef *)nth(d, DEVICE_CHANNEL, 0))->src.path, "/c/domain-3-t/a.b"));
     assert(!strcmp(((Device *)nth(d, DEVICE_CONSOLE, 0))->info.alias, "serial0"));
+}
+
+#define QEMU_NS " xmlns='http://libvirt.org/schemas/domain/qemu/1.0'"
+static void test_defaults_of_kinds(void)
+{
+    g_autoptr(GError) err = NULL;
+    /* Two LUNs of the host find their places beside a disk's. */
+    g_autoptr(DomainDef) d = parse_ok("pc", "<disk type='file' device='disk'><source file='/d'/><target dev='sda' bus='scsi'/></disk>"
+                                            "<hostdev mode='subsystem' type='scsi'><source protocol='iscsi' name='a'><host name='h'/></source></hostdev>"
+                                            "<hostdev mode='subsystem' type='scsi'><source protocol='iscsi' name='b'><host name='h'/></source></hostdev>");
+    for (unsigned i = 0; i < 2; i++) {
+        const DeviceAddress *a = &((Device *)nth(d, DEVICE_HOSTDEV, i))->info.address;
+        assert(a->type == ADDRESS_DRIVE && a->u.drive.controller == 0 && a->u.drive.unit == i + 1);
+    }
+
+    g_autoptr(DomainDef) e = parse_ok("pc", "<shmem name='x'><model type='ivshmem-doorbell'/><server/></shmem>"
+                                            "<filesystem multidevs='remap'><driver type='path' wrpolicy='immediate'/><source dir='/a'/><target dir='a'/><readonly/></filesystem>"
+                                            "</devices><deprecation behavior='omit'" QEMU_NS "/><devices>");
+    g_autofree char *text = argv_text(e, &err);
+    assert(text);
+    has(text, "-chardev socket,id=charshmem0,path=/var/lib/libvirt/shmem-x-sock");
+    has(text, "\"chardev\":\"charshmem0\",\"ioeventfd\":true");
+    has(text, "multidevs=remap,writeout=immediate,id=fsdev-fs0,path=/a,readonly");
+    has(text, "-compat {\"deprecated-output\":\"hide\"}");
+
+    g_autoptr(DomainDef) v = parse_ok("pc", "<graphics type='vnc' autoport='no'/>");
+    g_autofree char *none = argv_text(v, &err);
+    assert(!none && strstr(err->message, "vnc port"));
+}
+
+/* The user knows better what the emulator can. */
+static void test_told_capabilities(void)
+{
+    g_autoptr(DomainDef) with = parse_ok("pc", DISK "</devices><clock offset='utc'><timer name='pit' tickpolicy='delay'/></clock>"
+                                               "<capabilities" QEMU_NS "><add capability='kvm-pit-lost-tick-policy'/></capabilities><devices>");
+    g_autofree char *text = argv_text(with, NULL);
+    assert(text);
+    has(text, "kvm-pit.lost_tick_policy=delay");
 }
 
 /* Text of the user never becomes an option of its own. */
@@ -322,6 +392,8 @@ int main(void)
     test_bridge();
     test_refusals();
     test_argv();
+    test_defaults_of_kinds();
+    test_told_capabilities();
     test_escape();
     test_unsupported();
     test_text_props();

@@ -159,7 +159,7 @@ bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps 
     }
     case DEVICE_INPUT: {
         const InputDef *in = (const InputDef *)dev;
-        if (in->model != VIRTIO_MODEL_DEFAULT && in->model != VIRTIO_MODEL_VIRTIO && in->type != INPUT_PASSTHROUGH)
+        if (in->model != VIRTIO_MODEL_DEFAULT && in->model != VIRTIO_MODEL_VIRTIO)
             return qemu_refuse(err, "input '%s': there are no (non-)transitional models of it", enum_name(&input_type_names, in->type));
         return true;
     }
@@ -309,7 +309,7 @@ bool qemu_validate_domain(const DomainDef *d, const QemuCaps *caps, GError **err
 {
     if (!validate_virt_type(d, caps, err) || !validate_features(d, caps, err) || !validate_firmware(d, err) ||
         !validate_shape(d, err) || !validate_displays(d, err) || !qemu_validate_limits(d, err) || !qemu_validate_newer(d, err) ||
-        !qemu_validate_lifecycle(d, err))
+        !qemu_validate_lifecycle(d, err) || !qemu_validate_guest(d, caps, err))
         return false;
     const CpuTopology *t = d->cpu ? d->cpu->topology : NULL;
     if (t && (!caps || qemu_caps_has(caps, QEMU_CAP_QUERY_HOTPLUGGABLE_CPUS)) &&

@@ -17,6 +17,8 @@ bool qemu_validate_newer(const DomainDef *d, GError **err);
 /* Actions at power-off, reboot and crash (validate_lifecycle.c); event: VIR_DOMAIN_LIFECYCLE_*. */
 LifecycleAction *qemu_lifecycle_action(DomainDef *d, unsigned event);
 bool qemu_validate_lifecycle(const DomainDef *d, GError **err);
+/* Beside its devices; part of the above (validate_guest.c). */
+bool qemu_validate_guest(const DomainDef *d, const QemuCaps *caps, GError **err);
 /* Models and options of one device that QEMU does not have (validate_kinds.c); part of the next. */
 bool qemu_validate_kind(const DomainDef *d, const Device *dev, const QemuCaps *caps, GError **err);
 bool qemu_validate_device(const DomainDef *d, const Device *dev, const QemuCaps *caps, GError **err);

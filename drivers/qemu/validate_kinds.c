@@ -104,6 +104,10 @@ static bool kind_controller(const DomainDef *d, const ControllerDef *c, GError *
         return device_refuse(err, &c->dev, "driver queues, cmd_per_lun, max_sectors and ioeventfd are for virtio-scsi");
     if (c->type == CONTROLLER_SCSI && (c->model == SCSI_BUSLOGIC || c->model == SCSI_VMPVSCSI))
         return device_refuse(err, &c->dev, "model '%s' is not supported by QEMU", enum_name(&controller_model_names, c->model));
+    bool xhci = c->model == USB_NEC_XHCI || c->model == USB_QEMU_XHCI;
+    if (c->type == CONTROLLER_USB && c->ports.set && !xhci)
+        return device_refuse(err, &c->dev, "usb controller type '%s' doesn't support 'ports' with this QEMU binary",
+                             enum_name(&controller_model_names, c->model));
     if (c->type == CONTROLLER_ISA)
         return device_refuse(err, &c->dev, "type 'isa' is part of the machine");
     return c->type != CONTROLLER_PCI || kind_pci_controller(d, c, err);
@@ -117,6 +121,8 @@ static bool kind_video(const VideoDef *v, GError **err)
 
     if (v->type == VIDEO_XEN || v->type == VIDEO_VBOX || v->type == VIDEO_PARALLELS || v->type == VIDEO_GOP)
         return device_refuse(err, &v->dev, "type '%s' is not supported by QEMU", type);
+    if (v->accel3d != TRI_ABSENT && v->type != VIDEO_VIRTIO)
+        return device_refuse(err, &v->dev, "3d acceleration is supported only with 'virtio' video device");
     if (v->accel2d != TRI_ABSENT)
         return device_refuse(err, &v->dev, "QEMU has no 2D acceleration to be set");
     if (v->heads.set && v->heads.v > 1 && v->type != VIDEO_QXL && v->type != VIDEO_VIRTIO)
@@ -198,6 +204,8 @@ static bool kind_shmem(const ShmemDef *s, const QemuCaps *caps, GError **err)
         return device_refuse(err, &s->dev, "'%s': this emulator has no model '%s'", s->name, model);
     if (s->model == SHMEM_IVSHMEM_PLAIN && (s->server_enabled || s->msi_enabled))
         return device_refuse(err, &s->dev, "'%s': model '%s' has no server and no msi", s->name, model);
+    if (s->model == SHMEM_IVSHMEM_DOORBELL && s->size)
+        return device_refuse(err, &s->dev, "shmem model '%s' does not support size setting", model);
     return s->model != SHMEM_IVSHMEM_DOORBELL || s->server_enabled || device_refuse(err, &s->dev, "'%s': model '%s' needs a server", s->name, model);
 }
 
@@ -227,6 +235,16 @@ static bool kind_net(const NetDef *n, GError **err)
 {
     if ((list_len(n->ips) || list_len(n->routes)) && n->type != NET_USER && n->type != NET_VHOSTUSER)
         return device_refuse(err, &n->dev, "type '%s': QEMU cannot set addresses and routes of the guest", enum_name(&net_type_names, n->type));
+    bool bridged = n->type == NET_BRIDGE || n->type == NET_NETWORK;
+    if (n->isolated == TRI_YES && !bridged)
+        return device_refuse(err, &n->dev, "<port isolated='yes'/> is not supported for network interfaces with type='%s'", enum_name(&net_type_names, n->type));
+    if (n->target_managed == TRI_NO && n->type != NET_ETHERNET)
+        return device_refuse(err, &n->dev, "unmanaged target dev is not supported on interfaces of type '%s'", enum_name(&net_type_names, n->type));
+    if (n->teaming == TEAMING_TRANSIENT && n->type != NET_HOSTDEV && n->type != NET_NETWORK)
+        return device_refuse(err, &n->dev, "virtio-net teaming transient interface must be type='hostdev', not '%s'", enum_name(&net_type_names, n->type));
+    for (LIST_EACH(const NetIp, ip, n->ips))
+        if (ip->peer)
+            return device_refuse(err, &n->dev, "Invalid attempt to set peer IP for guest");
     if (n->type == NET_USER && list_len(n->routes))
         return device_refuse(err, &n->dev, "type 'user': QEMU cannot set routes of the guest");
     return true;
@@ -238,16 +256,29 @@ static bool kind_hostdev(const HostdevDef *h, const QemuCaps *caps, GError **err
         return device_refuse(err, &h->dev, "QEMU does not filter writes to the configuration space");
     if (h->type == HOSTDEV_SCSI_HOST && h->dev.info.boot_order)
         return device_refuse(err, &h->dev, "the guest cannot boot from vhost SCSI devices");
+    if (h->type == HOSTDEV_MDEV && h->dev.info.boot_order)
+        return device_refuse(err, &h->dev, "booting from assigned devices is not supported by mediated devices of model %s",
+                             enum_name(&hostdev_model_names, h->model));
     if (h->type == HOSTDEV_MDEV && h->model == HOSTDEV_MODEL_VFIO_AP && lacks(caps, QEMU_CAP_DEVICE_VFIO_AP))
         return device_refuse(err, &h->dev, "this emulator has no vfio-ap");
     return true;
 }
 
+static bool kind_smartcard(const SmartcardDef *s, GError **err)
+{
+    const DeviceAddress *a = &s->dev.info.address;
+
+    return a->type != ADDRESS_CCID || (!a->u.ccid.controller && !a->u.ccid.slot) ||
+           device_refuse(err, &s->dev, "this QEMU binary lacks multiple smartcard support");
+}
+
 static bool kind_tpm(const TpmDef *t, const QemuCaps *caps, GError **err)
 {
-    QemuCap need = t->model == TPM_TIS ? QEMU_CAP_DEVICE_TPM_TIS : t->model == TPM_CRB ? QEMU_CAP_DEVICE_TPM_CRB : QEMU_CAP_DEVICE_TPM_SPAPR;
+    if (t->model == TPM_CRB && t->version == TPM_1_2)
+        return device_refuse(err, &t->dev, "Unsupported interface 'tpm-crb' for TPM 1.2");
+    QemuCap need = t->model == TPM_SPAPR_PROXY ? QEMU_CAP_DEVICE_SPAPR_TPM_PROXY : t->model == TPM_TIS ? QEMU_CAP_DEVICE_TPM_TIS : t->model == TPM_CRB ? QEMU_CAP_DEVICE_TPM_CRB : QEMU_CAP_DEVICE_TPM_SPAPR;
 
-    return t->model == TPM_DEFAULT || t->model == TPM_SPAPR_PROXY || !lacks(caps, need) ||
+    return t->model == TPM_DEFAULT || !lacks(caps, need) ||
            device_refuse(err, &t->dev, "this emulator has no model '%s'", enum_name(&tpm_model_names, t->model));
 }
 
@@ -263,7 +294,7 @@ bool qemu_validate_kind(const DomainDef *d, const Device *dev, const QemuCaps *c
     case DEVICE_PARALLEL: case DEVICE_CONSOLE: case DEVICE_CHANNEL:
         return kind_chr_source(d, dev, &((const ChrDef *)dev)->src, err);
     case DEVICE_REDIRDEV: return kind_chr_source(d, dev, &((const RedirdevDef *)dev)->src, err);
-    case DEVICE_SMARTCARD: return kind_chr_source(d, dev, &((const SmartcardDef *)dev)->src, err);
+    case DEVICE_SMARTCARD: return kind_smartcard((const SmartcardDef *)dev, err) && kind_chr_source(d, dev, &((const SmartcardDef *)dev)->src, err);
     case DEVICE_RNG: return ((const RngDef *)dev)->backend != RNG_EGD || kind_chr_source(d, dev, &((const RngDef *)dev)->chr, err);
     case DEVICE_AUDIO:
         return ((const AudioDef *)dev)->type != AUDIO_SPICE || has_spice(d) || device_refuse(err, dev, "type 'spice' needs SPICE graphics");
