@@ -2,6 +2,7 @@
 /* The table of pools (backend.h): which there are, and what those that are not would need. */
 #include "drivers/storage/backend.h"
 
+#include "drivers/storage/qemu_img.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/paths.h"
@@ -9,28 +10,36 @@
 /* clang-format off */
 static const struct {
     const PoolBackend *row;
-    const char *needs; /* NULL row: what it would take */
+    const char *needs; /* what it takes, where a host may lack it */
 } backends[_POOL_TYPE_N] = {
     [POOL_DIR]          = { &backend_dir, NULL },
     [POOL_FS]           = { &backend_fs, NULL },
     [POOL_NETFS]        = { &backend_netfs, NULL },
     [POOL_LOGICAL]      = { &backend_logical, NULL },
     [POOL_DISK]         = { &backend_disk, NULL },
-    [POOL_ISCSI]        = { NULL, "the part that logs in to targets" },
+    [POOL_ISCSI]        = { &backend_iscsi, NULL },
     [POOL_ISCSI_DIRECT] = { NULL, "libiscsi" },
-    [POOL_SCSI]         = { NULL, "the part that scans SCSI hosts" },
-    [POOL_MPATH]        = { NULL, "the part that lists multipath devices" },
+    [POOL_SCSI]         = { &backend_scsi, NULL },
+    [POOL_MPATH]        = { &backend_mpath, NULL },
     [POOL_RBD]          = { NULL, "librbd" },
     [POOL_SHEEPDOG]     = { NULL, "sheepdog, which is no longer made" },
     [POOL_GLUSTER]      = { NULL, "libgfapi" },
-    [POOL_ZFS]          = { NULL, "the part that runs zfs" },
-    [POOL_VSTORAGE]     = { NULL, "the part that runs vstorage-mount" },
+    [POOL_ZFS]          = { &backend_zfs, NULL },
+    [POOL_VSTORAGE]     = { &backend_vstorage, "vstorage-mount" },
 };
 /* clang-format on */
 
+static bool is_there(StoragePoolType type)
+{
+    const PoolBackend *row = type < _POOL_TYPE_N ? backends[type].row : NULL;
+    g_autofree char *program = row && row->needs ? storage_find_program(row->needs) : NULL;
+
+    return row && (!row->needs || program);
+}
+
 const PoolBackend *pool_backend(StoragePoolType type, GError **err)
 {
-    if (type < _POOL_TYPE_N && backends[type].row)
+    if (is_there(type))
         return backends[type].row;
     error_set(err, VIR_ERR_NO_SUPPORT, "pools of type '%s' need %s, which this daemon does not have",
               enum_name(&storage_pool_type_names, type), type < _POOL_TYPE_N ? backends[type].needs : "something");
@@ -42,7 +51,7 @@ uint64_t pool_backends_supported(void)
     uint64_t bits = 0;
 
     for (unsigned t = 0; t < _POOL_TYPE_N; t++)
-        bits |= backends[t].row ? 1ULL << t : 0;
+        bits |= is_there((StoragePoolType)t) ? 1ULL << t : 0;
     return bits;
 }
 
@@ -81,4 +90,21 @@ char *backend_device_holds(const char *path, const StorageJob *job)
         return out;
     g_free(out);
     return NULL;
+}
+
+bool volume_copy(const StorageVolumeDef *v, const StorageVolumeDef *input, const StorageJob *job, GError **err)
+{
+    QemuImgSide to = { v, NULL, NULL }, from = { input, NULL, NULL };
+    StorageJob patient = job ? *job : (StorageJob){ 0 };
+
+    if (input->encryption) {
+        error_set(err, VIR_ERR_NO_SUPPORT, "volume '%s': secrets of encryption are not fetched yet", input->name);
+        return false;
+    }
+    g_autoptr(GPtrArray) commands = qemu_img_create(&to, &from, 0, err);
+    patient.usec = (uint64_t)G_USEC_PER_SEC * 3600 * 24; /* as long as the copy takes */
+    for (guint i = 0; commands && i < commands->len; i++)
+        if (!storage_run(commands->pdata[i], &patient, NULL, err))
+            return false;
+    return commands != NULL;
 }

@@ -21,13 +21,14 @@ typedef void VolumeFoundFn(const char *name, const char *path, StorageVolumeDef 
 enum { /* PoolBackend.flags */
     BACKEND_FILES = 1 << 0,   /* volumes are files of the target directory */
     BACKEND_MOUNTS = 1 << 1,  /* the target is mounted while the pool is active */
+    BACKEND_NO_WIPE = 1 << 2, /* nobody writes over the volumes */
 };
 
 typedef struct PoolBackend {
     StoragePoolType type;
     unsigned flags;
     const char *programs[4]; /* without which nothing works */
-    const char *missing;     /* the library that this one needs, and there is none: no operations */
+    const char *needs;       /* the program without which this daemon has no such pools; NULL: none */
 
     /* Is it active, whatever we know? */
     bool (*check)(const StoragePoolDef *d, bool *ret, GError **err);
@@ -49,6 +50,8 @@ typedef struct PoolBackend {
     bool (*vol_delete)(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job, GError **err);
     bool (*vol_resize)(const StoragePoolDef *d, const StorageVolumeDef *v, uint64_t capacity, unsigned flags,
                        const StorageJob *job, GError **err);
+    /* NULL: the volume's path is written over, unless BACKEND_NO_WIPE. */
+    bool (*vol_wipe)(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned algorithm, const StorageJob *job, GError **err);
 } PoolBackend;
 
 /* The row of a type. NULL with *err: this daemon cannot have such pools; the error names what is missing. */
@@ -61,7 +64,8 @@ bool backend_refuse(const StoragePoolDef *d, const char *what, GError **err);
 /* What is on a device, by the system's own eyes; NULL: nothing that it knows. */
 char *backend_device_holds(const char *path, const StorageJob *job);
 
-extern const PoolBackend backend_dir, backend_fs, backend_netfs, backend_logical, backend_disk;
+extern const PoolBackend backend_dir, backend_fs, backend_netfs, backend_logical, backend_disk, backend_iscsi, backend_scsi,
+    backend_mpath, backend_zfs, backend_vstorage;
 
 /* Where records of what is being made are. */
 const char *backend_records(void);
@@ -74,3 +78,5 @@ bool volume_chain_check(const char *path, unsigned format, GError **err);
 bool volume_backing_check(const StorageVolumeDef *v, const char *dir, GError **err);
 /* Permissions of a path as it is; NULL: cannot be told. */
 StoragePermissions *volume_permissions(int fd);
+/* Copies a volume, of whatever format, to a device that was made for it (backend.c). */
+bool volume_copy(const StorageVolumeDef *v, const StorageVolumeDef *input, const StorageJob *job, GError **err);

@@ -349,6 +349,21 @@ const PoolBackend backend_fs = {
     .start = fs_start, .stop = fs_stop, .build = fs_build, VOLUMES_OF_A_DIRECTORY,
 };
 
+static bool vstorage_start(const StoragePoolDef *d, const StorageJob *job, GError **err)
+{
+    bool mounted;
+
+    if (!is_mounted(d->target, &mounted, err))
+        return false;
+    return mounted || storage_run_take(vstorage_mount_command(d, err), job, NULL, err);
+}
+
+const PoolBackend backend_vstorage = {
+    .type = POOL_VSTORAGE, .flags = BACKEND_FILES | BACKEND_MOUNTS, .programs = { "vstorage-mount", "umount" },
+    .needs = "vstorage-mount", .check = fs_check, .start = vstorage_start, .stop = fs_stop, .build = dir_build,
+    VOLUMES_OF_A_DIRECTORY,
+};
+
 /* The exports of a server: "Export list for h:" and lines "/dir clients". */
 static StorageSourceList *netfs_find(const StoragePoolSource *like, const StorageJob *job, GError **err)
 {

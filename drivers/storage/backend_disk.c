@@ -4,32 +4,44 @@
  * its device is: the disk's name and the partition's number. Workers.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/blkpg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "drivers/storage/backend.h"
 #include "drivers/storage/tools.h"
 #include "util/api.h"
 #include "util/error.h"
+#include "util/fd.h"
 
-enum { NODE_PATIENCE_MS = 5000, NODE_STEP_MS = 50 };
+enum { SECTOR = 512, NODE_PATIENCE_MS = 5000, NODE_STEP_MS = 50 };
 
 static const PoolDevice *device_of(const StoragePoolDef *d)
 {
     return list_at(d->source.devices, 0); /* a definition without one is refused */
 }
 
-static bool run(Argv *take, const StorageJob *job, char **ret_out, GError **err)
+/* parted does not tell machines which one is extended. */
+static unsigned extended_of(const char *path)
 {
-    g_autoptr(Argv) a = take;
-    return a && storage_run(a, job, ret_out, err);
+    auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    uint8_t sector[SECTOR];
+
+    return fd >= 0 && pread(fd, sector, sizeof(sector), 0) == SECTOR ? partition_extended(sector) : 0;
 }
 
 static PartitionTable *read_table(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
     g_autofree char *out = NULL;
-    return run(parted_list(device_of(d)->path, err), job, &out, err) ? parted_parse(out, err) : NULL;
+    PartitionTable *t;
+
+    if (!storage_run_take(parted_list(device_of(d)->path, err), job, &out, err) || !(t = parted_parse(out, err)))
+        return NULL;
+    t->extended = strcmp(t->label, "msdos") == 0 ? extended_of(device_of(d)->path) : 0;
+    return t;
 }
 
 /* The device of a partition: a disk whose name ends with a digit needs a letter between. */
@@ -75,23 +87,33 @@ static bool disk_build(const StoragePoolDef *d, unsigned flags, const StorageJob
                   holds);
         return false;
     }
-    return run(parted_make_table(d, err), job, NULL, err);
+    return storage_run_take(parted_make_table(d, err), job, NULL, err);
+}
+
+/* The system's knowledge of them. One that is in use stays, and then all does. */
+static bool forget_partitions(int fd, const PartitionTable *t, GError **err)
+{
+    for (guint i = t->parts->len; i-- > 0;) {
+        struct blkpg_partition part = { .pno = (int)((const Partition *)t->parts->pdata[i])->number };
+        struct blkpg_ioctl_arg arg = { .op = BLKPG_DEL_PARTITION, .datalen = sizeof(part), .data = &part };
+        if (part.pno && ioctl(fd, BLKPG, &arg) < 0 && errno != ENXIO) {
+            error_set_errno(err, errno, "cannot remove partition %d of '%s'", part.pno, t->device);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool disk_remove(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    return run(wipe_signatures(device_of(d)->path, err), job, NULL, err);
-}
+    const char *path = device_of(d)->path;
+    g_autoptr(PartitionTable) t = read_table(d, job, NULL);
+    auto_fd fd = t ? open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK) : -1;
 
-static bool is_extended(const Partition *p, const PartitionTable *t)
-{
-    /* Logical ones begin with number 5; what has no file system and holds them is the extended one. */
-    for (guint i = 0; p->number && p->number < 5 && i < t->parts->len; i++) {
-        const Partition *other = t->parts->pdata[i];
-        if (other->number >= 5 && other->start >= p->start && other->end <= p->end)
-            return true;
-    }
-    return false;
+    if (fd >= 0 && !forget_partitions(fd, t, err))
+        return false;
+    fd_close(&fd);
+    return storage_run_take(wipe_signatures(path, err), job, NULL, err);
 }
 
 static bool disk_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err)
@@ -110,7 +132,7 @@ static bool disk_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *
     for (guint i = 0; i < t->parts->len; i++) {
         const Partition *p = t->parts->pdata[i];
         if (p->number) {
-            ret->allocation += is_extended(p, t) ? 0 : p->size;
+            ret->allocation += p->number == t->extended ? 0 : p->size;
             continue;
         }
         PoolExtent *e = g_new0(PoolExtent, 1);
@@ -134,7 +156,7 @@ static StorageVolumeDef *volume_of(const StoragePoolDef *d, const PartitionTable
     v->key = g_strdup(v->path);
     v->capacity = v->physical = p->size;
     v->allocation = (OptU64){ p->size, 1, 0 };
-    v->format = is_extended(p, t) ? PARTITION_EXTENDED : PARTITION_NONE;
+    v->format = p->number == t->extended ? PARTITION_EXTENDED : PARTITION_NONE;
     *e = (PoolExtent){ p->start, p->end + 1 };
     source->path = g_strdup(device_of(d)->path);
     source->extents = g_ptr_array_new();
@@ -188,18 +210,6 @@ static const char *fs_word(unsigned format)
     return format < G_N_ELEMENTS(words) ? words[format] : NULL;
 }
 
-/* The number that the next partition gets: a client that wants another name would not find it. */
-static unsigned next_number(const PartitionTable *t)
-{
-    for (unsigned n = 1;; n++) {
-        bool used = false;
-        for (guint i = 0; i < t->parts->len; i++)
-            used |= ((const Partition *)t->parts->pdata[i])->number == n;
-        if (!used)
-            return n;
-    }
-}
-
 /* The system makes the node when it has read the table. */
 static bool wait_for_node(const char *path, bool there, GError **err)
 {
@@ -212,30 +222,34 @@ static bool wait_for_node(const char *path, bool there, GError **err)
     return false;
 }
 
+/* A client that wants another name than the partition gets would not find it. */
 static bool disk_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const StorageVolumeDef *input, unsigned flags,
                             const StorageJob *job, GError **err)
 {
-    g_autoptr(PartitionTable) t = input || v->encryption ? NULL : read_table(d, job, err);
+    g_autoptr(PartitionTable) t = v->encryption ? NULL : read_table(d, job, err);
     uint64_t start, end;
+    unsigned number;
 
     (void)flags;
-    if (input || v->encryption)
-        return backend_refuse(d, input ? "copies of volumes yet" : "encryption yet", err);
-    if (!t)
+    if (v->encryption)
+        return backend_refuse(d, "encryption yet", err);
+    const char *kind = t ? partition_kind(t, v->format == PARTITION_EXTENDED, &number, err) : NULL;
+    if (!kind)
         return false;
-    g_autofree char *path = partition_path(d, next_number(t)), *name = g_path_get_basename(path);
+    g_autofree char *path = partition_path(d, number), *name = g_path_get_basename(path);
     if (strcmp(name, v->name) != 0) {
         error_set(err, VIR_ERR_INVALID_ARG, "invalid partition name '%s', expected '%s'", v->name, name);
         return false;
     }
-    const char *kind = v->format == PARTITION_EXTENDED ? "extended" : "primary";
-    if (!parted_place(t, v->capacity, false, &start, &end, err) ||
-        !run(parted_make(device_of(d)->path, kind, fs_word(v->format), start, end, err), job, NULL, err) ||
-        !wait_for_node(path, true, err))
+    if (!parted_place(t, v->capacity, strcmp(kind, "logical") == 0, &start, &end, err) ||
+        !storage_run_take(parted_make(device_of(d)->path, kind, fs_word(v->format), start, end, err), job, NULL, err))
         return false;
     g_free(v->path);
     v->path = g_steal_pointer(&path);
-    return true;
+    if (wait_for_node(v->path, true, err) && (!input || volume_copy(v, input, job, err)))
+        return true;
+    (void)storage_run_take(parted_remove(device_of(d)->path, number, NULL), NULL, NULL, NULL);
+    return false;
 }
 
 static bool disk_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job,
@@ -247,7 +261,7 @@ static bool disk_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, 
     (void)flags;
     if (!t)
         return false;
-    return !p || (run(parted_remove(device_of(d)->path, p->number, err), job, NULL, err) && wait_for_node(v->path, false, err));
+    return !p || (storage_run_take(parted_remove(device_of(d)->path, p->number, err), job, NULL, err) && wait_for_node(v->path, false, err));
 }
 
 const PoolBackend backend_disk = {

@@ -11,18 +11,12 @@
 #include "util/api.h"
 #include "util/error.h"
 
-static bool run(Argv *take, const StorageJob *job, char **ret_out, GError **err)
-{
-    g_autoptr(Argv) a = take;
-    return a && storage_run(a, job, ret_out, err);
-}
-
 static LvmGroup *find_group(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
     g_autofree char *out = NULL;
     g_autoptr(GPtrArray) all = NULL;
 
-    if (!run(lvm_list_groups(d->source.name, err), job, &out, err) || !(all = lvm_parse_groups(out, strlen(out), err)))
+    if (!storage_run_take(lvm_list_groups(d->source.name, err), job, &out, err) || !(all = lvm_parse_groups(out, strlen(out), err)))
         return NULL;
     if (all->len)
         return g_ptr_array_steal_index(all, 0);
@@ -39,29 +33,29 @@ static bool logical_check(const StoragePoolDef *d, bool *ret, GError **err)
 
 static bool logical_start(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    return run(lvm_activate(d, true, err), job, NULL, err);
+    return storage_run_take(lvm_activate(d, true, err), job, NULL, err);
 }
 
 static bool logical_stop(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    return run(lvm_activate(d, false, err), job, NULL, err);
+    return storage_run_take(lvm_activate(d, false, err), job, NULL, err);
 }
 
 static bool logical_build(const StoragePoolDef *d, unsigned flags, const StorageJob *job, GError **err)
 {
     (void)flags;
     for (LIST_EACH(PoolDevice, dev, d->source.devices))
-        if (!run(lvm_make_device(dev->path, err), job, NULL, err))
+        if (!storage_run_take(lvm_make_device(dev->path, err), job, NULL, err))
             return false;
-    return run(lvm_make_group(d, err), job, NULL, err);
+    return storage_run_take(lvm_make_group(d, err), job, NULL, err);
 }
 
 static bool logical_remove(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    if (!run(lvm_remove_group(d, err), job, NULL, err))
+    if (!storage_run_take(lvm_remove_group(d, err), job, NULL, err))
         return false;
     for (LIST_EACH(PoolDevice, dev, d->source.devices))
-        (void)run(lvm_remove_device(dev->path, NULL), job, NULL, NULL); /* as much as goes */
+        (void)storage_run_take(lvm_remove_device(dev->path, NULL), job, NULL, NULL); /* as much as goes */
     return true;
 }
 
@@ -111,7 +105,7 @@ static GPtrArray *volumes_of(const StoragePoolDef *d, const StorageJob *job, GEr
 {
     g_autofree char *out = NULL;
 
-    return run(lvm_list_volumes(d->source.name, err), job, &out, err) ? lvm_parse_volumes(out, strlen(out), err) : NULL;
+    return storage_run_take(lvm_list_volumes(d->source.name, err), job, &out, err) ? lvm_parse_volumes(out, strlen(out), err) : NULL;
 }
 
 static bool logical_list(const StoragePoolDef *d, VolumeFoundFn *found, void *data, const StorageJob *job, GError **err)
@@ -145,23 +139,29 @@ static bool logical_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, con
                                const StorageJob *job, GError **err)
 {
     (void)flags;
-    if (v->encryption || input)
-        return backend_refuse(d, input ? "copies of volumes yet" : "encryption yet", err);
-    return run(lvm_make_volume(d->source.name, v->name, v->capacity, v->allocation.v, v->backing.path, err), job, NULL, err);
+    if (v->encryption)
+        return backend_refuse(d, "encryption yet", err);
+    if (!storage_run_take(lvm_make_volume(d->source.name, v->name, v->capacity, v->allocation.v, v->backing.path, err), job, NULL,
+                          err))
+        return false;
+    if (!input || volume_copy(v, input, job, err))
+        return true;
+    (void)storage_run_take(lvm_remove_volume(d->source.name, v->name, NULL), NULL, NULL, NULL);
+    return false;
 }
 
 static bool logical_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job,
                                GError **err)
 {
     (void)flags;
-    return run(lvm_remove_volume(d->source.name, v->name, err), job, NULL, err);
+    return storage_run_take(lvm_remove_volume(d->source.name, v->name, err), job, NULL, err);
 }
 
 static bool logical_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, uint64_t capacity, unsigned flags,
                                const StorageJob *job, GError **err)
 {
     (void)flags;
-    return run(lvm_resize_volume(d->source.name, v->name, capacity, err), job, NULL, err);
+    return storage_run_take(lvm_resize_volume(d->source.name, v->name, capacity, err), job, NULL, err);
 }
 
 static StorageSourceList *logical_find(const StoragePoolSource *like, const StorageJob *job, GError **err)
@@ -171,7 +171,7 @@ static StorageSourceList *logical_find(const StoragePoolSource *like, const Stor
     StorageSourceList *l;
 
     (void)like;
-    if (!run(lvm_list_devices(), job, &out, err) || !(devices = lvm_parse_devices(out, strlen(out), err)))
+    if (!storage_run_take(lvm_list_devices(), job, &out, err) || !(devices = lvm_parse_devices(out, strlen(out), err)))
         return NULL;
     l = g_new0(StorageSourceList, 1);
     l->sources = g_ptr_array_new();

@@ -7,6 +7,7 @@
 
 #include "conf/domain.h"
 #include "drivers/storage/handlers.h"
+#include "drivers/storage/tools.h"
 #include "util/api.h"
 #include "util/error.h"
 
@@ -18,23 +19,6 @@ enum { CREATE_BUILDS = VIR_STORAGE_POOL_CREATE_WITH_BUILD | VIR_STORAGE_POOL_CRE
 
 /* Definitions ------------------------------------------------------------------------------------- */
 
-static bool same_place(const StoragePoolDef *a, const StoragePoolDef *b)
-{
-    if (a->source.type != b->source.type)
-        return false;
-    switch (a->source.type) {
-    case POOL_DIR:
-    case POOL_FS:
-        return g_strcmp0(a->target, b->target) == 0;
-    case POOL_LOGICAL:
-        return g_strcmp0(a->source.name, b->source.name) == 0;
-    case POOL_NETFS:
-        return g_strcmp0(a->target, b->target) == 0 && g_strcmp0(a->source.dir, b->source.dir) == 0;
-    default:
-        return false;
-    }
-}
-
 /* Two pools of one place would not know of each other's changes. */
 static bool check_place(const StoragePoolView *self, const StoragePoolDef *d, GError **err)
 {
@@ -43,7 +27,7 @@ static bool check_place(const StoragePoolView *self, const StoragePoolDef *d, GE
     for (guint i = 0; i < all->len; i++) {
         const StoragePoolView *v = all->pdata[i];
         const StoragePoolDef *other = memcmp(v->uuid, self->uuid, sizeof(Uuid)) ? pool_def(v, NULL, NULL) : NULL;
-        if (!other || !same_place(d, other))
+        if (!other || !pool_same_place(d, other))
             continue;
         error_set(err, VIR_ERR_OPERATION_FAILED, "Storage source conflict with pool: '%s'", v->name);
         return false;
@@ -116,7 +100,7 @@ static bool build(const StoragePoolDef *d, unsigned flags, const StorageJob *job
 {
     const PoolBackend *b = pool_backend(d->source.type, err);
 
-    return b && (b->build ? b->build(d, flags, job, err) : backend_refuse(d, "being built", err));
+    return b && (!b->build || b->build(d, flags, job, err)); /* what is there already needs nothing */
 }
 
 /* take: becomes the live definition. What was started is stopped again when it cannot be used. */

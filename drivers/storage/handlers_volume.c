@@ -220,7 +220,13 @@ static bool wipe(Call *c, StorageVolTurn *t, unsigned algorithm, GError **err)
     g_auto(Place) p = { 0 };
     StorageJob job = job_of_call(c);
 
-    return place_of(v, &p, err) && volume_wipe(v->path, algorithm, &job, err);
+    if (!place_of(v, &p, err))
+        return false;
+    if (p.backend->vol_wipe && v->known)
+        return p.backend->vol_wipe(p.def, v->known, algorithm, &job, err);
+    if (p.backend->flags & BACKEND_NO_WIPE)
+        return backend_refuse(p.def, "volume wiping", err);
+    return volume_wipe(v->path, algorithm, &job, err);
 }
 
 bool handle_storage_vol_wipe(Call *c, StorageVolTurn *t, const remote_storage_vol_wipe_args *a, GError **err)

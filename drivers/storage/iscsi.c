@@ -6,8 +6,6 @@
 #include "util/api.h"
 #include "util/error.h"
 
-enum { PORT = 3260 };
-
 static Argv *checked(Argv *take, GError **err)
 {
     g_autoptr(Argv) a = take;
@@ -22,15 +20,28 @@ char *iscsi_portal(const StoragePoolSource *s, GError **err)
     }
     const PoolHost *h = list_at(s->hosts, 0);
     bool v6 = strchr(h->name, ':') && *h->name != '[';
-    return g_strdup_printf("%s%s%s:%u,1", v6 ? "[" : "", h->name, v6 ? "]" : "", h->port ? h->port : PORT);
+    return g_strdup_printf("%s%s%s:%u,1", v6 ? "[" : "", h->name, v6 ? "]" : "", h->port ? h->port : ISCSI_PORT);
 }
 
-Argv *iscsi_discover(const char *portal, GError **err)
+/* Another initiator is another interface to the program. */
+static void add_iface(Argv *a, const char *iface)
+{
+    if (!iface)
+        return;
+    argv_words(a, "--interface", NULL);
+    argv_operand(a, iface);
+}
+
+/* keep: what is found becomes known, with the interface. */
+Argv *iscsi_discover(const char *portal, const char *iface, bool keep, GError **err)
 {
     Argv *a = argv_new("iscsiadm");
 
     argv_words(a, "--mode", "discovery", "--type", "sendtargets", "--portal", NULL);
     argv_operand(a, portal);
+    add_iface(a, iface);
+    if (!keep)
+        argv_words(a, "--op", "nonpersistent", NULL);
     return checked(a, err);
 }
 
@@ -53,11 +64,20 @@ static Argv *node(const char *portal, const char *target)
     return a;
 }
 
-Argv *iscsi_login(const char *portal, const char *target, bool in, GError **err)
+Argv *iscsi_new_node(const char *portal, const char *target, GError **err)
+{
+    Argv *a = node(portal, target);
+
+    argv_words(a, "--op", "new", NULL);
+    return checked(a, err);
+}
+
+Argv *iscsi_login(const char *portal, const char *target, const char *iface, bool in, GError **err)
 {
     Argv *a = node(portal, target);
 
     argv_words(a, in ? "--login" : "--logout", NULL);
+    add_iface(a, iface);
     return checked(a, err);
 }
 
@@ -77,6 +97,33 @@ Argv *iscsi_rescan(const char *session, GError **err)
     argv_words(a, "--mode", "session", "-r", NULL);
     argv_operand(a, session);
     argv_words(a, "-R", NULL);
+    return checked(a, err);
+}
+
+Argv *iscsi_ifaces(void)
+{
+    Argv *a = argv_new("iscsiadm");
+
+    argv_words(a, "--mode", "iface", NULL);
+    return a;
+}
+
+Argv *iscsi_new_iface(const char *iface, GError **err)
+{
+    Argv *a = iscsi_ifaces();
+
+    add_iface(a, iface);
+    argv_words(a, "--op", "new", NULL);
+    return checked(a, err);
+}
+
+Argv *iscsi_name_iface(const char *iface, const char *initiator, GError **err)
+{
+    Argv *a = iscsi_ifaces();
+
+    add_iface(a, iface);
+    argv_words(a, "--op", "update", "--name", "iface.initiatorname", "--value", NULL);
+    argv_operand(a, initiator);
     return checked(a, err);
 }
 
@@ -103,6 +150,18 @@ char *iscsi_parse_session(const char *said, const char *target)
             continue;
         char *end = strchr(w[1], ']');
         return end ? g_strndup(w[1] + 1, (gsize)(end - w[1]) - 1) : NULL;
+    }
+    return NULL;
+}
+
+char *iscsi_parse_iface(const char *said, const char *initiator)
+{
+    g_auto(GStrv) lines = g_strsplit(said, "\n", 65536);
+
+    for (unsigned i = 0; lines[i]; i++) {
+        char *space = strchr(lines[i], ' '), *comma = strrchr(lines[i], ',');
+        if (space && comma && strcmp(g_strstrip(comma + 1), initiator) == 0)
+            return g_strndup(lines[i], (gsize)(space - lines[i]));
     }
     return NULL;
 }

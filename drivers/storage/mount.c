@@ -3,6 +3,8 @@
  * Mounting and making file systems (tools.h). What is mounted may be written by guests or come from
  * others: no devices, no set-uid programs, nothing is run from it. Pure.
  */
+#include <grp.h>
+#include <pwd.h>
 #include <string.h>
 
 #include "drivers/storage/tools.h"
@@ -88,5 +90,34 @@ Argv *mkfs_command(const StoragePoolDef *d, GError **err)
     else if (d->source.format >= POOL_FS_EXT2 && d->source.format <= POOL_FS_EXT4)
         argv_words(a, "-F", NULL);
     argv_operand(a, ((PoolDevice *)list_at(d->source.devices, 0))->path);
+    return argv_check(a, err) ? g_steal_pointer(&a) : NULL;
+}
+
+static void add_name(Argv *a, const char *option, const char *name)
+{
+    if (!name)
+        return;
+    argv_words(a, option, NULL);
+    argv_operand(a, name);
+}
+
+/* Its own program instead of mount's, which takes names and no numbers; the file system is in user space. */
+Argv *vstorage_mount_command(const StoragePoolDef *d, GError **err)
+{
+    g_autoptr(Argv) a = argv_new("vstorage-mount");
+    const StoragePermissions *p = d->permissions;
+
+    argv_words(a, "-c", NULL);
+    argv_operand(a, d->source.name);
+    argv_operand(a, d->target);
+    argv_words(a, "-m", NULL);
+    argv_wordf(a, "%o", p && p->mode.set ? p->mode.v : 0700);
+    char text[4096];
+    struct group group, *g = NULL;
+    struct passwd user, *u = NULL;
+    if (p && p->group.set && getgrgid_r(p->group.v, &group, text, sizeof(text), &g) == 0 && g)
+        add_name(a, "-g", g->gr_name);
+    if (p && p->owner.set && getpwuid_r(p->owner.v, &user, text, sizeof(text), &u) == 0 && u)
+        add_name(a, "-u", u->pw_name);
     return argv_check(a, err) ? g_steal_pointer(&a) : NULL;
 }

@@ -162,16 +162,66 @@ PartitionTable *parted_parse(const char *said, GError **err)
     return NULL;
 }
 
+/* Four entries of 16 bytes end the sector, before its mark; the fifth byte of one is its type. */
+unsigned partition_extended(const uint8_t *sector)
+{
+    enum { ENTRIES = 446, ENTRY = 16, TYPE = 4, MARK = 510 };
+
+    if (sector[MARK] != 0x55 || sector[MARK + 1] != 0xaa)
+        return 0;
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t type = sector[ENTRIES + i * ENTRY + TYPE];
+        if (type == 0x05 || type == 0x0f || type == 0x85)
+            return i + 1;
+    }
+    return 0;
+}
+
+static const Partition *find_number(const PartitionTable *t, unsigned number)
+{
+    for (guint i = 0; i < t->parts->len; i++)
+        if (((const Partition *)t->parts->pdata[i])->number == number)
+            return t->parts->pdata[i];
+    return NULL;
+}
+
+/* A DOS table has room for four; what comes then goes into the extended one. */
+const char *partition_kind(const PartitionTable *t, bool extended, unsigned *ret_number, GError **err)
+{
+    bool dos = strcmp(t->label, "msdos") == 0;
+    unsigned n = 1;
+
+    while (find_number(t, n))
+        n++;
+    if (extended && (!dos || t->extended)) {
+        error_set(err, VIR_ERR_INTERNAL_ERROR, dos ? "extended partition already exists on '%s'"
+                                                   : "the partition table of '%s' has no extended partitions", t->device);
+        return NULL;
+    }
+    if (dos && n > 4) {
+        if (extended || !t->extended) {
+            error_set(err, VIR_ERR_INTERNAL_ERROR, "no extended partition found and no primary partition available on '%s'", t->device);
+            return NULL;
+        }
+        *ret_number = n;
+        return "logical";
+    }
+    *ret_number = n;
+    return extended ? "extended" : "primary";
+}
+
 bool parted_place(const PartitionTable *t, uint64_t size, bool logical, uint64_t *ret_start, uint64_t *ret_end,
                   GError **err)
 {
+    const Partition *holder = t->extended ? find_number(t, t->extended) : NULL;
     uint64_t best = UINT64_MAX, room_max = 0;
 
-    (void)logical;
     for (guint i = 0; i < t->parts->len; i++) {
         const Partition *p = t->parts->pdata[i];
-        uint64_t start = (p->start + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        if (p->number || start > p->end)
+        bool inside = holder && p->start >= holder->start && p->end <= holder->end;
+        uint64_t from = p->start + (logical ? 1 : 0); /* what describes a logical one is before it */
+        uint64_t start = (from + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        if (p->number || inside != logical || start > p->end)
             continue;
         if (start == 0)
             start = ALIGNMENT; /* the table is there */

@@ -70,6 +70,12 @@ bool storage_run(const Argv *a, const StorageJob *job, char **ret_out, GError **
     return spawn_run(&s, job->usec ? job->usec : STORAGE_RUN_USEC, STORAGE_OUTPUT_MAX, ret_out, NULL, err);
 }
 
+bool storage_run_take(Argv *take, const StorageJob *job, char **ret_out, GError **err)
+{
+    g_autoptr(Argv) a = take;
+    return a && storage_run(a, job, ret_out, err);
+}
+
 bool storage_job_cancelled(const StorageJob *job, GError **err)
 {
     if (!job || !is_cancelled((void *)job))

@@ -23,5 +23,7 @@ char *storage_find_program(const char *name);
 /* Runs it to its end. VIR_ERR_OPERATION_UNSUPPORTED names a program that is not installed. job may be
  * NULL. ret_out may be NULL. Workers. */
 bool storage_run(const Argv *a, const StorageJob *job, char **ret_out, GError **err);
+/* take: may be NULL, with *err set by whoever did not make it. */
+bool storage_run_take(Argv *take, const StorageJob *job, char **ret_out, GError **err);
 bool storage_job_cancelled(const StorageJob *job, GError **err); /* true with *err */
 void storage_job_progress(const StorageJob *job, uint64_t done, uint64_t total);

@@ -88,6 +88,31 @@ static void test_parted(void)
                    "parted -s /dev/a mkpart primary ext2 1048576B 2097151B");
 }
 
+static void test_extended(void)
+{
+    static const char said[] = "BYT;\n/dev/loop0:104857600B:loopback:512:512:msdos:x:;\n"
+                               "1:512B:1048575B:1048064B:free;\n1:1048576B:2097151B:1048576B:::;\n2:2097152B:3145727B:1048576B:::;\n"
+                               "3:3145728B:4194303B:1048576B:::;\n4:4194304B:20971519B:16777216B:::lba;\n"
+                               "1:4194816B:20971519B:16776704B:free;\n1:20971520B:104857599B:83886080B:free;\n";
+    g_autoptr(PartitionTable) t = parted_parse(said, NULL);
+    g_autoptr(GError) err = NULL;
+    uint8_t sector[512] = { [446 + 3 * 16 + 4] = 0x0f, [510] = 0x55, [511] = 0xaa };
+    uint64_t start = 0, end = 0;
+    unsigned n = 0;
+
+    assert(t && !partition_kind(t, false, &n, &err) && strstr(err->message, "no extended partition"));
+    assert((t->extended = partition_extended(sector)) == 4);
+    assert(g_str_equal(partition_kind(t, false, &n, NULL), "logical") && n == 5);
+    /* After what describes it, and never outside. */
+    assert(parted_place(t, 1 << 20, true, &start, &end, NULL) && start == 5242880 && end == 6291455);
+    assert(!parted_place(t, 20 << 20, true, &start, &end, NULL));
+    assert(parted_place(t, 1 << 20, false, &start, &end, NULL) && start == 20971520);
+    g_clear_error(&err);
+    assert(!partition_kind(t, true, &n, &err) && strstr(err->message, "already exists"));
+    sector[511] = 0;
+    assert(partition_extended(sector) == 0);
+}
+
 static void test_iscsi(void)
 {
     g_autoptr(GPtrArray) targets = iscsi_parse_targets("10.0.0.1:3260,1 iqn.a\n[fe80::1]:3260,1 iqn.b\nnonsense\n");
@@ -96,7 +121,7 @@ static void test_iscsi(void)
 
     assert(targets->len == 2 && g_str_equal(targets->pdata[1], "iqn.b"));
     assert(g_str_equal(seven, "7") && !none);
-    assert_command(iscsi_login("h:3260,1", "iqn.a", true, NULL),
+    assert_command(iscsi_login("h:3260,1", "iqn.a", NULL, true, NULL),
                    "iscsiadm --mode node --portal h:3260,1 --targetname iqn.a --login");
 }
 
@@ -128,6 +153,7 @@ int main(void)
     test_mount();
     test_lvm();
     test_parted();
+    test_extended();
     test_iscsi();
     test_qemu_img();
     return 0;

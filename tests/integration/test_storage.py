@@ -225,6 +225,55 @@ class FileSystems(Storage):
         self.fails('pool-start', self.name)
         virsh('pool-build', self.name)
 
+    @unittest.skipIf(ON_PEER, 'which looks for the device "p1"')
+    def test_logical_partitions(self):
+        device = self.device(64, 'parted', 'blkid')
+        base = os.path.basename(device)
+
+        def create(number, size, *more):
+            virsh('vol-create-as', self.name, f'{base}p{number}', size, *more)
+        virsh('pool-define-as', self.name, 'disk', '--source-dev', device, '--source-format', 'dos', '--target', '/dev')
+        virsh('pool-build', self.name)
+        virsh('pool-start', self.name)
+        for i in (1, 2, 3):
+            create(i, '2M')
+        create(4, '20M', '--format', 'extended')
+        create(5, '3M')
+        create(6, '3M')
+        v = [ET.fromstring(virsh('vol-dumpxml', f'{base}p{i}', '--pool', self.name)) for i in (4, 5, 6)]
+        place = [(int(x.get('start')), int(x.get('end'))) for x in (d.find('source/device/extent') for d in v)]
+        self.assertTrue(place[0][0] < place[1][0] < place[1][1] <= place[2][0] < place[2][1] <= place[0][1], place)
+        self.assertEqual(v[0].find('target/format').get('type'), 'extended')
+        self.assertIn('no free space', self.fails('vol-create-as', self.name, f'{base}p7', '30M'))
+        self.assertIn('extended', self.fails('vol-create-as', self.name, f'{base}p7', '1M', '--format', 'extended'))
+        virsh('vol-delete', f'{base}p6', '--pool', self.name)
+        self.assertFalse(os.path.exists(f'{device}p6'))
+        virsh('pool-destroy', self.name)
+        virsh('pool-delete', self.name)
+        self.assertFalse(os.path.exists(f'{device}p1'))
+        self.fails('pool-start', self.name)
+        virsh('pool-build', self.name)           # it holds nothing any more
+
+    @unittest.skipIf(ON_PEER, 'which looks for the device "p1"')
+    def test_copies_onto_partitions(self):
+        device = self.device(64, 'parted', 'blkid')
+        base, data = os.path.basename(device), os.urandom(1 << 20)
+        virsh('pool-define-as', self.name, 'disk', '--source-dev', device, '--source-format', 'gpt', '--target', '/dev')
+        virsh('pool-build', self.name)
+        virsh('pool-start', self.name)
+        other = unique('dir')
+        virsh('pool-create-as', other, 'dir', '--target', self.path)
+        self.addCleanup(virsh, 'pool-destroy', other, check=False)
+        raw = self.file('raw', data)
+        subprocess.run(['qemu-img', 'convert', '-O', 'qcow2', raw, os.path.join(self.path, 'q')], check=True, timeout=60)
+        virsh('pool-refresh', other)
+        for i, source in enumerate(('raw', 'q'), 1):
+            xml = self.file(f'.doc{i}', f'<volume><name>{base}p{i}</name><capacity>{len(data)}</capacity></volume>'.encode())
+            virsh('vol-create-from', self.name, xml, source, '--inputpool', other)
+            with open(f'{device}p{i}', 'rb') as f:
+                self.assertEqual(f.read(len(data)), data, source)
+        virsh('pool-destroy', self.name)
+
     def test_ext4(self):
         self.check('ext4', 32)
 
