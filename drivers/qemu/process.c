@@ -21,6 +21,7 @@
 #include "drivers/qemu/qmp_cmds.h"
 #include "drivers/qemu/save.h"
 #include "drivers/qemu/start.h"
+#include "drivers/qemu/vcpus.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -285,8 +286,10 @@ void process_reattach(DomainTurn *t, void *unused)
         if (!sync_state(t, q))
             log_warn("the monitor of '%s' does not answer; its state is as it was last known",
                      v->name);
-        else if (view_active(turn_view(t)))
+        else if (view_active(turn_view(t))) {
             plug_turn_look(t);
+            vcpus_look(t);
+        }
         return;
     }
     if (alive == 1)

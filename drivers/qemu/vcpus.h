@@ -32,5 +32,7 @@ bool vcpus_plug(DomainDef *live, Qmp *mon, const Bitmap *ids, bool on, GError **
 /* The same for a domain, with all that hangs on it (vcpus_turn.c). */
 bool vcpus_change_count(struct DomainTurn *t, unsigned n, GError **err);
 bool vcpus_change(struct DomainTurn *t, const Bitmap *ids, bool on, GError **err);
+/* After a restart of ours: the emulator may have got or lost some of which nothing could be recorded. */
+void vcpus_look(struct DomainTurn *t);
 /* The guest let go of a device that was asked of it earlier; false: it is no vCPU. */
 bool vcpus_gone(struct DomainTurn *t, const char *alias);

@@ -3,6 +3,7 @@
  * what happened is kept even when the call fails half-way. Workers. */
 #define LOG_SOURCE "qemu.vcpus"
 #include "drivers/qemu/guest.h"
+#include "drivers/qemu/qmp_cmds.h"
 #include "drivers/qemu/threads.h"
 #include "drivers/qemu/vcpus.h"
 #include "util/error.h"
@@ -34,6 +35,25 @@ bool vcpus_change(DomainTurn *t, const Bitmap *ids, bool on, GError **err)
     g_autoptr(Qmp) mon = guest_qmp(turn_driver_data(t), err);
 
     return mon && settle(t, mon, vcpus_plug(turn_edit_live(t), mon, ids, on, err), err);
+}
+
+static bool look(DomainTurn *t, GError **err)
+{
+    g_autoptr(Qmp) mon = guest_qmp(turn_driver_data(t), err);
+    g_autoptr(GArray) cpus = mon ? qmp_query_cpus_fast(mon, err) : NULL;
+
+    return cpus && (cpus->len == turn_view(t)->live->def->vcpus ||
+                    (vcpus_follow(turn_edit_live(t), mon, err) && threads_refresh(t, mon, err)));
+}
+
+void vcpus_look(DomainTurn *t)
+{
+    const DomainDef *def = turn_view(t)->live->def;
+    g_autoptr(GError) error = NULL;
+    bool fixed = def->vcpus == def->vcpus_max && !list_len(def->vcpu_defs);
+
+    if (!fixed && !look(t, &error))
+        log_warn("cannot see which vCPUs '%s' has: %s", turn_view(t)->name, error->message);
 }
 
 bool vcpus_gone(DomainTurn *t, const char *alias)

@@ -277,6 +277,10 @@ class Loop(World):
             refs['half'] = copy.deepcopy(before)
             for d in refs['half']['domains'].values():
                 d['saved'] = False
+        for n, d in before['domains'].items(): # vCPUs come one by one
+            there = after['domains'].get(n)
+            for k in range(1, len(there['cpus'] or []) if there and d['active'] and d['cpus'] == [] else 0):
+                refs[f'partly {k}'] = {**before, 'domains': {n: {**d, 'vcpus': d['vcpus'] + k, 'cpus': there['cpus'][:k]}}}
         helper = {'process ' + h for h in HELPERS} & after['host']
         if helper:                             # it is not replaced: the guest goes on without
             refs['alone'] = {**after, 'host': after['host'] - helper}
