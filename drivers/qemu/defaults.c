@@ -11,6 +11,7 @@
 #include "conf/domain.h"
 #include "drivers/qemu/address.h"
 #include "drivers/qemu/defaults-internal.h"
+#include "drivers/qemu/firmware.h"
 #include "drivers/qemu/machine.h"
 #include "drivers/qemu/validate.h"
 #include "util/error.h"
@@ -281,8 +282,7 @@ static void nvram_defaults(DomainDef *d, const QemuPolicyData *p)
         return;
     if (!os->nvram)
         os->nvram = g_new0(OsNvram, 1);
-    g_autofree char *file = g_strdup_printf("%s_VARS.fd", d->name);
-    os->nvram->path = g_build_filename(p->nvram_dir ? p->nvram_dir : "/var/lib/libvirt/qemu/nvram", file, NULL);
+    os->nvram->path = qemu_firmware_nvram_path(p->nvram_dir, d->name, false);
 }
 
 /* ---- hooks ------------------------------------------------------------------------------------------ */

@@ -87,6 +87,11 @@ static void set_text(char **field, const char *value)
         *field = g_strdup(value);
 }
 
+char *qemu_firmware_nvram_path(const char *nvram_dir, const char *name, bool qcow2)
+{
+    return g_strdup_printf("%s/%s_VARS.%s", nvram_dir ? nvram_dir : "/var/lib/libvirt/qemu/nvram", name, qcow2 ? "qcow2" : "fd");
+}
+
 static void use(DomainDef *d, const FirmwareFile *f, const char *nvram_dir)
 {
     JsonObject *o = f->o;
@@ -111,7 +116,7 @@ static void use(DomainDef *d, const FirmwareFile *f, const char *nvram_dir)
             if (n->format == FORMAT_NONE)
                 n->format = format_of(o, "mapping/nvram-template/format", &known);
             if (!n->path && !n->src)
-                n->path = g_strdup_printf("%s/%s_VARS.%s", nvram_dir, d->name, n->format == FORMAT_QCOW2 ? "qcow2" : "fd");
+                n->path = qemu_firmware_nvram_path(nvram_dir, d->name, n->format == FORMAT_QCOW2);
         }
     }
     if (smm) {

@@ -11,6 +11,8 @@
  * that fits. Nothing to do when the document names a loader. dirs as for firmware_files().
  * nvram_dir: where a file of variables goes that has no path yet. */
 bool qemu_firmware_select(DomainDef *d, const char *const *dirs, const char *nvram_dir, GError **err);
+/* Where the variables of a guest are, or go, whose document does not say so. */
+char *qemu_firmware_nvram_path(const char *nvram_dir, const char *name, bool qcow2);
 /* Whether the guest has a file of variables that does not exist yet. */
 bool qemu_firmware_needs_nvram(const DomainDef *d);
 /* What it is made from; NULL: there is nothing. For a guest that needs it. */

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drivers/qemu/driver.h"
+#include "drivers/qemu/firmware.h"
 #include "drivers/qemu/handlers.h"
 #include "drivers/qemu/helper.h"
 #include "util/error.h"
@@ -16,13 +18,20 @@ static bool exclusive(unsigned flags, unsigned a, unsigned b, const char *names,
     return false;
 }
 
-/* The file of the variables of this guest's own; NULL: there is none. */
-static const char *nvram_of(const DomainDef *def)
+/* The file of the variables of this guest's own, also one that a start chose; NULL: there is none. */
+static char *nvram_of(const DomainDef *def)
 {
     struct stat st;
-    const char *path = def->os.nvram ? def->os.nvram->path : NULL;
+    const OsNvram *n = def->os.nvram;
+    bool chosen = !(n && (n->path || n->src)) && def->os.firmware == FIRMWARE_EFI;
 
-    return path && stat(path, &st) == 0 ? path : NULL;
+    for (unsigned qcow2 = 0; qcow2 <= (chosen ? 1 : 0); qcow2++) {
+        g_autofree char *path = chosen ? qemu_firmware_nvram_path(qemu.policy.nvram_dir, def->name, qcow2)
+                                       : g_strdup(n ? n->path : NULL);
+        if (path && stat(path, &st) == 0)
+            return g_steal_pointer(&path);
+    }
+    return NULL;
 }
 
 bool qemu_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_undefine_flags_args *a,
@@ -39,7 +48,7 @@ bool qemu_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_unde
     /* A definition that cannot be read can still be removed; what it kept is not known then. */
     const DomainDef *def = v->config ? view_config(v, NULL, NULL) : NULL;
     g_autoptr(DomainDef) old = def ? domain_copy(def) : NULL;
-    const char *nvram = old ? nvram_of(old) : NULL;
+    g_autofree char *nvram = old ? nvram_of(old) : NULL;
     if (nvram && !active &&
         !(a->flags & (VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM))) {
         error_set(err, VIR_ERR_OPERATION_INVALID, "cannot undefine domain with nvram");

@@ -142,7 +142,7 @@ bool qemu_prepare_run(DomainDef *d, const QemuCaps *caps, const QemuRun *run, GE
     qemu_assign_aliases(d);
     qemu_forget_nodes(d); /* those of another run */
     qemu_assign_nodes(d, &node);
-    if (!qemu_firmware_select(d, run->firmware_dirs, run->nvram_dir ? run->nvram_dir : "/var/lib/libvirt/qemu/nvram", err))
+    if (!qemu_firmware_select(d, run->firmware_dirs, run->nvram_dir, err))
         return false;
     align_memory(d);
     channel_paths(d, run);

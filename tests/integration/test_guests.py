@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Real guests from the outside and from the inside: how they boot, what they keep, how they end."""
+import glob
 import os
 import shutil
 import signal
@@ -112,6 +113,20 @@ class Boot(Guests):
         d = self.conn.defineXML(xml)
         virsh('undefine', name, '--nvram')
         self.assertFalse(os.path.exists(nvram))
+
+    @unittest.skipUnless(glob.glob('/usr/share/qemu/firmware/*.json'), 'needs descriptors of firmware')
+    def test_variables_of_chosen_firmware_go_with_the_guest(self):
+        name = unique('uefi')
+        xml = domain_xml(name, memory_mib=256).replace("machine='pc'", "machine='q35'").replace('<os>', "<os firmware='efi'>")
+        nvram = os.path.join(self.directory, 'var/lib/libvirt/qemu/nvram', f'{name}_VARS.fd')
+        for how in ('--keep-nvram', '--nvram'):
+            d = self.conn.defineXML(xml)
+            d.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+            d.destroy()
+            self.assertTrue(os.path.exists(nvram))
+            self.assertLibvirtError(libvirt.VIR_ERR_OPERATION_INVALID, d.undefine)
+            virsh('undefine', name, how)
+            self.assertEqual(os.path.exists(nvram), how == '--keep-nvram')
 
 
 class Life(Guests):
