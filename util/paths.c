@@ -167,7 +167,7 @@ bool path_component_ok(const char *name, const char *suffix, GError **err)
     for (const char *p = name; *p; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
 
-        if (c == '/' || g_unichar_iscntrl(c)) {
+        if (c == '/' || g_unichar_iscntrl(c) || c == 0xfffe || c == 0xffff) { /* the last are in no document */
             g_autofree char *shown = g_strescape(name, NULL);
 
             error_set(err, VIR_ERR_XML_ERROR,

@@ -213,6 +213,23 @@ static void test_known_format_wins(void)
 }
 
 /* Every cut and many wrong lengths: no read beyond the buffer (the sanitizer looks), no nonsense believed. */
+/* Documents and answers name the image below: what cannot be in one is no name. */
+static void test_names_that_no_document_holds(void)
+{
+    static const char *const names[] = { "a\x01" "b", "a\nb", "\xff\xfe", "\xc2\x85", "\xef\xbf\xbe" };
+    uint8_t h[HEAD];
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_auto(ImageInfo) info = { 0 };
+        g_autoptr(GError) err = NULL;
+        make_qcow2(h, 3, names[i], NULL);
+        assert(!image_probe(NULL, h, sizeof(h), SIZE, &info, &err) && err && !info.backing);
+        g_autoptr(GError) err2 = NULL;
+        make_qcow2(h, 3, "base", names[i]);
+        assert(!image_probe("qcow2", h, sizeof(h), SIZE, &info, &err2) && err2);
+    }
+}
+
 static void test_hostile(void)
 {
     uint8_t h[HEAD];
@@ -270,5 +287,6 @@ int main(void)
     test_files();
     test_known_format_wins();
     test_hostile();
+    test_names_that_no_document_holds();
     return 0;
 }
