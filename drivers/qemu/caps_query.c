@@ -19,23 +19,6 @@ static bool ask(const CapsSource *src, const char *cmd, JsonObject *args, JsonOb
     return src->call(src->data, cmd, args, ret, err);
 }
 
-/* A command that may be refused: then *ret stays NULL. */
-static bool ask_maybe(const CapsSource *src, const char *cmd, JsonObject *args, JsonObject **ret, GError **err)
-{
-    GError *why = NULL;
-
-    *ret = NULL;
-    if (ask(src, cmd, args, ret, &why))
-        return true;
-    if (error_is(why, VIR_ERR_INTERNAL_ERROR) || error_is(why, VIR_ERR_OPERATION_UNSUPPORTED) ||
-        error_is(why, VIR_ERR_DEVICE_MISSING)) {
-        g_error_free(why);
-        return true;
-    }
-    g_propagate_error(err, why);
-    return false;
-}
-
 static bool query_version(QemuCaps *c, const CapsSource *src, GError **err)
 {
     g_autoptr(JsonObject) v = NULL, t = NULL;
@@ -101,7 +84,7 @@ static bool query_cpus(QemuCaps *c, QemuAccel a, const CapsSource *src, GError *
 {
     g_autoptr(JsonObject) list = NULL;
 
-    if (!ask_maybe(src, "query-cpu-definitions", NULL, &list, err))
+    if (!caps_ask_maybe(src, "query-cpu-definitions", NULL, &list, err))
         return false;
     for (size_t i = 0; i < MIN(json_len(list), CPUS_MAX); i++) {
         JsonObject *o = json_object_array_get_idx(list, i);
@@ -137,7 +120,7 @@ static bool expand(const CapsSource *src, const char *how, const char *model, Js
 {
     g_autoptr(JsonObject) r = NULL;
 
-    if (!ask_maybe(src, "query-cpu-model-expansion",
+    if (!caps_ask_maybe(src, "query-cpu-model-expansion",
                    json_make(J_STR("type", how), J_OBJ("model", json_make(J_STR("name", model), J_OBJ("props", props)))),
                    &r, err))
         return false;
@@ -248,7 +231,7 @@ static bool query_gic(QemuCaps *c, const CapsSource *src, GError **err)
 {
     g_autoptr(JsonObject) list = NULL;
 
-    if (!ask_maybe(src, "query-gic-capabilities", NULL, &list, err))
+    if (!caps_ask_maybe(src, "query-gic-capabilities", NULL, &list, err))
         return false;
     for (size_t i = 0; i < MIN(json_len(list), 8); i++) {
         JsonObject *o = json_object_array_get_idx(list, i);
@@ -263,7 +246,7 @@ static bool query_sev(QemuCaps *c, const CapsSource *src, GError **err)
 {
     g_autoptr(JsonObject) o = NULL;
 
-    if (!ask_maybe(src, "query-sev-capabilities", NULL, &o, err))
+    if (!caps_ask_maybe(src, "query-sev-capabilities", NULL, &o, err))
         return false;
     if (!o || !json_get_str(o, "pdh"))
         return true;
@@ -281,7 +264,7 @@ static bool query_sgx(QemuCaps *c, const CapsSource *src, GError **err)
 {
     g_autoptr(JsonObject) o = NULL;
 
-    if (!ask_maybe(src, "query-sgx-capabilities", NULL, &o, err))
+    if (!caps_ask_maybe(src, "query-sgx-capabilities", NULL, &o, err))
         return false;
     if (!o)
         return true;
@@ -310,7 +293,7 @@ static bool query_primary(QemuCaps *c, const CapsSource *src, GError **err)
         return false;
 
     g_autoptr(CapsReplies) r = caps_replies_new(src, err);
-    if (!r || !ask_maybe(src, "query-kvm", NULL, &kvm, err))
+    if (!r || !caps_ask_maybe(src, "query-kvm", NULL, &kvm, err))
         return false;
     if (json_get_bool(kvm, "present", false) && json_get_bool(kvm, "enabled", false))
         qemu_caps_set(c, QEMU_CAP_KVM);

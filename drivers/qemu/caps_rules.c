@@ -298,8 +298,7 @@ static void set_add_named(GHashTable *set, JsonObject *list, const char *member)
     }
 }
 
-/* Optional commands: absent or refused is no error, a lost emulator is. */
-static bool ask(const CapsSource *src, const char *cmd, JsonObject *args, JsonObject **ret, GError **err)
+bool caps_ask_maybe(const CapsSource *src, const char *cmd, JsonObject *args, JsonObject **ret, GError **err)
 {
     GError *why = NULL;
 
@@ -319,7 +318,7 @@ static bool ask_names(const CapsSource *src, const char *cmd, GHashTable *set, G
 {
     g_autoptr(JsonObject) list = NULL;
 
-    if (!ask(src, cmd, NULL, &list, err))
+    if (!caps_ask_maybe(src, cmd, NULL, &list, err))
         return false;
     set_add_named(set, list, "name");
     return true;
@@ -332,7 +331,7 @@ static bool ask_props(const CapsSource *src, CapsReplies *r, Evidence kind, cons
 
     if (g_hash_table_contains(known, type))
         return true;
-    if (!ask(src, kind == BY_PROP ? "device-list-properties" : "qom-list-properties",
+    if (!caps_ask_maybe(src, kind == BY_PROP ? "device-list-properties" : "qom-list-properties",
              json_make(J_STR("typename", type)), &list, err))
         return false;
 
@@ -352,7 +351,7 @@ static bool ask_options(const CapsSource *src, CapsReplies *r, GError **err)
 {
     g_autoptr(JsonObject) list = NULL;
 
-    if (!ask(src, "query-command-line-options", NULL, &list, err))
+    if (!caps_ask_maybe(src, "query-command-line-options", NULL, &list, err))
         return false;
     for (size_t i = 0; i < json_len(list); i++) {
         JsonObject *o = json_object_array_get_idx(list, i);
@@ -370,7 +369,7 @@ static bool ask_options(const CapsSource *src, CapsReplies *r, GError **err)
 
 static bool ask_schema(const CapsSource *src, CapsReplies *r, GError **err)
 {
-    if (!ask(src, "query-qmp-schema", NULL, &r->schema_root, err))
+    if (!caps_ask_maybe(src, "query-qmp-schema", NULL, &r->schema_root, err))
         return false;
     for (size_t i = 0; i < json_len(r->schema_root); i++) {
         JsonObject *e = json_object_array_get_idx(r->schema_root, i);

@@ -4,6 +4,9 @@
 
 #include "drivers/qemu/caps_probe.h"
 
+/* A command that may be absent or refused: then *ret stays NULL. False: the emulator is lost. */
+bool caps_ask_maybe(const CapsSource *src, const char *cmd, JsonObject *args, JsonObject **ret, GError **err);
+
 /* What has been asked so far. */
 typedef struct CapsReplies CapsReplies;
 

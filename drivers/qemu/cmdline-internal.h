@@ -10,6 +10,7 @@
 #include "drivers/qemu/machine.h"
 #include "drivers/qemu/plug_steps.h"
 #include "drivers/qemu/props.h"
+#include "drivers/qemu/validate.h"
 #include "util/error.h"
 
 typedef struct Cmd {
@@ -32,8 +33,6 @@ void cmd_env(Cmd *c, const char *name, const char *value);
 /* Take the tree. */
 void cmd_json(Cmd *c, const char *option, JsonObject *o);
 bool cmd_device(Cmd *c, const char *alias, JsonObject *o, GError **err);
-/* Unsupported: VIR_ERR_CONFIG_UNSUPPORTED, always false. */
-bool cmd_refuse(GError **err, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
 /* Number of a descriptor in the child; -1 with *err. */
 int cmd_fd(Cmd *c, QemuFdRole role, const Device *dev, unsigned index, GError **err);

@@ -127,7 +127,7 @@ static bool override_properties(const Cmd *c, const char *alias, JsonObject *o, 
             else if (strcmp(type, "unsigned") == 0)
                 v = json_object_new_uint64(g_ascii_strtoull(value, NULL, 10));
             if (!v)
-                return cmd_refuse(err, "qemu:override of device '%s': property '%s' has type '%s'", alias, prop->name, type);
+                return qemu_refuse(err, "qemu:override of device '%s': property '%s' has type '%s'", alias, prop->name, type);
             json_object_object_add(o, prop->name, v);
         }
     }
@@ -145,22 +145,12 @@ bool cmd_device(Cmd *c, const char *alias, JsonObject *o, GError **err)
     return true;
 }
 
-bool cmd_refuse(GError **err, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    g_autofree char *text = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "%s", text);
-    return false;
-}
-
 int cmd_fd(Cmd *c, QemuFdRole role, const Device *dev, unsigned index, GError **err)
 {
     if (c->plug && c->plug->removing)
         return 0; /* what is only taken back needs none */
     if (!c->ctx->fd) {
-        (void)cmd_refuse(err, "no descriptor can be handed to device '%s' here",
+        (void)qemu_refuse(err, "no descriptor can be handed to device '%s' here",
                          dev && dev->info.alias ? dev->info.alias : "monitor");
         return -1;
     }
@@ -175,7 +165,7 @@ bool cmd_secret(Cmd *c, const SecretRef *ref, const char *alias, GError **err)
         return true;
     }
     if (!c->ctx->secret)
-        return cmd_refuse(err, "secret for '%s': secrets are not available", alias);
+        return qemu_refuse(err, "secret for '%s': secrets are not available", alias);
     if (!c->ctx->secret(c->ctx->opaque, ref, alias, &data, &iv, err))
         return false;
     cmd_json(c, "-object",
@@ -240,7 +230,7 @@ char *cmd_fd_group(Cmd *c, const char *name, const char *opaque, unsigned *ret_n
     if (c->plug && c->plug->removing)
         g_array_set_size(fds, 1); /* the set goes with its first member */
     else if (!c->ctx->fd_group)
-        return (void)cmd_refuse(err, "the descriptors '%s' are known to a running daemon only", name), NULL;
+        return (void)qemu_refuse(err, "the descriptors '%s' are known to a running daemon only", name), NULL;
     else if (!c->ctx->fd_group(c->ctx->opaque, name, fds, err))
         return NULL;
     if (!next_set(c, &set, err))
@@ -313,7 +303,7 @@ static bool pci_props(const Cmd *c, const DeviceInfo *info, JsonObject *o, GErro
     const PciAddress *a = &info->address.u.pci;
     g_autofree char *bus = cmd_bus(c, CONTROLLER_PCI, a->bus);
     if (!bus)
-        return cmd_refuse(err, "device '%s': there is no PCI controller %u", info->alias, a->bus);
+        return qemu_refuse(err, "device '%s': there is no PCI controller %u", info->alias, a->bus);
     g_autofree char *addr = a->function ? g_strdup_printf("0x%x.0x%x", a->slot, a->function)
                                         : g_strdup_printf("0x%x", a->slot);
     const ControllerDef *root = domain_find_controller(c->def, CONTROLLER_PCI, a->bus);
@@ -335,7 +325,7 @@ bool cmd_address(const Cmd *c, const DeviceInfo *info, JsonObject *o, GError **e
     case ADDRESS_USB: {
         g_autofree char *alias = cmd_bus(c, CONTROLLER_USB, a->u.usb.bus);
         if (!alias)
-            return cmd_refuse(err, "device '%s': there is no USB controller %u", info->alias, a->u.usb.bus);
+            return qemu_refuse(err, "device '%s': there is no USB controller %u", info->alias, a->u.usb.bus);
         g_autofree char *bus = g_strdup_printf("%s.0", alias);
         props_add(o, P_STR("bus", bus), P_STR("port", a->u.usb.port));
         return true;
@@ -343,7 +333,7 @@ bool cmd_address(const Cmd *c, const DeviceInfo *info, JsonObject *o, GError **e
     case ADDRESS_VIRTIO_SERIAL: {
         g_autofree char *alias = cmd_bus(c, CONTROLLER_VIRTIO_SERIAL, a->u.serial.controller);
         if (!alias)
-            return cmd_refuse(err, "device '%s': there is no virtio-serial controller %u", info->alias,
+            return qemu_refuse(err, "device '%s': there is no virtio-serial controller %u", info->alias,
                               a->u.serial.controller);
         g_autofree char *bus = g_strdup_printf("%s.%u", alias, a->u.serial.bus);
         props_add(o, P_STR("bus", bus), P_OPT("nr", a->u.serial.port));
@@ -352,7 +342,7 @@ bool cmd_address(const Cmd *c, const DeviceInfo *info, JsonObject *o, GError **e
     case ADDRESS_CCID: {
         g_autofree char *alias = cmd_bus(c, CONTROLLER_CCID, a->u.ccid.controller);
         if (!alias)
-            return cmd_refuse(err, "device '%s': there is no ccid controller %u", info->alias, a->u.ccid.controller);
+            return qemu_refuse(err, "device '%s': there is no ccid controller %u", info->alias, a->u.ccid.controller);
         g_autofree char *bus = g_strdup_printf("%s.0", alias);
         props_add(o, P_STR("bus", bus));
         return true;
@@ -390,14 +380,14 @@ JsonObject *cmd_virtio(const Cmd *c, const char *base, const DeviceInfo *info, V
     default: break;
     }
     if (!bus) {
-        (void)cmd_refuse(err, "device '%s' cannot have an address of type '%s'", info->alias,
+        (void)qemu_refuse(err, "device '%s' cannot have an address of type '%s'", info->alias,
                          enum_name(&address_type_names, info->address.type));
         return NULL;
     }
     const char *mode = model == VIRTIO_MODEL_TRANSITIONAL ? "-transitional"
                        : model == VIRTIO_MODEL_NON_TRANSITIONAL ? "-non-transitional" : "";
     if (*mode && info->address.type != ADDRESS_PCI) {
-        (void)cmd_refuse(err, "device '%s': virtio (non-)transitional models are for PCI only", info->alias);
+        (void)qemu_refuse(err, "device '%s': virtio (non-)transitional models are for PCI only", info->alias);
         return NULL;
     }
     g_autofree char *driver = g_strconcat(base, bus, mode, NULL);
@@ -462,7 +452,7 @@ static bool cmd_compat(Cmd *c, GError **err)
             return true;
         }
     }
-    return cmd_refuse(err, "qemu:deprecation behavior '%s'", how);
+    return qemu_refuse(err, "qemu:deprecation behavior '%s'", how);
 }
 
 static bool cmd_master_key(Cmd *c, GError **err)
@@ -499,9 +489,9 @@ static bool cmd_iothreads(Cmd *c, GError **err)
     enum { IOTHREADS_MAX = 1024 };
 
     if (MAX(n, d->iothreads) > 0 && !cmd_has(c, QEMU_CAP_OBJECT_IOTHREAD))
-        return cmd_refuse(err, "iothreads are not supported by this emulator");
+        return qemu_refuse(err, "iothreads are not supported by this emulator");
     if (MAX(n, d->iothreads) > IOTHREADS_MAX)
-        return cmd_refuse(err, "iothreads: at most %d are possible, not %u", IOTHREADS_MAX, MAX(n, d->iothreads));
+        return qemu_refuse(err, "iothreads: at most %d are possible, not %u", IOTHREADS_MAX, MAX(n, d->iothreads));
 
     for (unsigned i = 0; i < MAX(n, d->iothreads); i++) {
         const IothreadDef *t = i < n ? list_at(d->iothread_defs, i) : NULL;

@@ -59,7 +59,7 @@ static JsonObject *hosts_array(const StorageSource *s, bool with_type)
 static const StorageHost *only_host(const StorageSource *s, GError **err)
 {
     if (list_len(s->hosts) != 1) {
-        (void)cmd_refuse(err, "disk source of protocol '%s' takes one host, found %u",
+        (void)qemu_refuse(err, "disk source of protocol '%s' takes one host, found %u",
                          enum_name(&storage_protocol_names, s->protocol), list_len(s->hosts));
         return NULL;
     }
@@ -84,7 +84,7 @@ static JsonObject *iscsi_props(const StorageSource *s, const char *secret, GErro
         char *end;
         lun = strtoul(slash + 1, &end, 10);
         if (end == slash + 1 || *end || lun > 0xffff) {
-            (void)cmd_refuse(err, "iscsi source '%s': the part after '/' is no unit number", s->name);
+            (void)qemu_refuse(err, "iscsi source '%s': the part after '/' is no unit number", s->name);
             return NULL;
         }
         *slash = '\0';
@@ -100,7 +100,7 @@ static JsonObject *rbd_props(const StorageSource *s, const char *secret, GError 
     g_auto(GStrv) part = g_strsplit(s->name ? s->name : "", "/", 3);
     unsigned n = g_strv_length(part);
     if (n < 2) {
-        (void)cmd_refuse(err, "rbd source '%s' is not POOL/IMAGE", s->name ? s->name : "");
+        (void)qemu_refuse(err, "rbd source '%s' is not POOL/IMAGE", s->name ? s->name : "");
         return NULL;
     }
     JsonObject *modes = NULL;
@@ -161,7 +161,7 @@ static JsonObject *network_props(Cmd *c, const StorageSource *s, const char *nod
     case PROTOCOL_GLUSTER: {
         g_auto(GStrv) part = g_strsplit(s->name ? s->name : "", "/", 2);
         if (g_strv_length(part) != 2) {
-            (void)cmd_refuse(err, "gluster source '%s' is not VOLUME/IMAGE", s->name ? s->name : "");
+            (void)qemu_refuse(err, "gluster source '%s' is not VOLUME/IMAGE", s->name ? s->name : "");
             return NULL;
         }
         return props_new(P_STR("driver", "gluster"), P_STR("volume", part[0]), P_STR("path", part[1]),
@@ -181,7 +181,7 @@ static JsonObject *network_props(Cmd *c, const StorageSource *s, const char *nod
         const char *user = s->nfs_user, *group = s->nfs_group;
         /* "+1000" is a number, anything else a name that only the host can turn into one. */
         if ((user && *user != '+' && !g_ascii_isdigit(*user)) || (group && *group != '+' && !g_ascii_isdigit(*group))) {
-            (void)cmd_refuse(err, "nfs source: identity must be numeric ('+1000')");
+            (void)qemu_refuse(err, "nfs source: identity must be numeric ('+1000')");
             return NULL;
         }
         return props_new(P_STR("driver", "nfs"),
@@ -192,7 +192,7 @@ static JsonObject *network_props(Cmd *c, const StorageSource *s, const char *nod
     case PROTOCOL_NONE: case PROTOCOL_SHEEPDOG: case PROTOCOL_TFTP: case PROTOCOL_VXHS: case _STORAGE_PROTOCOL_N:
         break;
     }
-    (void)cmd_refuse(err, "disk source of protocol '%s' is not supported", enum_name(&storage_protocol_names, s->protocol));
+    (void)qemu_refuse(err, "disk source of protocol '%s' is not supported", enum_name(&storage_protocol_names, s->protocol));
     return NULL;
 }
 
@@ -221,7 +221,7 @@ static char *reservations(Cmd *c, const StorageSource *s, const DiskDef *disk, G
     const char *path = managed ? c->ctx->pr_socket : s->reservations->source_path;
     const DiskDef *o;
     if (!path && !(c->plug && c->plug->removing)) {
-        (void)cmd_refuse(err, "disk source: persistent reservations that are managed for the guest are not supported");
+        (void)qemu_refuse(err, "disk source: persistent reservations that are managed for the guest are not supported");
         return NULL;
     }
     for (guint pos = 0; managed && (o = domain_next(c->def, DEVICE_DISK, &pos)) && (o != disk || c->plug);) {
@@ -245,11 +245,11 @@ JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *dis
     if (s->reservations && !(manager = reservations(c, s, disk, err)))
         return NULL;
     if (s->type == STORAGE_VOLUME && !s->path) {
-        (void)cmd_refuse(err, "disk source: volume '%s' of pool '%s' has not been looked up", s->volume, s->pool);
+        (void)qemu_refuse(err, "disk source: volume '%s' of pool '%s' has not been looked up", s->volume, s->pool);
         return NULL;
     }
     if (s->fdgroup) {
-        (void)cmd_refuse(err, "fdgroup '%s': descriptors can be given for the images of disks", s->fdgroup);
+        (void)qemu_refuse(err, "fdgroup '%s': descriptors can be given for the images of disks", s->fdgroup);
         return NULL;
     }
     const char *aio = disk && disk->io != DISK_IO_DEFAULT ? enum_name(&disk_io_names, disk->io) : NULL;
@@ -272,7 +272,7 @@ JsonObject *cmd_storage_props(Cmd *c, const StorageSource *s, const DiskDef *dis
     case STORAGE_VHOSTVDPA: case STORAGE_VHOSTUSER: case STORAGE_NONE: case _STORAGE_TYPE_N:
         break;
     }
-    (void)cmd_refuse(err, "disk source of type '%s' is not supported", enum_name(&storage_type_names, s->type));
+    (void)qemu_refuse(err, "disk source of type '%s' is not supported", enum_name(&storage_type_names, s->type));
     return NULL;
 }
 
@@ -328,7 +328,7 @@ static bool encryption(Cmd *c, const StorageSource *s, char **ret_secret, const 
         return true;
     const char *format = e->format == ENCRYPTION_LUKS ? "luks" : e->format == ENCRYPTION_QCOW ? "aes" : NULL;
     if (!format || e->engine == ENGINE_LIBRBD || list_len(e->secrets) != 1)
-        return cmd_refuse(err, "disk encryption of format '%s' with %u secrets is not supported",
+        return qemu_refuse(err, "disk encryption of format '%s' with %u secrets is not supported",
                           enum_name(&encryption_format_names, e->format), list_len(e->secrets));
     g_autofree char *alias = g_strdup_printf("libvirt-%u-format-encryption-secret0", s->index);
     if (!cmd_secret(c, list_at(e->secrets, 0), alias, err))
@@ -356,7 +356,7 @@ static bool add_layer(Cmd *c, const DiskDef *disk, const StorageSource *s, bool 
     const StorageSlice *part = list_len(s->slices) ? list_at(s->slices, 0) : NULL;
 
     if (!driver)
-        return cmd_refuse(err, "disk '%s': image format '%s' is not supported", disk->dst, enum_name(&storage_format_names, s->format));
+        return qemu_refuse(err, "disk '%s': image format '%s' is not supported", disk->dst, enum_name(&storage_format_names, s->format));
     unsigned given = 0;
     JsonObject *below = s->fdgroup ? given_props(c, s, disk, storage, &given, err) : cmd_storage_props(c, s, disk, storage, err);
     if (!below)
@@ -413,7 +413,7 @@ bool cmd_blockdev_chain(Cmd *c, const DiskDef *disk, GError **err)
     unsigned n = 0;
     for (const StorageSource *s = &disk->src; s && !cmd_source_is_empty(s); s = s->backing) {
         if (n == CHAIN_MAX)
-            return cmd_refuse(err, "disk '%s': more than %d images in its chain", disk->dst, CHAIN_MAX);
+            return qemu_refuse(err, "disk '%s': more than %d images in its chain", disk->dst, CHAIN_MAX);
         chain[n++] = s;
     }
     bool readonly = disk->readonly || disk->device == DISK_DEVICE_CDROM || disk->src.type == STORAGE_DIR;

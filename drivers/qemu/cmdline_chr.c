@@ -108,7 +108,7 @@ static JsonObject *chr_tcp(Cmd *c, const ChrSource *src, const char *alias, GErr
 {
     bool tls = tri_is_yes(src->tls) || (src->tls == TRI_ABSENT && c->ctx->chardev_tls);
     if (src->protocol != CHR_RAW && src->protocol != CHR_TELNET) {
-        (void)cmd_refuse(err, "chardev '%s': protocol '%s' is not supported", alias, enum_name(&chr_protocol_names, src->protocol));
+        (void)qemu_refuse(err, "chardev '%s': protocol '%s' is not supported", alias, enum_name(&chr_protocol_names, src->protocol));
         return NULL;
     }
     g_autofree char *creds = NULL;
@@ -193,7 +193,7 @@ static JsonObject *chr_backend(Cmd *c, const ChrSource *src, const char *alias, 
     case CHR_DBUS: *ret_type = "dbus"; return path_data("name", src->channel);
     case CHR_NONE: case CHR_NMDM: case _CHR_TYPE_N: break;
     }
-    (void)cmd_refuse(err, "chardev '%s': type '%s' is not supported", alias, enum_name(&chr_type_names, src->type));
+    (void)qemu_refuse(err, "chardev '%s': type '%s' is not supported", alias, enum_name(&chr_type_names, src->type));
     return NULL;
 }
 
@@ -269,7 +269,7 @@ static bool add_serial(Cmd *c, const ChrDef *chr, GError **err)
         return true;
     }
     if (!drivers[chr->serial_model])
-        return cmd_refuse(err, "serial '%s': target model '%s' is not supported", chr->dev.info.alias,
+        return qemu_refuse(err, "serial '%s': target model '%s' is not supported", chr->dev.info.alias,
                           enum_name(&serial_model_names, chr->serial_model));
     return add_char_device(c, chr, drivers[chr->serial_model],
                            chr->serial_model == SERIAL_MODEL_ISA_SERIAL, err);
@@ -297,7 +297,7 @@ static bool add_channel(Cmd *c, const ChrDef *chr, GError **err)
     if (chr->target == CHANNEL_VIRTIO)
         return add_virtio_port(c, chr, err);
     if (chr->target != CHANNEL_GUESTFWD)
-        return cmd_refuse(err, "channel '%s': target type is not supported", id);
+        return qemu_refuse(err, "channel '%s': target type is not supported", id);
     g_autofree char *chardev = g_strdup_printf("char%s", id);
     if (!cmd_chardev(c, &chr->src, chardev, &chr->dev, err))
         return false;
@@ -320,7 +320,7 @@ static bool add_console(Cmd *c, const ChrDef *chr, GError **err)
                add_char_device(c, chr, chr->target == CONSOLE_SCLP ? "sclpconsole" : "sclplmconsole", false, err);
     case CONSOLE_SERIAL: return true; /* a view of a serial port */
     default:
-        return cmd_refuse(err, "console '%s': target type '%s' is not supported", chr->dev.info.alias,
+        return qemu_refuse(err, "console '%s': target type '%s' is not supported", chr->dev.info.alias,
                           enum_name(&chr_target_names, chr->target));
     }
 }
@@ -382,7 +382,7 @@ bool cmd_smartcards(Cmd *c, GError **err)
             o = props_new(P_STR("driver", "ccid-card-passthru"), P_STR("chardev", chardev));
             break;
         case _SMARTCARD_MODE_N: default:
-            return cmd_refuse(err, "smartcard '%s': unknown mode", id);
+            return qemu_refuse(err, "smartcard '%s': unknown mode", id);
         }
         props_add(o, P_STR("id", id));
         if (!cmd_address(c, &s->dev.info, o, err)) {

@@ -25,7 +25,7 @@ static const char *const scsi_drivers[_CONTROLLER_MODEL_N] = {
 static JsonObject *no_such(const ControllerDef *c, GError **err)
 {
     const char *model = enum_name(&controller_model_names, c->model);
-    (void)cmd_refuse(err, "controller %s %u: model '%s' is not supported", enum_name(&controller_type_names, c->type),
+    (void)qemu_refuse(err, "controller %s %u: model '%s' is not supported", enum_name(&controller_type_names, c->type),
                      c->index.v, model ? model : "default");
     return NULL;
 }
@@ -118,12 +118,12 @@ JsonObject *cmd_controller_props(Cmd *c, const ControllerDef *ctl, GError **err)
     }
     case CONTROLLER_IDE:
         if (qemu_machine_has_ide(c->def))
-            (void)cmd_refuse(err, "controller ide %u: the machine has one, and no other is possible", ctl->index.v);
+            (void)qemu_refuse(err, "controller ide %u: the machine has one, and no other is possible", ctl->index.v);
         else
-            (void)cmd_refuse(err, "controller ide %u: machine '%s' has no IDE controllers", ctl->index.v, c->def->os.machine);
+            (void)qemu_refuse(err, "controller ide %u: machine '%s' has no IDE controllers", ctl->index.v, c->def->os.machine);
         break;
     case CONTROLLER_FDC: case CONTROLLER_XENBUS: case CONTROLLER_ISA: case CONTROLLER_NVME: case _CONTROLLER_TYPE_N:
-        (void)cmd_refuse(err, "controller %s %u is not supported", enum_name(&controller_type_names, ctl->type), ctl->index.v);
+        (void)qemu_refuse(err, "controller %s %u is not supported", enum_name(&controller_type_names, ctl->type), ctl->index.v);
         break;
     }
     if (!o || !cmd_address(c, &ctl->dev.info, o, err))
@@ -149,7 +149,7 @@ static bool add_board_usb(Cmd *c, GError **err)
             *(ctl->model == CONTROLLER_MODEL_DEFAULT ? &open : &named) += 1;
     }
     if (open > 1)
-        return cmd_refuse(err, "%u USB controllers name no model, at most one may", open);
+        return qemu_refuse(err, "%u USB controllers name no model, at most one may", open);
     if (named == 0 && has_board_usb(c))
         cmd_arg(c, "-usb");
     return true;
@@ -181,7 +181,7 @@ bool cmd_controller_globals(Cmd *c, GError **err)
             const char *bridge = ctl->model == PCI_ROOT && qemu_machine_is_i440fx(c->def) ? "i440FX-pcihost"
                                  : ctl->model == PCIE_ROOT && qemu_machine_is_q35(c->def) ? "q35-pcihost" : NULL;
             if (!bridge)
-                return cmd_refuse(err, "controller pci %u: pcihole64 is not supported for machine '%s'", ctl->index.v, c->def->os.machine);
+                return qemu_refuse(err, "controller pci %u: pcihole64 is not supported for machine '%s'", ctl->index.v, c->def->os.machine);
             cmd_optf(c, "-global", "%s.pci-hole64-size=%" G_GUINT64_FORMAT "K", bridge, ctl->pcihole64.v);
         }
         if (ctl->model == PCI_ROOT && ctl->pci_hotplug != TRI_ABSENT && qemu_machine_is_i440fx(c->def))

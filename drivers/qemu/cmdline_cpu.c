@@ -50,14 +50,14 @@ static bool check_features(const Cmd *c, const CpuDef *cpu, GError **err)
 {
     bool arm = arch_is_arm(c->def->os.arch);
     if (list_len(cpu->features) && arch_is_s390(c->def->os.arch) && !cmd_has(c, QEMU_CAP_QUERY_CPU_MODEL_EXPANSION))
-        return cmd_refuse(err, "cpu features are not supported by this emulator for architecture '%s'", c->def->os.arch);
+        return qemu_refuse(err, "cpu features are not supported by this emulator for architecture '%s'", c->def->os.arch);
     for (unsigned i = 0; arm && i < list_len(cpu->features); i++) {
         const CpuFeature *f = list_at(cpu->features, i);
         char *end = NULL;
         guint64 bits = g_str_has_prefix(f->name, "sve") ? g_ascii_strtoull(f->name + 3, &end, 10) : 0;
         bool vector = end && !*end && (f->name[3] == '\0' || (bits >= 128 && bits <= 2048 && bits % 128 == 0));
         if (!vector)
-            return cmd_refuse(err, "unknown CPU feature: %s", f->name);
+            return qemu_refuse(err, "unknown CPU feature: %s", f->name);
     }
     return true;
 }
@@ -83,7 +83,7 @@ static bool cpu_model(Cmd *c, GString *s, GError **err)
             break;
         }
         if (d->virt != VIRT_QEMU)
-            return cmd_refuse(err, "cpu mode 'host-model': the CPU model of this host is not known");
+            return qemu_refuse(err, "cpu mode 'host-model': the CPU model of this host is not known");
         g_string_append(s, "max");
         break;
     }
@@ -174,7 +174,7 @@ static bool cache_props(GString *s, const CpuDef *cpu, GError **err)
             g_string_append(s, host ? ",host-cache-info=off,l3-cache=off" : ",l3-cache=off");
             break;
         case _CPU_CACHE_N: default:
-            return cmd_refuse(err, "cpu/cache mode is unknown");
+            return qemu_refuse(err, "cpu/cache mode is unknown");
         }
     }
     if (cpu && cpu->maxphysaddr) {
@@ -194,7 +194,7 @@ bool cmd_cpu(Cmd *c, GError **err)
 {
     const DomainDef *d = c->def;
     if (d->cpu && d->cpu->mode == CPU_MODE_HOST_PASSTHROUGH && d->virt == VIRT_QEMU)
-        return cmd_refuse(err, "CPU mode 'host-passthrough' for %s qemu domain on this host is not supported by hypervisor", d->os.arch);
+        return qemu_refuse(err, "CPU mode 'host-passthrough' for %s qemu domain on this host is not supported by hypervisor", d->os.arch);
     GString *model = g_string_new(NULL), *s = g_string_new(NULL);
     bool ok = !d->cpu || cpu_model(c, model, err);
     for (unsigned i = 0; ok && i < list_len(d->clock.timers); i++) {

@@ -25,7 +25,7 @@ static JsonObject *virtio_disk(Cmd *c, const DiskDef *disk, GError **err)
         return NULL;
     g_autofree char *thread = disk->iothread ? g_strdup_printf("iothread%u", disk->iothread) : NULL;
     if (list_len(disk->iothreads)) {
-        (void)cmd_refuse(err, "disk '%s': mapping of queues to iothreads is not supported", disk->dst);
+        (void)qemu_refuse(err, "disk '%s': mapping of queues to iothreads is not supported", disk->dst);
         return NULL;
     }
     props_add(o, P_STR("iothread", thread), P_TRI("ioeventfd", disk->ioeventfd), P_TRI("event_idx", disk->event_idx));
@@ -42,7 +42,7 @@ static JsonObject *scsi_disk(Cmd *c, const DiskDef *disk, GError **err)
     const DriveAddress *a = &disk->dev.info.address.u.drive;
     const ControllerDef *ctl = domain_find_controller(c->def, CONTROLLER_SCSI, a->controller);
     if (!ctl) {
-        (void)cmd_refuse(err, "disk '%s': there is no SCSI controller %u", disk->dst, a->controller);
+        (void)qemu_refuse(err, "disk '%s': there is no SCSI controller %u", disk->dst, a->controller);
         return NULL;
     }
     const char *driver = disk->device == DISK_DEVICE_CDROM ? "scsi-cd" : disk->device == DISK_DEVICE_LUN ? "scsi-block" : "scsi-hd";
@@ -52,7 +52,7 @@ static JsonObject *scsi_disk(Cmd *c, const DiskDef *disk, GError **err)
     if (lsi) {
         if (a->bus || a->target) {
             json_put_(o);
-            (void)cmd_refuse(err, "disk '%s': bus and target must be 0 on an lsilogic controller", disk->dst);
+            (void)qemu_refuse(err, "disk '%s': bus and target must be 0 on an lsilogic controller", disk->dst);
             return NULL;
         }
         props_add(o, P_UINT("scsi-id", a->unit));
@@ -72,11 +72,11 @@ static JsonObject *ata_disk(Cmd *c, const DiskDef *disk, GError **err)
     bool sata = disk->bus == DISK_BUS_SATA;
     g_autofree char *name = cmd_bus(c, sata ? CONTROLLER_SATA : CONTROLLER_IDE, a->controller);
     if (!name) {
-        (void)cmd_refuse(err, "disk '%s': there is no %s controller %u", disk->dst, sata ? "SATA" : "IDE", a->controller);
+        (void)qemu_refuse(err, "disk '%s': there is no %s controller %u", disk->dst, sata ? "SATA" : "IDE", a->controller);
         return NULL;
     }
     if (disk->device == DISK_DEVICE_LUN) {
-        (void)cmd_refuse(err, "disk '%s': device 'lun' is for virtio and SCSI", disk->dst);
+        (void)qemu_refuse(err, "disk '%s': device 'lun' is for virtio and SCSI", disk->dst);
         return NULL;
     }
     g_autofree char *bus = g_strdup_printf("%s.%u", name, sata ? a->unit : a->bus);
@@ -101,7 +101,7 @@ static JsonObject *disk_base(Cmd *c, const DiskDef *disk, GError **err)
     case DISK_BUS_NONE: case DISK_BUS_XEN: case DISK_BUS_UML: case DISK_BUS_SD: case DISK_BUS_NVME: case _DISK_BUS_N:
         break;
     }
-    (void)cmd_refuse(err, "disk '%s': bus '%s' is not supported", disk->dst, enum_name(&disk_bus_names, disk->bus));
+    (void)qemu_refuse(err, "disk '%s': bus '%s' is not supported", disk->dst, enum_name(&disk_bus_names, disk->bus));
     return NULL;
 }
 
@@ -186,7 +186,7 @@ static bool add_sd(Cmd *c, const DiskDef *disk, unsigned index, GError **err)
 {
     if ((disk->src.type != STORAGE_FILE && disk->src.type != STORAGE_BLOCK) || disk->src.encryption || disk->device != DISK_DEVICE_DISK ||
         disk->transient)
-        return cmd_refuse(err, "disk '%s': bus 'sd' takes plain files and block devices only", disk->dst);
+        return qemu_refuse(err, "disk '%s': bus 'sd' takes plain files and block devices only", disk->dst);
     GString *s = g_string_new("file=");
     props_escape(s, disk->src.path ? disk->src.path : "");
     g_string_append_printf(s, ",format=%s,if=sd,index=%u", enum_name(&storage_format_names, disk->src.format), index);
@@ -200,7 +200,7 @@ static bool add_sd(Cmd *c, const DiskDef *disk, unsigned index, GError **err)
 bool cmd_disk(Cmd *c, const DiskDef *disk, GError **err)
 {
     if (disk->transient && !cmd_source_is_empty(&disk->src))
-        return cmd_refuse(err, "disk '%s': transient disks are not supported", disk->dst);
+        return qemu_refuse(err, "disk '%s': transient disks are not supported", disk->dst);
     if (disk->src.type == STORAGE_VHOSTUSER) {
         const Reconnect *r = &disk->src.vhost_reconnect;
         g_autofree char *id = g_strdup_printf("chr-vu-%s", disk->dev.info.alias);

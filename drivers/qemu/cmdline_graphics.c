@@ -8,7 +8,7 @@
 bool cmd_tls_creds(Cmd *c, const char *alias, const char *dir, bool listen, bool verify, const char *secret, GError **err)
 {
     if (!dir)
-        return cmd_refuse(err, "TLS for '%s': no directory with certificates is configured", alias);
+        return qemu_refuse(err, "TLS for '%s': no directory with certificates is configured", alias);
     cmd_json(c, "-object", props_new(P_STR("qom-type", "tls-creds-x509"), P_STR("id", alias), P_STR("dir", dir),
                                      P_STR("endpoint", listen ? "server" : "client"), P_BOOL("verify-peer", verify),
                                      P_STR("passwordid", secret)));
@@ -79,7 +79,7 @@ static bool add_vnc(Cmd *c, const GraphicsDef *g, GError **err)
         int port = g->port.set ? g->port.v : g->autoport == TRI_NO ? 0 : 5900;
         if (port < 5900 || port > 65535) {
             g_string_free(s, TRUE);
-            return cmd_refuse(err, "vnc port must be in range [5900,65535]");
+            return qemu_refuse(err, "vnc port must be in range [5900,65535]");
         }
         bool v6 = addr && strchr(addr, ':');
         g_string_append_printf(s, v6 ? "[%s]:%d" : "%s:%d", addr ? addr : "", port - 5900);
@@ -153,7 +153,7 @@ static bool spice_listen(Cmd *c, GString *s, const GraphicsDef *g, GError **err)
     }
     if (g->tls_port.set && g->tls_port.v > 0) {
         if (!c->ctx->spice_tls)
-            return cmd_refuse(err, "graphics spice: tlsPort needs TLS, which is not configured");
+            return qemu_refuse(err, "graphics spice: tlsPort needs TLS, which is not configured");
         g_string_append_printf(s, "tls-port=%d,", g->tls_port.v);
         port = true;
     }
@@ -196,7 +196,7 @@ static bool add_spice(Cmd *c, const GraphicsDef *g, GError **err)
             /* With a port of its own to come, TLS may still be there. */
             if (!(tri_is_yes(g->autoport) && c->ctx->spice_tls)) {
                 g_string_free(s, TRUE);
-                return cmd_refuse(err, "graphics spice: secure channel '%s' needs a tlsPort", ch->name);
+                return qemu_refuse(err, "graphics spice: secure channel '%s' needs a tlsPort", ch->name);
             }
         }
         if (ch->mode == SPICE_MODE_SECURE)
@@ -271,9 +271,9 @@ bool cmd_graphics(Cmd *c, GError **err)
     while ((g = domain_next(c->def, DEVICE_GRAPHICS, &pos))) {
         bool ok = true;
         if (list_len(g->listens) > 1)
-            return cmd_refuse(err, "QEMU does not support multiple listens for one graphics device.");
+            return qemu_refuse(err, "QEMU does not support multiple listens for one graphics device.");
         if (g->audio_id.set && !(known = audio_id(c, g->audio_id)))
-            return cmd_refuse(err, "unable to find audio backend for sound device");
+            return qemu_refuse(err, "unable to find audio backend for sound device");
         g_clear_pointer(&known, g_free);
         switch (g->type) {
         case GRAPHICS_VNC: ok = add_vnc(c, g, err); break;
@@ -287,7 +287,7 @@ bool cmd_graphics(Cmd *c, GError **err)
             break;
         case GRAPHICS_DBUS: add_dbus(c, g); break;
         case GRAPHICS_RDP: case GRAPHICS_DESKTOP: case _GRAPHICS_TYPE_N: default:
-            ok = cmd_refuse(err, "graphics type '%s' is not supported", enum_name(&graphics_type_names, g->type));
+            ok = qemu_refuse(err, "graphics type '%s' is not supported", enum_name(&graphics_type_names, g->type));
         }
         if (!ok)
             return false;

@@ -25,7 +25,7 @@ static bool add_usb(Cmd *c, const HostdevDef *h, GError **err)
         return finish(c, &h->dev, props_new(P_STR("driver", "usb-host"), P_STR("id", id)), false, err);
     }
     if (!h->usb_bus.set || !h->usb_device.set)
-        return cmd_refuse(err, "hostdev '%s': the USB device has not been looked up on this host", id);
+        return qemu_refuse(err, "hostdev '%s': the USB device has not been looked up on this host", id);
     g_autofree char *node = g_strdup_printf("/dev/bus/usb/%03u/%03u", h->usb_bus.v, h->usb_device.v);
     JsonObject *o = props_new(P_STR("driver", "usb-host"), P_STR("hostdevice", node), P_STR("id", id));
     switch (h->guest_reset) {
@@ -90,12 +90,12 @@ static bool add_scsi(Cmd *c, const HostdevDef *h, GError **err)
     const ControllerDef *ctl = domain_find_controller(c->def, CONTROLLER_SCSI, a->controller);
     const char *id = h->dev.info.alias;
     if (!ctl)
-        return cmd_refuse(err, "hostdev '%s': there is no SCSI controller %u", id, a->controller);
+        return qemu_refuse(err, "hostdev '%s': there is no SCSI controller %u", id, a->controller);
     g_autofree char *path = NULL;
     StorageSource local = { .type = STORAGE_BLOCK };
     if (!h->iscsi) {
         if (!c->ctx->scsi_device)
-            return cmd_refuse(err, "hostdev '%s': SCSI host devices cannot be looked up here", id);
+            return qemu_refuse(err, "hostdev '%s': SCSI host devices cannot be looked up here", id);
         if (!(path = c->ctx->scsi_device(c->ctx->opaque, h, err)))
             return false;
         local.path = path;
@@ -134,14 +134,14 @@ static bool add_scsi_host(Cmd *c, const HostdevDef *h, GError **err)
 bool cmd_hostdev(Cmd *c, const HostdevDef *h, GError **err)
 {
     if (h->mode != HOSTDEV_SUBSYS)
-        return cmd_refuse(err, "hostdev '%s': mode 'capabilities' is for containers", h->dev.info.alias);
+        return qemu_refuse(err, "hostdev '%s': mode 'capabilities' is for containers", h->dev.info.alias);
     switch (h->type) {
     case HOSTDEV_USB: return add_usb(c, h, err);
     case HOSTDEV_PCI: return add_pci(c, h, err);
     case HOSTDEV_MDEV: return add_mdev(c, h, err);
     case HOSTDEV_SCSI: return add_scsi(c, h, err);
     case HOSTDEV_SCSI_HOST: return add_scsi_host(c, h, err);
-    default: return cmd_refuse(err, "hostdev '%s': type is not supported", h->dev.info.alias);
+    default: return qemu_refuse(err, "hostdev '%s': type is not supported", h->dev.info.alias);
     }
 }
 
@@ -149,7 +149,7 @@ bool cmd_hostdev(Cmd *c, const HostdevDef *h, GError **err)
 bool cmd_net_hostdev(Cmd *c, const NetDef *n, GError **err)
 {
     if (g_strcmp0(n->src.hostdev_type, "usb") == 0)
-        return cmd_refuse(err, "interface '%s': USB network cards are not supported", n->dev.info.alias);
+        return qemu_refuse(err, "interface '%s': USB network cards are not supported", n->dev.info.alias);
     const PciAddress *a = &n->src.pci;
     g_autofree char *host = g_strdup_printf("%04x:%02x:%02x.%x", a->domain, a->bus, a->slot, a->function);
     JsonObject *o = props_new(P_STR("driver", "vfio-pci"), P_STR("host", host), P_STR("id", n->dev.info.alias),
@@ -283,7 +283,7 @@ static bool add_virtiofs(Cmd *c, const FsDef *f, GError **err)
 bool cmd_filesystem(Cmd *c, const FsDef *f, GError **err)
 {
     if (f->type != FS_MOUNT)
-        return cmd_refuse(err, "filesystem '%s': type '%s' is not supported", f->dst ? f->dst : f->dev.info.alias,
+        return qemu_refuse(err, "filesystem '%s': type '%s' is not supported", f->dst ? f->dst : f->dev.info.alias,
                           enum_name(&fs_type_names, f->type));
     return f->driver == FS_DRIVER_VIRTIOFS ? add_virtiofs(c, f, err) : add_9p(c, f, err);
 }

@@ -80,9 +80,9 @@ bool cmd_machine(Cmd *c, GError **err)
     const DomainDef *d = c->def;
     const Features *f = &d->features;
     if (!d->os.machine)
-        return cmd_refuse(err, "os/type: no machine, and the emulator tells no default");
+        return qemu_refuse(err, "os/type: no machine, and the emulator tells no default");
     if (d->os.firmware == FIRMWARE_EFI && !d->os.loader)
-        return cmd_refuse(err, "os: no firmware has been selected for firmware='efi'");
+        return qemu_refuse(err, "os: no firmware has been selected for firmware='efi'");
     GString *s = g_string_new(NULL);
 
     props_escape(s, d->os.machine);
@@ -175,11 +175,11 @@ bool cmd_accel(Cmd *c, GError **err)
         cmd_opt(c, "-accel", "hvf");
         break;
     default:
-        return cmd_refuse(err, "the QEMU driver does not run guests of type '%s'", enum_name(&virt_type_names, d->virt));
+        return qemu_refuse(err, "the QEMU driver does not run guests of type '%s'", enum_name(&virt_type_names, d->virt));
     }
     if (d->features.tseg.set) {
         if (!qemu_machine_is_q35(d))
-            return cmd_refuse(err, "smm/tseg is for q35 machines, not '%s'", d->os.machine);
+            return qemu_refuse(err, "smm/tseg is for q35 machines, not '%s'", d->os.machine);
         cmd_optf(c, "-global", "mch.extended-tseg-mbytes=%" G_GUINT64_FORMAT, d->features.tseg.v >> 20);
     }
     return true;
@@ -309,7 +309,7 @@ bool cmd_smbios(Cmd *c, GError **err)
 {
     const DomainDef *d = c->def;
     if (d->os.smbios == SMBIOS_HOST)
-        return cmd_refuse(err, "os/smbios mode 'host' is not supported");
+        return qemu_refuse(err, "os/smbios mode 'host' is not supported");
     for (unsigned i = 0; d->os.smbios == SMBIOS_SYSINFO && i < list_len(d->sysinfos); i++) {
         const Sysinfo *in = list_at(d->sysinfos, i);
         if (in->type == SYSINFO_SMBIOS)
@@ -358,11 +358,11 @@ static bool rtc_base(Cmd *c, GString *s, GError **err)
         at = k->start;
         break;
     case _CLOCK_OFFSET_N: default:
-        return cmd_refuse(err, "clock offset is unknown");
+        return qemu_refuse(err, "clock offset is unknown");
     }
     g_autoptr(GDateTime) t = g_date_time_new_from_unix_utc(at);
     if (!t)
-        return cmd_refuse(err, "clock: time %" G_GINT64_FORMAT " is out of range", at);
+        return qemu_refuse(err, "clock: time %" G_GINT64_FORMAT " is out of range", at);
     g_autofree char *text = g_date_time_format(t, "%Y-%m-%dT%H:%M:%S");
     g_string_append_printf(s, "base=%s", text);
     return true;
@@ -378,11 +378,11 @@ static bool clock_timer(Cmd *c, const ClockTimer *t, GString *rtc, GError **err)
         if (t->tickpolicy == TICK_CATCHUP)
             g_string_append(rtc, ",driftfix=slew");
         else if (t->tickpolicy == TICK_MERGE || t->tickpolicy == TICK_DISCARD)
-            return cmd_refuse(err, "clock/timer '%s': tick policy '%s' is not supported", name, enum_name(&timer_tick_names, t->tickpolicy));
+            return qemu_refuse(err, "clock/timer '%s': tick policy '%s' is not supported", name, enum_name(&timer_tick_names, t->tickpolicy));
         return true;
     case TIMER_PIT:
         if (t->tickpolicy == TICK_MERGE)
-            return cmd_refuse(err, "clock/timer 'pit': tick policy 'merge' is not supported");
+            return qemu_refuse(err, "clock/timer 'pit': tick policy 'merge' is not supported");
         if (cmd_has(c, QEMU_CAP_KVM_PIT_TICK_POLICY) && t->present != TRI_NO) {
             if (t->tickpolicy == TICK_DELAY || t->tickpolicy == TICK_NONE)
                 cmd_opt(c, "-global", "kvm-pit.lost_tick_policy=delay");
@@ -395,7 +395,7 @@ static bool clock_timer(Cmd *c, const ClockTimer *t, GString *rtc, GError **err)
             cmd_arg(c, "-no-hpet");
         return true;
     case TIMER_PLATFORM:
-        return cmd_refuse(err, "clock/timer '%s' is not supported", name);
+        return qemu_refuse(err, "clock/timer '%s' is not supported", name);
     case TIMER_TSC: case TIMER_KVMCLOCK: case TIMER_HYPERVCLOCK: case TIMER_ARMVTIMER: case _TIMER_NAME_N:
         break; /* part of -cpu */
     }
@@ -432,7 +432,7 @@ bool cmd_pm(Cmd *c, GError **err)
     if (d->pm_s3 == TRI_ABSENT && d->pm_s4 == TRI_ABSENT)
         return true;
     if (!arch_is_x86(d->os.arch))
-        return cmd_refuse(err, "pm/suspend-to-mem and suspend-to-disk are not for %s guests", d->os.arch);
+        return qemu_refuse(err, "pm/suspend-to-mem and suspend-to-disk are not for %s guests", d->os.arch);
     const char *device = qemu_machine_is_q35(d) ? "ICH9-LPC" : "PIIX4_PM";
     if (d->pm_s3 != TRI_ABSENT)
         cmd_optf(c, "-global", "%s.disable_s3=%d", device, d->pm_s3 == TRI_NO);
@@ -482,7 +482,7 @@ bool cmd_launch_security(Cmd *c, GError **err)
         return true;
     }
     if (l->type != LAUNCH_SEV)
-        return cmd_refuse(err, "launchSecurity type '%s' is not supported", enum_name(&launch_security_names, l->type));
+        return qemu_refuse(err, "launchSecurity type '%s' is not supported", enum_name(&launch_security_names, l->type));
     g_autofree char *dh = l->dh_cert ? g_build_filename(c->ctx->lib_dir, "dh_cert.base64", NULL) : NULL;
     g_autofree char *session = l->session ? g_build_filename(c->ctx->lib_dir, "session.base64", NULL) : NULL;
     cmd_json(c, "-object",

@@ -65,7 +65,7 @@ static char *huge_page_path(Cmd *c, uint64_t kib, GError **err)
             return g_build_filename(end + 1, "libvirt", "qemu", name, NULL);
         }
     }
-    (void)cmd_refuse(err, "memoryBacking/hugepages: no hugetlbfs with pages of %" G_GUINT64_FORMAT " KiB is mounted", kib);
+    (void)qemu_refuse(err, "memoryBacking/hugepages: no hugetlbfs with pages of %" G_GUINT64_FORMAT " KiB is mounted", kib);
     return NULL;
 }
 
@@ -201,7 +201,7 @@ static bool nodes_exist(const Cmd *c, const Bitmap *nodes, GError **err)
 {
     for (int n = nodes && c->ctx->host_node ? bitmap_next(nodes, 0) : -1; n >= 0; n = bitmap_next(nodes, (unsigned)n + 1)) {
         if (!c->ctx->host_node((unsigned)n))
-            return cmd_refuse(err, "numatune: this host has no NUMA node %d", n);
+            return qemu_refuse(err, "numatune: this host has no NUMA node %d", n);
     }
     return true;
 }
@@ -214,7 +214,7 @@ static bool one_page_size(const Cmd *c, GError **err)
     for (unsigned i = 0; b && b->hugepages && !(c->def->cpu && list_len(c->def->cpu->cells)) && i < list_len(b->pages); i++) {
         const HugePage *p = list_at(b->pages, i);
         if (master && p->size != master)
-            return cmd_refuse(err, "memoryBacking/hugepages: pages of %" G_GUINT64_FORMAT " and of %" G_GUINT64_FORMAT " KiB for all of the guest",
+            return qemu_refuse(err, "memoryBacking/hugepages: pages of %" G_GUINT64_FORMAT " and of %" G_GUINT64_FORMAT " KiB for all of the guest",
                               master, p->size);
         master = p->size;
     }
@@ -241,7 +241,7 @@ bool cmd_memory(Cmd *c, GError **err)
     while ((m = domain_next(d, DEVICE_MEMORY, &pos)))
         modules += m->size;
     if (modules >= d->memory)
-        return cmd_refuse(err, "memory: the modules have all of the %" G_GUINT64_FORMAT " KiB", d->memory);
+        return qemu_refuse(err, "memory: the modules have all of the %" G_GUINT64_FORMAT " KiB", d->memory);
     uint64_t initial = d->memory - modules;
     if (d->max_memory)
         cmd_optf(c, "-m", "size=%" G_GUINT64_FORMAT "k,slots=%u,maxmem=%" G_GUINT64_FORMAT "k", initial,
@@ -303,7 +303,7 @@ static bool numa_hmat(Cmd *c, const CpuDef *cpu, GError **err)
         const NumaInterconnect *n = list_at(cpu->interconnects, i);
         unsigned level = n->cache.set ? n->cache.v : 0;
         if (level > 3 || n->type == HMAT_NONE || n->type >= _HMAT_N)
-            return cmd_refuse(err, "cpu/numa/interconnects: cache level %u", level);
+            return qemu_refuse(err, "cpu/numa/interconnects: cache level %u", level);
         const char *data = hmat_data[n->bandwidth ? 1 : 0][n->type];
         if (n->bandwidth)
             cmd_optf(c, "-numa", "hmat-lb,initiator=%u,target=%u,hierarchy=%s,data-type=%s,bandwidth=%" G_GUINT64_FORMAT "K",
@@ -393,7 +393,7 @@ static JsonObject *memory_device_props(Cmd *c, const MemoryDef *m, const char *m
                                                           [MEMORY_VIRTIO_PMEM] = "virtio-pmem-pci",
                                                           [MEMORY_VIRTIO_MEM] = "virtio-mem-pci" };
     if (m->model == MEMORY_NONE || !drivers[m->model]) {
-        (void)cmd_refuse(err, "memory device model '%s'", enum_name(&memory_model_names, m->model));
+        (void)qemu_refuse(err, "memory device model '%s'", enum_name(&memory_model_names, m->model));
         return NULL;
     }
     bool mem = m->model == MEMORY_VIRTIO_MEM;

@@ -44,7 +44,7 @@ bool cmd_iommu(Cmd *c, GError **err)
     case IOMMU_SMMUV3:
         return true; /* an option of the machine */
     case IOMMU_AMD: case _IOMMU_MODEL_N: default:
-        return cmd_refuse(err, "iommu model '%s' is not supported", enum_name(&iommu_model_names, i->model));
+        return qemu_refuse(err, "iommu model '%s' is not supported", enum_name(&iommu_model_names, i->model));
     }
 }
 
@@ -77,7 +77,7 @@ bool cmd_input(Cmd *c, const InputDef *in, GError **err)
     }
     if (in->bus == INPUT_BUS_USB && usb[in->type])
         return finish(c, &in->dev, props_new(P_STR("driver", usb[in->type]), P_STR("id", id)), err);
-    return cmd_refuse(err, "input '%s': type '%s' on bus '%s' is not supported", id, enum_name(&input_type_names, in->type),
+    return qemu_refuse(err, "input '%s': type '%s' on bus '%s' is not supported", id, enum_name(&input_type_names, in->type),
                       enum_name(&input_bus_names, in->bus));
 }
 
@@ -102,7 +102,7 @@ bool cmd_tpms(Cmd *c, GError **err)
         const char *id = t->dev.info.alias;
         const char *driver = drivers[t->model];
         if (!driver)
-            return cmd_refuse(err, "tpm '%s' has no model", id);
+            return qemu_refuse(err, "tpm '%s' has no model", id);
         if (t->model == TPM_SPAPR_PROXY) {
             if (!cmd_device(c, id, props_new(P_STR("driver", driver), P_STR("id", id), P_STR("host-path", t->path)), err))
                 return false;
@@ -167,7 +167,7 @@ bool cmd_memballoon(Cmd *c, GError **err)
     if (!b || b->model == BALLOON_NONE)
         return true;
     if (b->model == BALLOON_XEN)
-        return cmd_refuse(err, "memballoon model 'xen' is not supported");
+        return qemu_refuse(err, "memballoon model 'xen' is not supported");
     VirtioModel model = b->model == BALLOON_VIRTIO_TRANSITIONAL ? VIRTIO_MODEL_TRANSITIONAL
                         : b->model == BALLOON_VIRTIO_NON_TRANSITIONAL ? VIRTIO_MODEL_NON_TRANSITIONAL : VIRTIO_MODEL_DEFAULT;
     JsonObject *o = cmd_virtio(c, "virtio-balloon", &b->dev.info, model, &b->virtio, err);
@@ -195,7 +195,7 @@ bool cmd_rng(Cmd *c, const RngDef *r, GError **err)
         cmd_json(c, "-object", props_new(P_STR("qom-type", "rng-builtin"), P_STR("id", object)));
         break;
     case _RNG_BACKEND_N: default:
-        return cmd_refuse(err, "rng '%s': unknown backend", id);
+        return qemu_refuse(err, "rng '%s': unknown backend", id);
     }
     VirtioModel model = r->model == RNG_VIRTIO_TRANSITIONAL ? VIRTIO_MODEL_TRANSITIONAL
                         : r->model == RNG_VIRTIO_NON_TRANSITIONAL ? VIRTIO_MODEL_NON_TRANSITIONAL : VIRTIO_MODEL_DEFAULT;
@@ -233,7 +233,7 @@ static bool add_panic(Cmd *c, const PanicDef *p, GError **err)
         return true; /* part of the machine, or of -cpu */
     case _PANIC_MODEL_N: break;
     }
-    return cmd_refuse(err, "panic model is unknown");
+    return qemu_refuse(err, "panic model is unknown");
 }
 
 bool cmd_shmem(Cmd *c, const ShmemDef *s, GError **err)
@@ -254,7 +254,7 @@ bool cmd_shmem(Cmd *c, const ShmemDef *s, GError **err)
         return finish(c, &s->dev, props_new(P_STR("driver", "ivshmem-doorbell"), P_STR("id", id), P_STR("chardev", chardev),
                                             P_UINT_NZ("vectors", s->msi_vectors), P_TRI("ioeventfd", s->msi_ioeventfd)), err);
     }
-    return cmd_refuse(err, "shmem '%s': model 'ivshmem' is gone from this QEMU, use ivshmem-plain or ivshmem-doorbell", id);
+    return qemu_refuse(err, "shmem '%s': model 'ivshmem' is gone from this QEMU, use ivshmem-plain or ivshmem-doorbell", id);
 }
 
 bool cmd_vsock(Cmd *c, const VsockDef *v, GError **err)

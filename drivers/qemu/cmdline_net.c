@@ -85,7 +85,7 @@ static JsonObject *netdev_props(Cmd *c, const NetDef *n, GError **err)
         if (n->backend == NET_BACKEND_PASST)
             return passt_props(c, n, err);
         if (list_len(n->port_forwards)) {
-            (void)cmd_refuse(err, "interface '%s': portForward needs the passt backend", net_alias(n));
+            (void)qemu_refuse(err, "interface '%s': portForward needs the passt backend", net_alias(n));
             return NULL;
         }
         return user_props(n);
@@ -112,7 +112,7 @@ static JsonObject *netdev_props(Cmd *c, const NetDef *n, GError **err)
     case NET_INTERNAL: case NET_HOSTDEV: case NET_NULL: case NET_VDS: case _NET_TYPE_N:
         break;
     }
-    (void)cmd_refuse(err, "interface '%s': type '%s' is not supported", net_alias(n), enum_name(&net_type_names, n->type));
+    (void)qemu_refuse(err, "interface '%s': type '%s' is not supported", net_alias(n), enum_name(&net_type_names, n->type));
     return NULL;
 }
 
@@ -166,11 +166,11 @@ bool cmd_net(Cmd *c, const NetDef *n, GError **err)
 {
     bool tap = n->type == NET_ETHERNET || n->type == NET_BRIDGE || n->type == NET_NETWORK || n->type == NET_DIRECT;
     if (n->backend_tap && !tap)
-        return cmd_refuse(err, "interface '%s': type '%s' has no tap device", net_alias(n), enum_name(&net_type_names, n->type));
+        return qemu_refuse(err, "interface '%s': type '%s' has no tap device", net_alias(n), enum_name(&net_type_names, n->type));
     if (n->type == NET_HOSTDEV)
         return !c->plug || cmd_net_hostdev(c, n, err); /* of the command line it is among the host devices */
     if (!n->model)
-        return cmd_refuse(err, "interface '%s' has no model", net_alias(n));
+        return qemu_refuse(err, "interface '%s' has no model", net_alias(n));
     if (n->type == NET_VHOSTUSER)
         vhostuser_chardev(c, n);
     JsonObject *o = netdev_props(c, n, err);

@@ -38,7 +38,7 @@ static JsonObject *video_base(Cmd *c, const VideoDef *v, bool primary, GError **
         }
         return cmd_virtio(c, virtio_base(v, false), &v->dev.info, VIRTIO_MODEL_DEFAULT, &v->virtio, err);
     default:
-        (void)cmd_refuse(err, "video '%s': model '%s' is not supported", v->dev.info.alias, enum_name(&video_type_names, v->type));
+        (void)qemu_refuse(err, "video '%s': model '%s' is not supported", v->dev.info.alias, enum_name(&video_type_names, v->type));
         return NULL;
     }
 }
@@ -128,7 +128,7 @@ static bool add_sound(Cmd *c, const SoundDef *s, GError **err)
     if (s->model == SOUND_PCSPK)
         return true; /* part of the machine, see cmd_machine() */
     if (!drivers[s->model])
-        return cmd_refuse(err, "sound '%s': model '%s' is not supported", id, enum_name(&sound_model_names, s->model));
+        return qemu_refuse(err, "sound '%s': model '%s' is not supported", id, enum_name(&sound_model_names, s->model));
     bool hda = s->model == SOUND_ICH6 || s->model == SOUND_ICH9;
     g_autoptr(JsonObject) o = props_new(P_STR("driver", drivers[s->model]), P_STR("id", id), P_STR("audiodev", hda ? NULL : audio));
     if (s->model == SOUND_USB)
