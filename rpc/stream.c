@@ -16,6 +16,10 @@
  * forgotten: clients do not answer it. What they sent before they saw it finds no stream and is
  * ignored; an answer would replace the error that they show.
  *
+ * Holes are frames of their own, for streams that were opened with them; in the descriptor each stretch has a
+ * head that tells its length. A confirmed stream that has drained closes its descriptor, which is how the
+ * one behind it learns of the end, and answers when that one has said how it went.
+ *
  * A client that has finished waits for us alone, and maybe is not even read. So a descriptor that
  * takes nothing any more has a deadline while draining, which starts anew with each byte it takes.
  *
@@ -36,6 +40,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/stream_frame.h"
 
 enum { READ_CHUNK = 65536 };
 
@@ -58,6 +63,11 @@ struct Stream {
     guint written;       /* of pending */
     bool paused;         /* we paused reading the client */
     char *aborted;       /* why it ends as soon as it has started */
+    int aborted_code;
+    bool confirmed;      /* the one behind the descriptor has said that all is well */
+    uint64_t stretch;    /* out, framed: what is left of the present one's data */
+    StreamFrame head;    /* and as much of the next one's head as is there */
+    size_t head_len;
     const StreamOps *ops;
     void *data;
 };
@@ -186,7 +196,7 @@ void stream_start(Stream *s)
     s->state = STREAM_OPEN;
     g_queue_push_tail_link(&cs->streams, &s->link);
     if (s->aborted) {
-        stream_fail(s, VIR_ERR_OPERATION_ABORTED, s->aborted);
+        stream_fail(s, s->aborted_code, s->aborted);
         return;
     }
     int r = sd_event_add_io(loop_event(cs->d->loop), &s->io, s->fd, 0, on_io, s);
@@ -208,11 +218,23 @@ static void end_of_data(Stream *s)
     send_status(s, MSG_CONTINUE, NULL, 0);
 }
 
-/* All that came before finish has been written. */
-static void finish_drained(Stream *s)
+static bool is(const Stream *s, StreamMode m)
 {
+    return s->ops && (s->ops->mode & m);
+}
+
+/* All that came before finish has been written. False when the stream is gone. */
+static bool finish_drained(Stream *s)
+{
+    if (is(s, STREAM_CONFIRMED) && !s->confirmed) {
+        s->io = sd_event_source_disable_unref(s->io);
+        s->stuck = sd_event_source_disable_unref(s->stuck);
+        fd_close(&s->fd);
+        return true;
+    }
     send_status(s, MSG_OK, NULL, 0);
     stream_free(s);
+    return false;
 }
 
 static int on_stuck(sd_event_source *src, uint64_t usec, void *data)
@@ -259,10 +281,8 @@ static bool write_pending(Stream *s)
         s->paused = false;
         conn_resume(s->cs->client->conn);
     }
-    if (!s->pending->len && s->state == STREAM_DRAINING) {
-        finish_drained(s);
-        return false;
-    }
+    if (!s->pending->len && s->state == STREAM_DRAINING)
+        return finish_drained(s);
     if (s->state == STREAM_DRAINING && (progress || !s->stuck))
         loop_timer_set(s->cs->d->loop, &s->stuck, s->cs->d->stream_drain_usec, on_stuck, s);
     return true;
@@ -279,37 +299,41 @@ static void send_hole(Stream *s, uint64_t length)
     client_send(s->cs->client, m);
 }
 
-/* False when the stream is gone. */
-static bool send_packet(Stream *s, const uint8_t *packet, size_t n)
+/* The next head, as read() would return it: 0 at the end, EAGAIN until all of it is there. */
+static ssize_t read_head(Stream *s)
 {
-    uint64_t length;
+    ssize_t n = read(s->fd, (char *)&s->head + s->head_len, sizeof(s->head) - s->head_len);
 
-    switch ((StreamPacket)packet[0]) {
-    case STREAM_PACKET_DATA:
-        send_status(s, MSG_CONTINUE, packet + 1, n - 1);
-        return true;
-    case STREAM_PACKET_HOLE:
-        memcpy(&length, packet + 1, sizeof(length));
-        send_hole(s, length);
-        return true;
-    case STREAM_PACKET_ERROR:
-        break;
+    if (n <= 0)
+        return n;
+    s->head_len += (size_t)n;
+    if (s->head_len < sizeof(s->head)) {
+        errno = EAGAIN;
+        return -1;
     }
-
-    g_autofree char *why = g_strndup((const char *)packet + 1, n - 1);
-    stream_fail(s, VIR_ERR_SYSTEM_ERROR, why);
-    return false;
+    s->head_len = 0;
+    if (s->head.hole)
+        send_hole(s, s->head.length);
+    else
+        s->stretch = s->head.length;
+    return n;
 }
 
 /* False when the stream is gone. */
 static bool read_some(Stream *s)
 {
-    static uint8_t buf[MAX(READ_CHUNK, STREAM_PACKET_MAX)]; /* loop thread only */
-    bool packets = s->ops && s->ops->packets;
-    ssize_t n = read(s->fd, buf, packets ? STREAM_PACKET_MAX : READ_CHUNK);
+    static uint8_t buf[READ_CHUNK]; /* loop thread only */
+    bool framed = is(s, STREAM_FRAMED), head = framed && !s->stretch;
+    ssize_t n = head ? read_head(s) : read(s->fd, buf, framed ? (size_t)MIN(s->stretch, (uint64_t)READ_CHUNK) : READ_CHUNK);
 
-    if (n > 0 && packets)
-        return send_packet(s, buf, (size_t)n);
+    if (n > 0 && head)
+        return true;
+    if (n == 0 && framed && (!head || s->head_len)) {
+        stream_fail(s, VIR_ERR_OPERATION_FAILED, "what the stream reads ended early");
+        return false;
+    }
+    if (n > 0 && framed)
+        s->stretch -= (uint64_t)n;
     if (n > 0)
         send_status(s, MSG_CONTINUE, buf, (size_t)n);
     else if (n == 0 || errno == EIO) /* EIO: the other side of a pty has gone */
@@ -343,27 +367,26 @@ static int on_file(sd_event_source *src, void *data)
     return on_io(src, ((Stream *)data)->fd, EPOLLIN, data);
 }
 
+static void take_pending(Stream *s);
+
+static void add_head(Stream *s, uint64_t length, bool hole)
+{
+    const StreamFrame f = { length, hole };
+    g_byte_array_append(s->pending, (const uint8_t *)&f, sizeof(f));
+}
+
 static void incoming_data(Stream *s, Message *m)
 {
     size_t n = message_body_len(m);
-    g_autoptr(GError) error = NULL;
 
     if (!(s->dir & STREAM_IN)) {
         stream_fail(s, VIR_ERR_RPC, "this stream takes no data");
         return;
     }
-    if (s->ops->take && !s->ops->take(s->data, n, &error)) {
-        stream_fail(s, error->code, error->message);
-        return;
-    }
+    if (is(s, STREAM_FRAMED) && n)
+        add_head(s, n, false);
     g_byte_array_append(s->pending, message_body(m), (guint)n);
-    if (!write_pending(s))
-        return;
-    if (s->pending->len - s->written > STREAM_IN_HIGH && !s->paused) {
-        s->paused = true;
-        conn_pause(s->cs->client->conn);
-    }
-    update_io(s);
+    take_pending(s);
 }
 
 static void incoming_hole(Stream *s, Message *m)
@@ -371,18 +394,30 @@ static void incoming_hole(Stream *s, Message *m)
     g_autoptr(GError) error = NULL;
     net_stream_hole hole;
 
-    if (!(s->dir & STREAM_IN) || !s->ops->hole)
+    if (!(s->dir & STREAM_IN) || !is(s, STREAM_FRAMED))
         error_set(&error, VIR_ERR_RPC, "this stream was not opened with holes");
-    else if (!proc_decode("stream hole", (xdrproc_t)xdr_net_stream_hole, sizeof(hole), message_body(m), message_body_len(m), &hole,
-                          &error))
-        ;
-    else if (hole.length < 0 || hole.flags)
+    else if (proc_decode("stream hole", (xdrproc_t)xdr_net_stream_hole, sizeof(hole), message_body(m), message_body_len(m), &hole,
+                         &error) &&
+             (hole.length < 0 || hole.flags))
         error_set(&error, VIR_ERR_RPC, "a hole of %" G_GINT64_FORMAT " bytes with flags 0x%x", (gint64)hole.length, hole.flags);
-    else if (s->pending->len > s->written)
-        error_set(&error, VIR_ERR_RPC, "a hole while data before it is not written");
-    else if (s->ops->hole(s->data, s->fd, (uint64_t)hole.length, &error))
+    if (error) {
+        stream_fail(s, error->code, error->message);
         return;
-    stream_fail(s, error->code, error->message);
+    }
+    if (hole.length)
+        add_head(s, (uint64_t)hole.length, true);
+    take_pending(s);
+}
+
+static void take_pending(Stream *s)
+{
+    if (!write_pending(s))
+        return;
+    if (s->pending->len - s->written > STREAM_IN_HIGH && !s->paused) {
+        s->paused = true;
+        conn_pause(s->cs->client->conn);
+    }
+    update_io(s);
 }
 
 static Stream *find_stream(ClientState *cs, const MsgHeader *h)
@@ -444,8 +479,17 @@ void stream_close_all(ClientState *cs)
 typedef struct AbortRequest {
     const void *data;
     uint64_t last; /* streams attached later may have got the same address for their data */
-    char *why;
+    int code;
+    char *why;     /* NULL: nothing went wrong */
 } AbortRequest;
+
+/* It may not have started yet; then the client's finish is to come. */
+static void confirm(Stream *s)
+{
+    s->confirmed = true;
+    if (s->state == STREAM_DRAINING && s->fd < 0)
+        (void)finish_drained(s);
+}
 
 static void do_abort(void *data)
 {
@@ -460,19 +504,24 @@ static void do_abort(void *data)
     }
     lock_leave(&all.lock);
     /* Streams go on this thread only, so it is still there. */
-    if (found && found->state != STREAM_NEW)
-        stream_fail(found, VIR_ERR_OPERATION_ABORTED, r->why);
-    else if (found && !found->aborted)
+    if (found && !r->why)
+        confirm(found);
+    else if (found && found->state != STREAM_NEW)
+        stream_fail(found, r->code, r->why);
+    else if (found && !found->aborted) {
         found->aborted = g_steal_pointer(&r->why);
+        found->aborted_code = r->code;
+    }
     g_free(r->why);
     g_free(r);
 }
 
-void stream_abort_by_data(const void *data, const char *why)
+static void post_end(const void *data, int code, const char *why)
 {
     AbortRequest *r = g_new0(AbortRequest, 1);
 
     r->data = data;
+    r->code = code;
     r->why = g_strdup(why);
     lock_enter(&all.lock);
     r->last = all.last_number;
@@ -480,4 +529,14 @@ void stream_abort_by_data(const void *data, const char *why)
     lock_leave(&all.lock);
     g_assert(loop); /* data came from an attached stream */
     loop_post(loop, do_abort, r);
+}
+
+void stream_abort_by_data(const void *data, const char *why)
+{
+    post_end(data, VIR_ERR_OPERATION_ABORTED, why);
+}
+
+void stream_done_by_data(const void *data, const GError *error)
+{
+    post_end(data, error ? error_code(error) : 0, error ? error->message : NULL);
 }

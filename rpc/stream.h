@@ -10,21 +10,16 @@
 
 typedef enum StreamDir { STREAM_IN = 1, STREAM_OUT = 2, STREAM_BOTH = 3 } StreamDir;
 
-/* First byte of a packet of a stream that has holes; what follows: bytes; a uint64_t, its length; text. */
-typedef enum StreamPacket { STREAM_PACKET_DATA, STREAM_PACKET_HOLE, STREAM_PACKET_ERROR } StreamPacket;
-enum { STREAM_PACKET_MAX = 1 + 65536 };
+typedef enum StreamMode {
+    STREAM_CONFIRMED = 1, /* in, a pipe: the client's finish is answered when stream_done_by_data() says how it went */
+    STREAM_FRAMED = 2,    /* what goes through fd is a row of StreamFrame (util/stream_frame.h) and data: holes pass */
+} StreamMode;
 
 typedef struct StreamOps {
     /* Loop thread, once, when the stream has ended for whatever reason (client gone, finish, abort,
      * error): release what 'data' holds. */
     void (*closed)(void *data);
-    /* Loop thread: the client's data goes on so much further; what came before has been written. NULL: data
-     * has no holes. */
-    bool (*hole)(void *data, int fd, uint64_t length, GError **err);
-    /* Loop thread: so many more bytes have come from the client and are about to be written. False fails the stream.
-     * NULL: as many as it likes. */
-    bool (*take)(void *data, size_t n, GError **err);
-    bool packets; /* out: the descriptor is a SOCK_SEQPACKET socket, with packets as above */
+    unsigned mode; /* StreamMode */
 } StreamOps;
 
 /* Attaches fd (pipe, pty, socket, or a file to send from; ownership moves on success and failure) to the call's stream. It
@@ -33,3 +28,6 @@ bool call_attach_stream(Call *c, int fd, StreamDir dir, const StreamOps *ops, vo
 /* Ends a stream from our side, by the data it was attached with (console taken over with force).
  * Any thread. */
 void stream_abort_by_data(const void *data, const char *why);
+/* All that came has arrived where it belongs (error NULL), or could not; whether or not the client has finished. Any
+ * thread, while data is still the caller's too. */
+void stream_done_by_data(const void *data, const GError *error);

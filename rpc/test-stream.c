@@ -10,6 +10,7 @@
 
 #include "rpc/conn-internal.h"
 #include "rpc/test-daemon.h"
+#include "util/stream_frame.h"
 
 /* What the next open_console call does. */
 static struct {
@@ -25,18 +26,8 @@ static void on_closed(void *data)
     free(data);
     atomic_fetch_add(&closed, 1);
 }
-/* A hole is told to the other side of the descriptor, in brackets. */
-static bool on_hole(void *data, int fd, uint64_t length, GError **err)
-{
-    g_autofree char *text = g_strdup_printf("[%" G_GUINT64_FORMAT "]", length);
-
-    (void)data;
-    if (length == 13)
-        error_set(err, VIR_ERR_OPERATION_FAILED, "no hole of thirteen");
-    return length != 13 && fd_write_all(fd, text, strlen(text)) == 0;
-}
 static const StreamOps ops = { .closed = on_closed };
-static const StreamOps hole_ops = { .closed = on_closed, .hole = on_hole, .packets = true };
+static const StreamOps hole_ops = { .closed = on_closed, .mode = STREAM_CONFIRMED | STREAM_FRAMED };
 
 static bool do_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err)
 {
@@ -336,21 +327,46 @@ static void put_hole(int fd, const char *length)
     put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, body, sizeof(body));
 }
 
+static void expect_frame(int fd, uint64_t length, bool hole)
+{
+    StreamFrame f;
+    assert(fd_read_all(fd, &f, sizeof(f)) == sizeof(f) && f.length == length && f.hole == hole);
+}
+
+static void put_head(int fd, uint64_t length, bool hole)
+{
+    const StreamFrame f = { length, hole };
+    assert(fd_write_all(fd, &f, sizeof(f)) == 0);
+}
+
 static void test_holes(void)
 {
     auto_fd fd = dial(td.path, true);
     g_autofree Reply *r = g_new0(Reply, 1);
+    g_autoptr(GError) full = NULL;
     char buf[16];
-    int p[2];
 
     next.holes = true;
     auto_fd in = open_stream(fd, STREAM_IN);
     put_stream(fd, MSG_CONTINUE, "one", 3);
     put_hole(fd, "\7");
     put_stream(fd, MSG_CONTINUE, "two", 3);
-    assert(fd_read_all(in, buf, 9) == 9 && memcmp(buf, "one[7]two", 9) == 0);
-    put_hole(fd, "\15");
-    expect_stream(fd, MSG_ERROR, "thirteen");
+    expect_frame(in, 3, false);
+    assert(fd_read_all(in, buf, 3) == 3 && memcmp(buf, "one", 3) == 0);
+    expect_frame(in, 7, true);
+    expect_frame(in, 3, false);
+    assert(fd_read_all(in, buf, 3) == 3 && memcmp(buf, "two", 3) == 0);
+    /* The end goes on to the other side, and is answered when that says so. */
+    put_stream(fd, MSG_OK, NULL, 0);
+    assert(fd_read_all(in, buf, 1) == 0);
+    assert_quiet(fd);
+    stream_done_by_data(next.data, NULL);
+    expect_stream(fd, MSG_OK, "");
+    auto_fd late = open_stream(fd, STREAM_IN);
+    error_set(&full, VIR_ERR_SYSTEM_ERROR, "no room left");
+    stream_done_by_data(next.data, full);
+    expect_stream(fd, MSG_ERROR, "no room left");
+    expect_forgotten(fd);
     auto_fd broken = open_stream(fd, STREAM_IN);
     put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, "\377\377\377\377\377\377\377\377\0\0\0\0", 12);
     expect_stream(fd, MSG_ERROR, "-1 bytes");
@@ -358,20 +374,18 @@ static void test_holes(void)
     put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, "\0\0", 2);
     expect_stream(fd, MSG_ERROR, "hole");
 
-    const uint64_t length = 0x123456789;
-    uint8_t hole[9] = { STREAM_PACKET_HOLE };
-    memcpy(hole + 1, &length, sizeof(length));
-    assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p) == 0);
-    call_console(fd, p[0], STREAM_OUT);
-    get(fd, r);
-    assert(send(p[1], "\0data", 5, 0) == 5 && send(p[1], hole, 9, 0) == 9 && send(p[1], "\2torn", 5, 0) == 5);
+    auto_fd out = open_stream(fd, STREAM_OUT);
+    put_head(out, 4, false);
+    assert(fd_write_all(out, "data", 4) == 0);
+    put_head(out, 0x123456789, true);
+    put_head(out, 100, false);
     expect_stream(fd, MSG_CONTINUE, "data");
     get(fd, r);
     assert(r->h.type == MSG_HOLE && r->h.serial == serial && r->h.status == MSG_CONTINUE && r->n == 12);
     assert(memcmp(r->body, "\0\0\0\1\x23\x45\x67\x89\0\0\0\0", 12) == 0);
-    expect_stream(fd, MSG_ERROR, "torn");
+    fd_close(&out);
+    expect_stream(fd, MSG_ERROR, "ended early");
     expect_forgotten(fd);
-    close(p[1]);
     next.holes = false;
 }
 

@@ -13,10 +13,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -47,6 +49,7 @@ typedef struct Plan {
     const SpawnMount *mounts;
     unsigned n_mounts;
     bool new_session, no_caps;
+    pid_t parent; /* with whom it dies; 0: with nobody */
     const SpawnUser *user;
     int64_t memlock;
     /* result */
@@ -167,6 +170,14 @@ static NO_SANITIZE int spawn_child(void *data)
     p->failed = "change user";
     if (!change_identity(p))
         goto fail;
+    if (p->parent) {
+        p->failed = "be told of our end";
+        /* After the change of user, which clears it. Between fork and here we may have died already. */
+        if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+            goto fail;
+        if (syscall(SYS_getppid) != p->parent)
+            syscall(SYS_exit_group, 127);
+    }
     p->failed = "execute";
     syscall(SYS_execve, p->argv[0], p->argv, p->envp);
 fail:
@@ -303,6 +314,7 @@ static bool start(const Spawn *s, PidRef *ret, GError **err)
     p->cwd = s->cwd ? s->cwd : "/";
     p->new_session = s->new_session;
     p->memlock = s->memlock;
+    p->parent = s->dies_with_us ? getpid() : 0;
     p->user = s->user;
     p->no_caps = s->no_caps;
     p->mounts = s->mounts;
@@ -381,7 +393,42 @@ static bool take_output(int *fd, GString *out, size_t max)
     return false;
 }
 
-typedef enum Outcome { OUTCOME_ENDED, OUTCOME_LATE, OUTCOME_CANCELLED } Outcome;
+typedef enum Outcome { OUTCOME_ENDED, OUTCOME_LATE, OUTCOME_STALLED, OUTCOME_CANCELLED } Outcome;
+
+/* When it last gave a sign of life. */
+typedef struct Life {
+    gint64 last;
+    uint64_t moved; /* bytes, by the system's count */
+} Life;
+
+/* What the program has read and written so far, anywhere; 0: cannot be told. */
+static uint64_t bytes_moved(pid_t pid)
+{
+    char path[40], text[512];
+    uint64_t in = 0, out = 0;
+
+    g_snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
+    auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (n <= 0)
+        return 0;
+    text[n] = 0;
+    return sscanf(text, "rchar: %" SCNu64 " wchar: %" SCNu64, &in, &out) == 2 ? in + out : 0;
+}
+
+/* False: too long without a sign. */
+static bool lives(Life *l, const SpawnWatch *w, pid_t pid, bool said)
+{
+    gint64 now = g_get_monotonic_time();
+    uint64_t moved = w->counters ? bytes_moved(pid) : 0;
+
+    if (said || moved != l->moved) {
+        *l = (Life){ now, moved };
+        if (w->alive)
+            w->alive(w->data);
+    }
+    return !w->stall_usec || now - l->last < (gint64)MIN(w->stall_usec, (uint64_t)G_MAXINT64 / 4);
+}
 
 /* Reads until the program ends or the deadline. Its end counts, not that of the pipes: a helper that
  * it left behind may hold them for ever. */
@@ -389,6 +436,7 @@ static Outcome collect(const PidRef *child, const SpawnWatch *watch, int *out, i
                        size_t max, GString *outs, GString *errs)
 {
     enum { FOREVER_MS = 1000 * 1000, WATCHED_MS = 200 };
+    Life life = { .last = g_get_monotonic_time() };
 
     for (;;) {
         struct pollfd p[3] = { { child->fd, POLLIN, 0 }, { *out, POLLIN, 0 }, { *errfd, POLLIN, 0 } };
@@ -409,6 +457,8 @@ static Outcome collect(const PidRef *child, const SpawnWatch *watch, int *out, i
             /* It wrote before it ended: the pipes were read after poll() saw the end. */
             return OUTCOME_ENDED;
         }
+        if (watch && (watch->stall_usec || watch->alive) && !lives(&life, watch, child->pid, outs->len > before))
+            return OUTCOME_STALLED;
         if (watch && watch->cancelled && watch->cancelled(watch->data))
             return OUTCOME_CANCELLED;
     }
@@ -494,6 +544,9 @@ bool spawn_run(const Spawn *s, uint64_t usec, size_t max_out, char **ret_out, ch
             const char *left = collect_killed(&child) ? "" : "; it cannot be killed and is left behind";
             if (how == OUTCOME_CANCELLED)
                 error_set(err, VIR_ERR_OPERATION_ABORTED, "'%s' was cancelled%s", s->argv[0], left);
+            else if (how == OUTCOME_STALLED)
+                error_set(err, VIR_ERR_OPERATION_TIMEOUT, "'%s' made no progress for %" G_GUINT64_FORMAT " s%s", s->argv[0],
+                          (guint64)(s->watch->stall_usec / G_USEC_PER_SEC), left);
             else
                 error_set(err, VIR_ERR_OPERATION_TIMEOUT,
                           "'%s' did not end within %" G_GUINT64_FORMAT " ms: %s%s", s->argv[0],

@@ -36,6 +36,11 @@ typedef struct SpawnWatch {
     void (*output)(const char *said, size_t len, void *data); /* all of stdout so far; may be NULL */
     bool (*cancelled)(void *data); /* some times a second: true kills the program */
     void *data;
+    /* It is killed as at its deadline when for so long it gave no sign of life; 0: it may be silent. A sign is
+     * output and, with counters, that it has read or written anything; each one is told to alive (may be NULL). */
+    uint64_t stall_usec;
+    bool counters;
+    void (*alive)(void *data);
 } SpawnWatch;
 
 typedef struct Spawn {
@@ -50,6 +55,7 @@ typedef struct Spawn {
     const SpawnUser *user; /* NULL: ours */
     bool no_caps;     /* without capabilities, and no way to get any, even for root */
     bool new_session; /* setsid() */
+    bool dies_with_us; /* spawn_run(): killed when the thread that waits for it, and so we, are gone */
     int64_t memlock;  /* RLIMIT_MEMLOCK in bytes, -1: leave; EPERM is ignored */
     const SpawnWatch *watch; /* spawn_run(); NULL: nobody watches */
     bool keep_zombie; /* the caller reaps with waitid(); otherwise spawn_reap() does */

@@ -99,6 +99,55 @@ static void test_a_left_over_helper_does_not_hold_us(void)
     assert(strlen(big) == 10000); /* cut, and the program was not blocked */
 }
 
+static void count_signs(void *data)
+{
+    ++*(unsigned *)data;
+}
+
+static bool run_watched(const char *script, bool counters, unsigned *signs, GError **err)
+{
+    const char *argv[] = { "/bin/sh", "-c", script, NULL };
+    SpawnWatch w = { .data = signs, .stall_usec = 1000000, .counters = counters, .alive = count_signs };
+    Spawn s = { .argv = argv, .in = -1, .out = -1, .err = -1, .memlock = -1, .new_session = true, .watch = &w };
+
+    return spawn_run(&s, 60000000, 10000, NULL, NULL, err);
+}
+
+/* Output is a sign of life, and so is that something was read or written. */
+static void test_who_stands_still_is_given_up(void)
+{
+    unsigned signs = 0;
+    g_autoptr(GError) still = NULL, busy = NULL;
+
+    assert(!run_watched("sleep 60", true, &signs, &still) && error_is(still, VIR_ERR_OPERATION_TIMEOUT));
+    assert(run_watched("for i in 1 2 3 4 5 6 7 8; do echo x; sleep 0.3; done", false, &signs, NULL) && signs > 2);
+    assert(run_watched("for i in 1 2 3 4 5 6 7 8; do echo x > /dev/null; sleep 0.3; done", true, &signs, NULL));
+    assert(!run_watched("for i in 1 2 3 4 5 6 7 8; do echo x > /dev/null; sleep 0.3; done", false, &signs, &busy));
+    assert(error_is(busy, VIR_ERR_OPERATION_TIMEOUT));
+}
+
+static void test_who_works_for_us_dies_with_us(void)
+{
+    int p[2];
+    char c;
+
+    assert(pipe(p) == 0);
+    pid_t pid = fork();
+    assert(pid >= 0);
+    if (pid == 0) {
+        /* The program keeps the pipe open as long as it lives. */
+        const char *argv[] = { "/bin/sh", "-c", "echo >&3; exec sleep 60", NULL };
+        SpawnFd fd = { p[1], 3 };
+        Spawn s = { .argv = argv, .in = -1, .out = -1, .err = -1, .fds = &fd, .n_fds = 1, .memlock = -1, .dies_with_us = true };
+        _exit(spawn_run(&s, 60000000, 100, NULL, NULL, NULL));
+    }
+    close(p[1]);
+    assert(read(p[0], &c, 1) == 1);
+    assert(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+    assert(read(p[0], &c, 1) == 0); /* would wait a minute */
+    close(p[0]);
+}
+
 static void test_reap_takes_only_its_own(void)
 {
     const char *argv[] = { "/bin/true", NULL };
@@ -154,6 +203,8 @@ int main(void)
     test_child_has_default_signals();
     test_errors_tell_what_happened();
     test_a_left_over_helper_does_not_hold_us();
+    test_who_stands_still_is_given_up();
+    test_who_works_for_us_dies_with_us();
     test_reap_takes_only_its_own();
     test_recycled_pid_is_somebody_else();
     return 0;

@@ -62,17 +62,23 @@ bool backend_refuse(const StoragePoolDef *d, const char *what, GError **err)
     return false;
 }
 
+static char *_Atomic records;
+
+void backend_use_records(const char *dir)
+{
+    records = g_strdup(dir);
+}
+
 const char *backend_records(void)
 {
-    static char *_Atomic dir;
     char *none = NULL, *own;
 
-    if (dir)
-        return dir;
+    if (records)
+        return records;
     own = g_build_filename(paths()->lib, "storage", "unfinished", NULL);
-    if (!__atomic_compare_exchange_n((char **)&dir, &none, own, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    if (!__atomic_compare_exchange_n((char **)&records, &none, own, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         g_free(own);
-    return dir;
+    return records;
 }
 
 char *backend_device_holds(const char *path, const StorageJob *job)

@@ -18,6 +18,8 @@ typedef struct PoolFigures {
  * somebody asks. */
 typedef void VolumeFoundFn(const char *name, const char *path, StorageVolumeDef *def, void *data);
 
+#define GENERATION_LAST UINT64_MAX
+
 enum { /* PoolBackend.flags */
     BACKEND_FILES = 1 << 0,   /* volumes are files of the target directory */
     BACKEND_MOUNTS = 1 << 1,  /* the target is mounted while the pool is active */
@@ -39,7 +41,8 @@ typedef struct PoolBackend {
     /* Figures, and permissions of the target (d is the live definition). */
     bool (*measure)(StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err);
     bool (*list)(const StoragePoolDef *d, VolumeFoundFn *found, void *data, const StorageJob *job, GError **err);
-    /* Changes whenever a volume comes or goes by itself; 0: cannot be told. Quick. */
+    /* Changes whenever a volume comes or goes by itself; 0: cannot be told; GENERATION_LAST: the list is that of
+     * the last refresh. Quick. */
     uint64_t (*generation)(const StoragePoolDef *d);
     StorageSourceList *(*find_sources)(const StoragePoolSource *like, const StorageJob *job, GError **err);
 
@@ -69,13 +72,17 @@ extern const PoolBackend backend_dir, backend_fs, backend_netfs, backend_logical
 
 /* Where records of what is being made are. */
 const char *backend_records(void);
+void backend_use_records(const char *dir); /* before the first question */
 
-/* Shared by rows (volume_look.c). What a file or device says of itself; path is absolute. */
-StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char *path, GError **err);
 /* volume_chain.c. What qemu-img would open with this image is only files and block devices of this host. */
 bool volume_chain_check(const char *path, unsigned format, GError **err);
 /* The same of the backing store that a client wants for a volume in dir. */
 bool volume_backing_check(const StorageVolumeDef *v, const char *dir, GError **err);
+/* Shared by rows (volume_look.c). What a file or device says of itself; path is absolute. not_here (may be NULL)
+ * says of the image below whether it is to be looked at elsewhere (apart_needed()): then NULL without *err. */
+typedef bool LookElsewhereFn(const StoragePoolDef *d, const char *path, const char *other);
+StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char *path, LookElsewhereFn *not_here,
+                              bool *ret_elsewhere, GError **err);
 /* Permissions of a path as it is; NULL: cannot be told. */
 StoragePermissions *volume_permissions(int fd);
 /* Copies a volume, of whatever format, to a device that was made for it (backend.c). */

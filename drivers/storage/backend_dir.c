@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "drivers/storage/backend-internal.h"
+#include "drivers/storage/mounts.h"
 #include "drivers/storage/qemu_img.h"
 #include "drivers/storage/tools.h"
 #include "util/api.h"
@@ -21,22 +22,23 @@
 #include "util/image.h"
 #include "util/paths.h"
 
-enum { POOL_MODE = 0711, MOUNTINFO_MAX = 8 << 20 };
+enum { POOL_MODE = 0711 };
 
 /* ---- the directory ---- */
 
 static bool dir_check(const StoragePoolDef *d, bool *ret, GError **err)
 {
-    (void)err;
+    if (apart_needed(d, NULL, NULL))
+        return apart_check(d, ret, err);
     *ret = g_file_test(d->target, G_FILE_TEST_IS_DIR);
     return true;
 }
 
 static bool dir_start(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
+    if (apart_needed(d, NULL, NULL))
+        return apart_simple(APART_START, d, 0, job, err);
     auto_fd fd = open(d->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    (void)job;
     if (fd >= 0)
         return true;
     error_set_errno(err, errno, "cannot open directory '%s'", d->target);
@@ -59,10 +61,11 @@ static bool give_permissions(const StoragePoolDef *d, GError **err)
 
 static bool dir_build(const StoragePoolDef *d, unsigned flags, const StorageJob *job, GError **err)
 {
+    if (apart_needed(d, NULL, NULL))
+        return apart_simple(APART_BUILD, d, flags, job, err);
     bool there = g_file_test(d->target, G_FILE_TEST_IS_DIR);
     mode_t mode = d->permissions && d->permissions->mode.set ? d->permissions->mode.v : POOL_MODE;
 
-    (void)job;
     if (flags & VIR_STORAGE_POOL_BUILD_OVERWRITE && !(d->source.type == POOL_FS))
         return backend_refuse(d, "being made over what is there", err);
     if (!path_make_dir(d->target, mode, err))
@@ -73,7 +76,8 @@ static bool dir_build(const StoragePoolDef *d, unsigned flags, const StorageJob 
 
 static bool dir_remove(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    (void)job;
+    if (apart_needed(d, NULL, NULL))
+        return apart_simple(APART_REMOVE, d, 0, job, err);
     if (rmdir(d->target) == 0)
         return true;
     error_set_errno(err, errno, "failed to remove pool '%s'", d->name);
@@ -82,10 +86,11 @@ static bool dir_remove(const StoragePoolDef *d, const StorageJob *job, GError **
 
 static bool dir_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err)
 {
+    if (apart_needed(d, NULL, NULL))
+        return apart_measure(d, ret, job, err);
     auto_fd fd = open(d->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct statvfs st;
 
-    (void)job;
     if (fd < 0 || fstatvfs(fd, &st) < 0) {
         error_set_errno(err, errno, "cannot open directory '%s'", d->target);
         return false;
@@ -111,7 +116,7 @@ static bool name_ok(const char *name)
 }
 
 /* Sockets and the like are no volumes; a link is what it leads to. */
-static bool may_be_volume(int dirfd, const struct dirent *e)
+static bool may_be_volume(int dirfd, const struct dirent *e, const char *path)
 {
     struct stat st;
 
@@ -119,11 +124,15 @@ static bool may_be_volume(int dirfd, const struct dirent *e)
         return true;
     if (e->d_type != DT_LNK && e->d_type != DT_UNKNOWN)
         return false;
+    if (apart_needed(NULL, path, NULL))
+        return true; /* to be seen when somebody asks */
     return fstatat(dirfd, e->d_name, &st, 0) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
 static bool dir_list(const StoragePoolDef *d, VolumeFoundFn *found, void *data, const StorageJob *job, GError **err)
 {
+    if (apart_needed(d, NULL, NULL))
+        return apart_list(d, found, data, job, err);
     DIR *dir = opendir(d->target);
 
     if (!dir) {
@@ -131,10 +140,11 @@ static bool dir_list(const StoragePoolDef *d, VolumeFoundFn *found, void *data, 
         return false;
     }
     for (struct dirent *e; (e = readdir(dir)) && !storage_job_cancelled(job, NULL);) {
-        if (!name_ok(e->d_name) || !may_be_volume(dirfd(dir), e))
+        if (!name_ok(e->d_name))
             continue;
         g_autofree char *path = g_build_filename(d->target, e->d_name, NULL);
-        found(e->d_name, path, NULL, data);
+        if (may_be_volume(dirfd(dir), e, path))
+            found(e->d_name, path, NULL, data);
     }
     closedir(dir);
     return !storage_job_cancelled(job, err);
@@ -146,6 +156,8 @@ static uint64_t dir_generation(const StoragePoolDef *d)
     struct stat st;
     struct timespec now;
 
+    if (apart_needed(d, NULL, NULL))
+        return GENERATION_LAST;
     if (stat(d->target, &st) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0 || now.tv_sec - st.st_mtim.tv_sec < 2)
         return 0;
     return (uint64_t)st.st_mtim.tv_sec * G_USEC_PER_SEC * 1000 + (uint64_t)st.st_mtim.tv_nsec;
@@ -161,7 +173,11 @@ static StorageVolumeDef *dir_vol_look(const StoragePoolDef *d, const char *name,
         error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching name '%s'", name);
         return NULL;
     }
-    return volume_look(d->source.type, name, path, err);
+    if (apart_needed(d, path, NULL))
+        return apart_vol_look(d, name, err);
+    bool elsewhere = false;
+    StorageVolumeDef *v = volume_look(d->source.type, name, path, apart_needed, &elsewhere, err);
+    return elsewhere ? apart_vol_look(d, name, err) : v;
 }
 
 typedef struct Fill {
@@ -181,8 +197,10 @@ static bool run_qemu_img(const char *path, void *data, GError **err)
     if ((f->input && !volume_chain_check(f->input->path, f->input->format, err)) ||
         (f->v->backing.path && !volume_backing_check(f->v, dir, err)))
         return false;
-    if (!job.usec)
-        job.usec = (uint64_t)G_USEC_PER_SEC * 3600 * 24; /* as long as the copy takes */
+    job.own = true; /* what it makes is removed at the next start */
+    job.usec = STORAGE_PATIENCE_USEC;
+    if (!job.stall_usec)
+        job.stall_usec = STORAGE_STALL_USEC;
     for (guint i = 0; commands && i < commands->len; i++)
         if (!storage_run(commands->pdata[i], &job, NULL, err))
             return false;
@@ -218,6 +236,8 @@ static bool dir_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const S
         .reflink = flags & VIR_STORAGE_VOL_CREATE_REFLINK,
     };
 
+    if (apart_needed(d, input ? input->path : NULL, v->backing.path))
+        return apart_volume(APART_CREATE, d, v, input, 0, flags, job, err);
     if (v->format == FORMAT_DIR) {
         if (input)
             return backend_refuse(d, "copies of directories", err);
@@ -242,8 +262,8 @@ static bool dir_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, u
 {
     const VolumeDir dir = { d->target, backend_records() };
 
-    (void)flags;
-    (void)job;
+    if (apart_needed(d, NULL, NULL))
+        return apart_volume(APART_DELETE, d, v, NULL, 0, flags, job, err);
     return volume_file_delete(&dir, v->name, err);
 }
 
@@ -252,6 +272,8 @@ static bool dir_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, u
 {
     bool allocate = flags & VIR_STORAGE_VOL_RESIZE_ALLOCATE;
 
+    if (apart_needed(d, v->path, v->backing.path))
+        return apart_volume(APART_RESIZE, d, v, NULL, capacity, flags, job, err);
     if (v->type == VOLUME_DIR)
         return backend_refuse(d, "sizes of directories", err);
     if (is_raw(v))
@@ -264,7 +286,11 @@ static bool dir_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, u
         return false;
     QemuImgSide side = { v, NULL, NULL };
     g_autoptr(Argv) a = qemu_img_resize(&side, capacity, capacity < v->capacity, allocate, err);
-    return a && storage_run(a, job, NULL, err);
+    StorageJob with = job ? *job : (StorageJob){ 0 };
+    with.own = true;
+    with.usec = STORAGE_PATIENCE_USEC;
+    with.stall_usec = with.stall_usec ? with.stall_usec : STORAGE_STALL_USEC;
+    return a && storage_run(a, &with, NULL, err);
 }
 
 /* clang-format off */
@@ -280,23 +306,13 @@ const PoolBackend backend_dir = {
 
 /* ---- what is mounted ---- */
 
-/* Of /proc/self/mountinfo: the fifth word of a line, with blanks as \040. */
 static bool is_mounted(const char *target, bool *ret, GError **err)
 {
-    g_autofree char *text = NULL, *real = realpath(target, NULL);
-    size_t len;
+    g_auto(MountPlace) p = { 0 };
 
-    if (!fd_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, &len, err))
+    if (!mount_place(target, &p, err))
         return false;
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    *ret = false;
-    for (unsigned i = 0; lines[i] && !*ret; i++) {
-        g_auto(GStrv) words = g_strsplit(lines[i], " ", 6);
-        if (g_strv_length(words) < 5)
-            continue;
-        g_autofree char *where = g_strcompress(words[4]);
-        *ret = strcmp(where, real ? real : target) == 0;
-    }
+    *ret = p.mounted;
     return true;
 }
 
@@ -400,7 +416,5 @@ static StorageSourceList *netfs_find(const StoragePoolSource *like, const Storag
 
 const PoolBackend backend_netfs = {
     .type = POOL_NETFS, .flags = BACKEND_FILES | BACKEND_MOUNTS, .programs = { "mount", "umount" }, .check = fs_check,
-    .start = fs_start, .stop = fs_stop, .build = dir_build, .find_sources = netfs_find, .remove = dir_remove,
-    .measure = netfs_measure, .list = netfs_list, .vol_look = netfs_vol_look, .vol_create = dir_vol_create,
-    .vol_delete = dir_vol_delete, .vol_resize = dir_vol_resize,
+    .start = fs_start, .stop = fs_stop, .build = dir_build, .find_sources = netfs_find, VOLUMES_OF_A_DIRECTORY,
 };

@@ -37,6 +37,11 @@ static void reconnect(ObjectTurn *t, void *unused)
               (!active || pool_refresh(object_turn_object(t), (const StoragePoolView *)v, d, NULL, &error));
     if (ok && active)
         return;
+    if (error_is(error, VIR_ERR_OPERATION_TIMEOUT)) {
+        /* It is as active as it was; its volumes are found by name, and listed when it is refreshed. */
+        log_warn("pool '%s': %s", v->name, error->message);
+        return;
+    }
     if (!ok)
         log_error("pool '%s' cannot be taken up again: %s", v->name, error ? error->message : "its status is broken");
     pool_forget_volumes(v->uuid);
@@ -73,7 +78,7 @@ static bool driver_init(const DriverContext *ctx, GError **err)
 static void driver_start(void)
 {
     g_autofree char *mark = autostarted_mark();
-    unsigned n = volume_file_replay(backend_records());
+    unsigned n = volume_file_replay(backend_records(), NULL);
 
     if (n)
         log_info("%u volumes that were being made when the daemon ended are removed", n);

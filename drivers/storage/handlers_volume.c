@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "conf/domain.h"
+#include "drivers/storage/apart.h"
 #include "drivers/storage/handlers.h"
 #include "util/api.h"
 #include "util/error.h"
@@ -159,7 +160,8 @@ bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_
         return false;
     if (!p.backend->vol_delete)
         return backend_refuse(p.def, "vol deletion", err);
-    g_autoptr(StorageVolumeDef) d = volume_details(v, NULL);
+    /* Of a file the name is enough. */
+    g_autoptr(StorageVolumeDef) d = p.backend->flags & BACKEND_FILES ? NULL : volume_details(v, NULL);
     StorageVolumeDef gone = { .name = v->vol_name, .path = v->path, .key = v->key };
     if (!p.backend->vol_delete(p.def, d ? d : &gone, a->flags, &job, err))
         return false;
@@ -226,7 +228,8 @@ static bool wipe(Call *c, StorageVolTurn *t, unsigned algorithm, GError **err)
         return p.backend->vol_wipe(p.def, v->known, algorithm, &job, err);
     if (p.backend->flags & BACKEND_NO_WIPE)
         return backend_refuse(p.def, "volume wiping", err);
-    return volume_wipe(v->path, algorithm, &job, err);
+    const ApartRequest r = { .op = APART_WIPE, .path = v->path, .flags = algorithm, .fd = -1 };
+    return apart_needed(p.def, v->path, NULL) ? apart_run(&r, &job, NULL, err) : volume_wipe(v->path, algorithm, &job, err);
 }
 
 bool handle_storage_vol_wipe(Call *c, StorageVolTurn *t, const remote_storage_vol_wipe_args *a, GError **err)

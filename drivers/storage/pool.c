@@ -269,10 +269,11 @@ bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, 
 
     if (!b)
         return false;
-    if (!b->generation)
-        return true; /* as of the last refresh */
+    uint64_t now = b->generation ? b->generation(d) : GENERATION_LAST;
+    if (now == GENERATION_LAST)
+        return true; /* without waiting for who may be looking right now */
     LOCK_SCOPE(&s->look);
-    uint64_t now = b->generation(d);
+    now = b->generation(d);
     return (now && now == s->generation) || list_locked(s, v, d, b, NULL, err);
 }
 

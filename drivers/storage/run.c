@@ -7,6 +7,7 @@
 #include "drivers/storage/qemu_img.h"
 #include "util/api.h"
 #include "util/error.h"
+#include "util/pool.h"
 #include "util/spawn.h"
 
 char *storage_find_program(const char *name)
@@ -38,6 +39,11 @@ static bool is_cancelled(void *data)
     return job->cancelled && job->cancelled(job->data);
 }
 
+static void is_alive(void *data)
+{
+    storage_job_alive(data);
+}
+
 /* Only this command tells how far it is, and only when it is asked. */
 static void ask_for_progress(GPtrArray *words)
 {
@@ -47,6 +53,12 @@ static void ask_for_progress(GPtrArray *words)
 
 bool storage_run(const Argv *a, const StorageJob *job, char **ret_out, GError **err)
 {
+    return storage_run_with(a, NULL, job, ret_out, err);
+}
+
+bool storage_run_with(const Argv *a, const StorageFiles *files, const StorageJob *job, char **ret_out, GError **err)
+{
+    static const StorageFiles no_files = { -1, -1, false };
     static const StorageJob nobody;
     g_autofree char *program = storage_find_program(a->words->pdata[0]);
     g_autoptr(GPtrArray) words = g_ptr_array_new();
@@ -64,10 +76,15 @@ bool storage_run(const Argv *a, const StorageJob *job, char **ret_out, GError **
         ask_for_progress(words);
     words->pdata[0] = program;
     g_ptr_array_add(words, NULL);
-    SpawnWatch watch = { on_output, is_cancelled, (void *)job };
-    Spawn s = { .argv = (const char *const *)words->pdata, .in = -1, .out = -1, .err = -1, .memlock = -1,
-                .new_session = true, .watch = &watch };
-    return spawn_run(&s, job->usec ? job->usec : STORAGE_RUN_USEC, STORAGE_OUTPUT_MAX, ret_out, NULL, err);
+    files = files ? files : &no_files;
+    SpawnWatch watch = { on_output, is_cancelled, (void *)job, job->stall_usec, !files->speaks, is_alive };
+    SpawnFd other = { files->other, 3 };
+    Spawn s = { .argv = (const char *const *)words->pdata, .in = files->in, .out = -1, .err = -1, .fds = &other,
+                .n_fds = files->other >= 0, .memlock = -1, .new_session = true, .dies_with_us = job->own, .watch = &watch };
+    pool_wait_begin();
+    bool ok = spawn_run(&s, job->usec ? job->usec : STORAGE_RUN_USEC, STORAGE_OUTPUT_MAX, ret_out, NULL, err);
+    pool_wait_end();
+    return ok;
 }
 
 bool storage_run_take(Argv *take, const StorageJob *job, char **ret_out, GError **err)
@@ -84,8 +101,15 @@ bool storage_job_cancelled(const StorageJob *job, GError **err)
     return true;
 }
 
+void storage_job_alive(const StorageJob *job)
+{
+    if (job && job->alive)
+        job->alive(job->data);
+}
+
 void storage_job_progress(const StorageJob *job, uint64_t done, uint64_t total)
 {
+    storage_job_alive(job);
     if (job && job->progress && total)
         job->progress((double)done * 100 / (double)total, job->data);
 }

@@ -124,7 +124,7 @@ static void test_dying_steps(bool (*work)(GError **err))
         }
         int status;
         assert(waitpid(pid, &status, 0) == pid);
-        (void)volume_file_replay(records_path);
+        (void)volume_file_replay(records_path, NULL);
         g_autofree char *name = NULL;
         unsigned files = count(pool_path, &name);
         assert(count(records_path, NULL) == 0 && files <= 1);
@@ -236,7 +236,7 @@ static void test_programs(void)
 /* A server that does not answer costs the call its time, and no more. */
 static void test_dead_server(void)
 {
-    g_autofree char *helper = g_build_filename(top, "virt-storage-look", NULL);
+    g_autofree char *helper = g_build_filename(top, "virt-storage-work", NULL);
     g_autoptr(GError) err = NULL;
     StoragePoolDef d = { .source = { .type = POOL_NETFS }, .target = (char *)"/anywhere" };
     StorageJob job = { .usec = 300000 };

@@ -12,18 +12,23 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drivers/storage/mounts.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/image.h"
+#include "util/lock.h"
 #include "util/log.h"
 #include "util/state.h"
 
@@ -182,13 +187,29 @@ typedef struct Temp {
     char name[64];
 } Temp;
 
+/* Of this process, as no other has it, whatever its number: the beginning of all of its names. */
+static const char *own_prefix(void)
+{
+    static Lock lock = LOCK_INIT;
+    static char prefix[48];
+    static pid_t made_for;
+    uint64_t r = 0;
+    LOCK_SCOPE(&lock);
+
+    if (made_for != getpid()) {
+        made_for = getpid();
+        (void)!getrandom(&r, sizeof(r), 0);
+        g_snprintf(prefix, sizeof(prefix), TEMP_PREFIX "%d-%016" PRIx64 "-", (int)made_for, r);
+    }
+    return prefix;
+}
+
 static Temp temp_name(void)
 {
+    static atomic_uint last;
     Temp t;
-    uint64_t r = 0;
 
-    (void)!getrandom(&r, sizeof(r), 0);
-    g_snprintf(t.name, sizeof(t.name), TEMP_PREFIX "%016" PRIx64, r);
+    g_snprintf(t.name, sizeof(t.name), "%s%u", own_prefix(), ++last);
     return t;
 }
 
@@ -207,7 +228,17 @@ static bool record_write(int records, const VolumeDir *d, const Temp *t, GError 
     return state_write(records, t->name, d->path, strlen(d->path), 0600, err);
 }
 
-unsigned volume_file_replay(const char *records)
+/* When the daemon starts, all that is not its own is left over. Later a number that is used anew keeps a file until
+ * the next start. */
+static bool maker_lives(const char *name, bool starting)
+{
+    if (starting || g_str_has_prefix(name, own_prefix()))
+        return g_str_has_prefix(name, own_prefix());
+    long pid = strtol(name + strlen(TEMP_PREFIX), NULL, 10);
+    return pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+unsigned volume_file_replay(const char *records, const char *only)
 {
     auto_fd dir = state_open_dir(records, 0700, NULL);
     g_auto(GStrv) names = dir < 0 ? NULL : state_list(dir, "", NULL);
@@ -216,7 +247,7 @@ unsigned volume_file_replay(const char *records)
     for (char **name = names; name && *name; name++) {
         g_autoptr(GError) err = NULL;
         g_autofree char *pool = volume_file_is_temporary(*name) ? state_read(dir, *name, PATH_MAX, NULL, &err) : NULL;
-        if (!pool)
+        if (!pool || maker_lives(*name, !only) || (only ? strcmp(pool, only) != 0 : mount_may_hang(pool)))
             continue;
         g_autofree char *path = g_build_filename(pool, *name, NULL);
         /* A pool that is not mounted now may be later: the record stays for the next start. */

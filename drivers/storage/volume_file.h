@@ -40,8 +40,9 @@ bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, GErr
 
 /* One of ours that is not a volume (yet). */
 bool volume_file_is_temporary(const char *name);
-/* At the start of the daemon: removes what was being made when the last one died. Returns how many. */
-unsigned volume_file_replay(const char *records);
+/* Removes what was being made by processes that are gone, in one directory (NULL: in all where one may look
+ * without harm). Returns how many. */
+unsigned volume_file_replay(const char *records, const char *dir);
 
 /* Overwrites what the file or device has; algorithm: VIR_STORAGE_VOL_WIPE_ALG_*. (volume_wipe.c) */
 bool volume_wipe(const char *path, unsigned algorithm, const StorageJob *job, GError **err);

@@ -25,7 +25,7 @@ StoragePermissions *volume_permissions(int fd)
     if (fstat(fd, &st) < 0)
         return NULL;
     StoragePermissions *p = g_new0(StoragePermissions, 1);
-    p->mode = (OptU32){ 1, st.st_mode & 07777 };
+    p->mode = (OptU32){ 1, st.st_mode & 0777 };
     p->owner = (OptU32){ 1, st.st_uid };
     p->group = (OptU32){ 1, st.st_gid };
     return p;
@@ -63,11 +63,11 @@ static StorageEncryption *encryption_of(const ImageInfo *info)
     return e;
 }
 
-/* The image below, when it is a file. */
-static void look_below(StorageVolumeDef *v, const ImageInfo *info)
+/* The image below, when it is a file. False: it is where only another may look. */
+static bool look_below(StorageVolumeDef *v, const ImageInfo *info, LookElsewhereFn *not_here)
 {
     if (!info->backing)
-        return;
+        return true;
     g_autoptr(StorageSource) s = backing_parse(info->backing, NULL, NULL);
     int format = info->backing_format ? enum_value(&storage_format_names, info->backing_format) : -1;
     if (s && s->type == STORAGE_FILE && *s->path != '/') {
@@ -76,6 +76,8 @@ static void look_below(StorageVolumeDef *v, const ImageInfo *info)
     } else {
         v->backing.path = g_strdup(s && s->type == STORAGE_FILE ? s->path : info->backing);
     }
+    if (not_here && not_here(NULL, v->backing.path, NULL))
+        return false;
     auto_fd fd = image_open(v->backing.path, O_RDONLY);
     if (format <= FORMAT_NONE && fd >= 0) {
         g_auto(ImageInfo) below = { 0 };
@@ -87,9 +89,10 @@ static void look_below(StorageVolumeDef *v, const ImageInfo *info)
         v->backing.permissions = volume_permissions(fd);
         v->backing.timestamps = times_of(fd);
     }
+    return true;
 }
 
-static void take_info(StorageVolumeDef *v, const ImageInfo *info)
+static bool take_info(StorageVolumeDef *v, const ImageInfo *info, LookElsewhereFn *not_here)
 {
     int format = enum_value(&volume_format_names, info->format);
 
@@ -103,10 +106,11 @@ static void take_info(StorageVolumeDef *v, const ImageInfo *info)
     v->lazy_refcounts = info->lazy_refcounts;
     v->extended_l2 = info->extended_l2;
     v->has_features = info->lazy_refcounts || info->extended_l2;
-    look_below(v, info);
+    return look_below(v, info, not_here);
 }
 
-StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char *path, GError **err)
+StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char *path, LookElsewhereFn *not_here, bool *ret_elsewhere,
+                              GError **err)
 {
     auto_fd fd = image_open(path, O_RDONLY);
     g_autoptr(StorageVolumeDef) v = g_new0(StorageVolumeDef, 1);
@@ -142,9 +146,11 @@ StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char
         v->allocation.v = v->capacity;
     }
     g_autoptr(GError) why = NULL;
-    if (image_probe_fd(fd, NULL, &info, &why))
-        take_info(v, &info);
-    else
+    if (!image_probe_fd(fd, NULL, &info, &why))
         v->format = FORMAT_RAW; /* a head that makes no sense */
+    else if (!take_info(v, &info, not_here)) {
+        *ret_elsewhere = true;
+        return NULL;
+    }
     return g_steal_pointer(&v);
 }

@@ -531,6 +531,7 @@ class Volumes(Storage):
         virsh('vol-upload', 'v', back, '--pool', self.name, '--sparse', '--offset', str(8 << 20), '--length', str(4 << 20))
         with open(path, 'rb') as f:
             self.assertEqual(f.read(), holey[:8 << 20] + holey[2 << 20:6 << 20] + holey[12 << 20:])
+        self.assertIn('cannot write to stream', self.fails('vol-upload', 'v', source, '--pool', self.name, '--sparse', '--length', '65536'))
 
     def test_a_failed_create_leaves_nothing(self):
         self.pool()

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A pool whose server is dead: a file system whose server process is stopped. Its own calls fail after a while, and
+nothing else notices."""
+import concurrent.futures
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+from harness import ON_PEER, OwnSandbox, run, virsh, wait_for
+
+DAEMON = 'virtstoraged'
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+@unittest.skipIf(ON_PEER, 'the stock daemon waits for ever')
+class Dead(OwnSandbox):
+    def setUp(self):
+        super().setUp()
+        self.sandbox.start()
+        self.mount = os.path.join(self.directory, 'mnt')
+        good = os.path.join(self.directory, 'good')
+        os.mkdir(self.mount)
+        os.mkdir(good)
+        self.server = subprocess.Popen([sys.executable, os.path.join(HERE, 'fuse.py'), self.mount, 'v=65536', 'w=65536', 'x=65536'],
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(self.end)
+        if self.server.stdout.readline() != 'mounted\n':
+            self.skipTest('no file system of our own can be mounted')
+        for name, path in (('dead', self.mount), ('good', good)):
+            virsh('pool-define-as', name, 'dir', '--target', path)
+            virsh('pool-start', name)
+        virsh('vol-create-as', 'good', 'g', '1M')
+
+    def end(self):
+        self.server.kill()
+        self.server.wait()
+        self.server.stdout.close()
+        subprocess.run(['umount', '-l', self.mount], timeout=30, stderr=subprocess.DEVNULL)
+
+    def modvirt(self, *args):
+        tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
+        return run([tool, *args], env={'MODVIRT_ROOT': self.sandbox.dir})[1]
+
+    def die(self):
+        os.kill(self.server.pid, signal.SIGSTOP)
+
+    def others_work(self):
+        """With little patience."""
+        virsh('pool-refresh', 'good', timeout=8)
+        virsh('vol-create-as', 'good', 'new', '1M', timeout=8)
+        virsh('vol-delete', 'new', '--pool', 'good', timeout=8)
+        self.assertIn('g', virsh('vol-list', 'good', timeout=8).split())
+        # What is known of the dead one is told.
+        self.assertRegex(virsh('pool-list', '--all', timeout=8), r'dead +active')
+        self.assertRegex(virsh('pool-info', 'dead', timeout=8), r'Capacity: +[1-9]')
+        self.assertEqual(virsh('vol-list', 'dead', timeout=8).split()[::2], ['v', 'w', 'x'])
+        self.assertIn(self.mount, virsh('pool-dumpxml', 'dead', timeout=8))
+        self.assertEqual(virsh('vol-path', 'v', '--pool', 'dead', timeout=8).strip(), os.path.join(self.mount, 'v'))
+
+    def test_calls_end_and_others_go_on(self):
+        data = os.path.join(self.directory, 'data')
+        with open(data, 'wb') as f:
+            f.write(bytes(1 << 20))
+        self.assertRegex(virsh('vol-info', 'v', '--pool', 'dead'), r'Capacity: +64')
+        self.die()
+        calls = [['vol-create-as', 'dead', 'n', '1M'], ['vol-create-as', 'dead', 'q', '1M', '--format', 'qcow2'],
+                 ['vol-delete', 'v', '--pool', 'dead'], ['vol-resize', 'w', '2M', '--pool', 'dead'],
+                 ['vol-wipe', 'x', '--pool', 'dead'], ['vol-clone', 'v', 'copy', '--pool', 'dead'],
+                 ['vol-upload', 'w', data, '--pool', 'dead'], ['vol-download', 'x', '/dev/null', '--pool', 'dead'],
+                 ['vol-dumpxml', 'v', '--pool', 'dead'], ['vol-info', 'no-such', '--pool', 'dead'], ['pool-refresh', 'dead']]
+        with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+            running = [pool.submit(virsh, *c, check=False, timeout=120) for c in calls]
+            for _ in range(3):
+                self.others_work()
+            for call, r in zip(calls, running):
+                status, _, err = r.result()
+                self.assertNotEqual(status, 0, call)
+                self.assertTrue(err, call)
+                if call[0] in ('vol-dumpxml', 'pool-refresh', 'vol-delete'):
+                    self.assertRegex(err, 'does not answer|did not answer|Timed out|waited', call)
+        self.others_work()
+        os.kill(self.server.pid, signal.SIGCONT)
+        virsh('pool-refresh', 'dead')
+        wait_for('the server', lambda: virsh('vol-info', 'v', '--pool', 'dead', check=False)[0] == 0, 20)
+
+    def test_a_restart_does_not_wait(self):
+        self.die()
+        for how in (signal.SIGKILL, signal.SIGTERM):
+            self.sandbox.stop_daemon(DAEMON, how)
+            self.sandbox.start_daemon(DAEMON)
+            self.assertRegex(virsh('pool-list', '--all', timeout=8), r'dead +active')
+            wait_for('the other pool', lambda: 'g' in virsh('vol-list', 'good', check=False, timeout=8)[1].split(), 10)
+        # As a boot does.
+        virsh('pool-autostart', 'dead')
+        self.sandbox.stop_daemon(DAEMON, signal.SIGKILL)
+        for left in ('autostarted', 'dead.xml'):
+            os.unlink(os.path.join(self.sandbox.run_dir, 'storage', left))
+        self.sandbox.start_daemon(DAEMON)
+        self.assertIn('good', virsh('pool-list', '--all', timeout=8))
+
+    def test_a_call_is_cancelled(self):
+        self.die()
+        with subprocess.Popen(['virsh', 'vol-delete', 'v', '--pool', 'dead'], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as client:
+            rows = []
+
+            def seen():
+                rows[:] = [r.split() for r in self.modvirt('calls', DAEMON).splitlines() if 'vol_delete' in r]
+                return rows
+            wait_for('the call', seen, 10)
+            self.modvirt('cancel', rows[0][0])
+            self.assertIn('cancelled', client.communicate(timeout=8)[1])
+
+
+if __name__ == '__main__':
+    unittest.main()
