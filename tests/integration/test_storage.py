@@ -347,7 +347,7 @@ class Hostile(Storage):
         os.truncate(data, 1000)
         virsh('vol-upload', 'v', data, '--pool', self.name, '--length', '1000', '--offset', '500')
         with open(os.path.join(self.path, 'v'), 'rb') as f:
-            self.assertEqual(f.read(), bytes(500) + b'x' * 1000 + bytes(102400 - 1500))
+            self.assertEqual(f.read()[500:], b'x' * 1000 + bytes(102400 - 1500))
 
     def test_targets_begin_with_a_slash(self):
         for target in ('relative/path', 'nbd:localhost:1', '..'):
