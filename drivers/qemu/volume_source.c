@@ -24,7 +24,7 @@ static bool of_this_kind(StorageSource *s, StoragePoolType pool, StorageVolumeTy
     case VOLUME_DIR: s->type = STORAGE_DIR; break;
     default:
         error_set(err, VIR_ERR_INTERNAL_ERROR, "unexpected storage volume type '%s' for storage pool type '%s'",
-                  enum_name(&storage_volume_type_names, kind),
+                  kind < _VOLUME_TYPE_N ? enum_name(&storage_volume_type_names, kind) : "unknown",
                   enum_name(&storage_pool_type_names, pool));
         return false;
     }

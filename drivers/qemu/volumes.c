@@ -91,7 +91,7 @@ static bool in_pool(StorageSource *s, ClientCall *cc, remote_nonnull_storage_poo
     if (!remote_client_storage_pool_is_active(cc, &ask, &active, err))
         return false;
     if (!active.active) {
-        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "storage pool '%s' containing volume '%s' is not active", s->pool, s->volume);
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "storage pool '%.255s' containing volume '%.255s' is not active", s->pool, s->volume);
         return false;
     }
     if (!remote_client_storage_vol_lookup_by_name(cc, &find, &found, err))
@@ -123,7 +123,7 @@ static bool names_volume(const StorageSource *s)
 /* Which disk it was about, behind what the storage daemon said. */
 static void say_which(GError **err, const DiskDef *disk)
 {
-    g_autofree char *text = g_strdup_printf("%s (disk '%s' is volume '%s' of pool '%s')", (*err)->message, disk->dst,
+    g_autofree char *text = g_strdup_printf("%.1000s (disk '%.50s' is volume '%.255s' of pool '%.255s')", (*err)->message, disk->dst,
                                             disk->src.volume, disk->src.pool);
     g_free((*err)->message);
     (*err)->message = g_steal_pointer(&text);

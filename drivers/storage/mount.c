@@ -49,6 +49,10 @@ Argv *mount_command(const StoragePoolDef *d, GError **err)
 
     if (!source)
         return NULL;
+    if (s->protocol_version && s->protocol_version[strspn(s->protocol_version, "0123456789.")]) {
+        (void)refuse(d, err, "has a version of its protocol that is none, such as 4.1");
+        return NULL;
+    }
     argv_list_flag(&l, "nodev");
     argv_list_flag(&l, "nosuid");
     argv_list_flag(&l, "noexec");
