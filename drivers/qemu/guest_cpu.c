@@ -119,6 +119,37 @@ static bool offer_s390(const QemuCaps *caps, QemuAccel accel, CpuOffer *ret)
     return true;
 }
 
+/* check='partial': all that is asked for is there. An emulator that finds the model usable as it is was asked
+ * already; one that does not tell what it offers cannot be. */
+static bool check_partial(const CpuDef *cpu, const QemuCaps *caps, QemuAccel accel, GError **err)
+{
+    const CpuModel *model = cpu->model ? cpu_model_find(cpu->model) : NULL;
+    const QemuCpuModel *told = cpu->model ? qemu_caps_cpu(caps, accel, cpu->model) : NULL;
+    g_autoptr(GString) missing = g_string_new(NULL);
+    CpuData all;
+
+    if (cpu->check != CPU_CHECK_PARTIAL || !model || (told && told->usable == QEMU_USABLE_YES && !list_len(cpu->features)) ||
+        !qemu_cpu_offered(caps, accel, false, &all))
+        return true;
+    CpuFeatures need = model->features;
+    for (LIST_EACH(const CpuFeature, f, cpu->features)) {
+        int row = cpu_feature_find(f->name);
+        if (row < 0)
+            continue;
+        if (f->policy == CPU_POLICY_REQUIRE)
+            cpu_features_add(&need, (unsigned)row);
+        else
+            cpu_features_del(&need, (unsigned)row);
+    }
+    for (unsigned row = 0; row < cpu_x86_n_features; row++)
+        if (cpu_features_has(&need, row) && !cpu_features_has(&all.features, row))
+            g_string_append_printf(missing, "%s%s", missing->len ? ", " : "", cpu_x86_features[row].name);
+    if (!missing->len)
+        return true;
+    error_set(err, VIR_ERR_CPU_INCOMPATIBLE, "Host CPU does not provide required features: %s", missing->str);
+    return false;
+}
+
 bool qemu_cpu_expand(CpuDef *cpu, const QemuCaps *caps, QemuAccel accel, GError **err)
 {
     if (!cpu || accel >= QEMU_ACCEL_N_)
@@ -127,6 +158,8 @@ bool qemu_cpu_expand(CpuDef *cpu, const QemuCaps *caps, QemuAccel accel, GError 
     bool minimum = x86 && cpu->mode == CPU_MODE_CUSTOM && cpu->match == CPU_MATCH_MINIMUM;
     bool whole = cpu->mode == CPU_MODE_HOST_MODEL && (x86 || s390);
     CpuOffer offer = { 0 };
+    if (x86 && cpu->mode == CPU_MODE_CUSTOM && !minimum && !check_partial(cpu, caps, accel, err))
+        return false;
     bool known = x86 ? offer_x86(caps, accel, &offer) : s390 && offer_s390(caps, accel, &offer);
 
     if ((whole || minimum) && !known) {
@@ -134,8 +167,6 @@ bool qemu_cpu_expand(CpuDef *cpu, const QemuCaps *caps, QemuAccel accel, GError 
                   caps->arch, qemu_accel_name(accel));
         return false;
     }
-    if (minimum) /* At least this model: as much as there is. */
-        cpu->mode = CPU_MODE_HOST_MODEL;
     if (known)
         cpu_settle(cpu, &offer);
     if (whole || minimum)

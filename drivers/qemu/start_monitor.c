@@ -4,6 +4,7 @@
  * last one puts the run on record. Workers, within the domain's turn.
  */
 #include "drivers/common/emit.h"
+#include "drivers/qemu/cpu_live.h"
 #include "drivers/qemu/configure.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/process.h"
@@ -125,7 +126,8 @@ static bool set_balloon(Start *s, GError **err)
 
 bool start_set_up(Start *s, GError **err)
 {
-    return read_chardevs(s, err) && set_passwords(s, err) && qemu_configure_run(s->def, s->qmp, err) && set_balloon(s, err);
+    return read_chardevs(s, err) && set_passwords(s, err) && cpu_live_follow(s->def, s->qmp, err) &&
+           qemu_configure_run(s->def, s->qmp, err) && set_balloon(s, err);
 }
 
 bool start_state(Start *s, GError **err)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/host_cpu.h"
+#include "drivers/qemu/cpu_live.h"
 #include "drivers/qemu/cpu_map.h"
 #include "drivers/qemu/cpu_ops.h"
 #include "drivers/qemu/cpu_words.h"
@@ -256,6 +258,49 @@ static void test_words(void)
     assert(!cpu_words_read(odd, &err));
 }
 
+static void features(CpuFeatures *f, const char *words)
+{
+    g_auto(GStrv) list = g_strsplit(words, " ", -1);
+
+    for (char **w = list; *w; w++)
+        if (**w)
+            cpu_features_add(f, (unsigned)cpu_feature_find(*w));
+}
+
+static char *policies(const CpuDef *cpu)
+{
+    GString *s = g_string_new(NULL);
+
+    for (LIST_EACH(const CpuFeature, f, cpu->features))
+        g_string_append_printf(s, "%s%s ", f->policy == CPU_POLICY_REQUIRE ? "+" : "-", f->name);
+    return g_string_free(s, FALSE);
+}
+
+/* A running guest's definition says what the emulator made of the model, unless it must be that model. */
+static void test_live(void)
+{
+    static const char xml[] = "<cpu mode='custom' match='exact' check='%s'><model>486</model><feature policy='require' name='pcid'/></cpu>";
+    g_autoptr(GError) err = NULL;
+    CpuFeatures has = cpu_model_find("486")->features, lacks = { 0 };
+
+    features(&has, "hypervisor lahf_lm");
+    features(&lacks, "pcid");
+    for (unsigned full = 0; full < 2; full++) {
+        g_autofree char *text = g_strdup_printf(xml, full ? "full" : "none");
+        g_autoptr(CpuDef) cpu = guest_cpu_parse(text, strlen(text), 0, &err);
+        assert(cpu);
+        assert(cpu_live_apply(cpu, &has, &lacks, &err) == !full);
+        if (full) {
+            assert(error_is(err, VIR_ERR_OPERATION_FAILED) && strstr(err->message, "extra features: hypervisor,lahf_lm, missing features: pcid"));
+            break;
+        }
+        g_autofree char *got = policies(cpu);
+        assert(!strcmp(got, "-pcid +hypervisor +lahf_lm ") && cpu->check == CPU_CHECK_FULL && cpu->fallback == CPU_FALLBACK_FORBID);
+        /* Once more, as a restored guest: nothing differs. */
+        assert(cpu_live_apply(cpu, &has, &lacks, &err) && list_len(cpu->features) == 3);
+    }
+}
+
 /* Two cores of two threads; the third vCPU's core was filled after the fifth's. */
 static void test_slots(void)
 {
@@ -296,6 +341,7 @@ int main(void)
     test_tables();
     test_this_host();
     test_words();
+    test_live();
     test_slots();
     if (g_file_test(shared, G_FILE_TEST_IS_DIR))
         test_recorded(shared), test_documents(shared);

@@ -79,6 +79,36 @@ class Guest(TestCase):
             return f.read().strip()
 
 
+class ProcessorModel(TestCase):
+    """A running guest's document says what the emulator made of its model."""
+
+    def guest(self, cpu):
+        name = self.guest_name('cpu')
+        self.connect().defineXML(domain_xml(name, extra=cpu))
+        return name
+
+    def test_what_the_emulator_changed_is_told(self):
+        name = self.guest("<cpu mode='custom' match='exact' check='none'><model>Skylake-Client</model></cpu>")
+        virsh('start', name)
+        cpu = ET.fromstring(virsh('dumpxml', name)).find('cpu')
+        policies = {f.get('name'): f.get('policy') for f in cpu.findall('feature')}
+        self.assertEqual((cpu.get('check'), policies['hypervisor'], policies['pcid']), ('full', 'require', 'disable'))
+        self.assertIsNone(ET.fromstring(virsh('dumpxml', '--inactive', name)).find('cpu/feature'))
+
+    def test_a_full_check_refuses_the_start(self):
+        name = self.guest("<cpu mode='custom' match='exact' check='full'><model>qemu64</model><feature policy='require' name='pcid'/></cpu>")
+        status, _, err = virsh('start', name, check=False)
+        self.assertNotEqual(status, 0)
+        self.assertIn("guest CPU doesn't match specification: extra features: hypervisor,lahf_lm, missing features: pcid", err)
+        self.assertEqual(virsh('domstate', name).strip(), 'shut off')
+
+    def test_a_partial_check_comes_before(self):
+        name = self.guest("<cpu mode='custom' match='exact' check='partial'><model>qemu64</model><feature policy='require' name='pcid'/></cpu>")
+        status, _, err = virsh('start', name, check=False)
+        self.assertNotEqual(status, 0)
+        self.assertIn('Host CPU does not provide required features: pcid', err)
+
+
 class Processor(Guest):
     @needs_groups
     def test_shares_and_quotas_are_the_kernels(self):
