@@ -22,6 +22,7 @@
 #include "drivers/qemu/save.h"
 #include "drivers/qemu/start.h"
 #include "drivers/qemu/vcpus.h"
+#include "drivers/qemu/volumes.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -335,6 +336,9 @@ void process_reconnect(DomainTurn *t, void *unused)
     host_shutdown_look();
     if (!v->autodestroy) {
         process_reattach(t, unused);
+        v = turn_view(t);
+        if (view_active(v))
+            volumes_find_again(t);
         v = turn_view(t);
         if (!view_active(v) || qemu_hook(v->name, "reconnect", "begin", v->live->def, v->id, &error))
             return;

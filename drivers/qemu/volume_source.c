@@ -18,11 +18,11 @@ static bool refuse(GError **err, const char *why)
 
 static bool of_this_kind(StorageSource *s, StoragePoolType pool, StorageVolumeType kind, const char *path, GError **err)
 {
-    switch (kind) {
-    case VOLUME_FILE: case VOLUME_PLOOP: s->type = STORAGE_FILE; break;
-    case VOLUME_BLOCK: s->type = STORAGE_BLOCK; break;
-    case VOLUME_DIR: s->type = STORAGE_DIR; break;
-    default:
+    StorageType type = kind == VOLUME_FILE || kind == VOLUME_PLOOP ? STORAGE_FILE
+                       : kind == VOLUME_BLOCK ? STORAGE_BLOCK
+                       : kind == VOLUME_DIR ? STORAGE_DIR : STORAGE_NONE;
+
+    if (type == STORAGE_NONE) {
         error_set(err, VIR_ERR_INTERNAL_ERROR, "unexpected storage volume type '%s' for storage pool type '%s'",
                   kind < _VOLUME_TYPE_N ? enum_name(&storage_volume_type_names, kind) : "unknown",
                   enum_name(&storage_pool_type_names, pool));
@@ -32,6 +32,7 @@ static bool of_this_kind(StorageSource *s, StoragePoolType pool, StorageVolumeTy
         error_set(err, VIR_ERR_INTERNAL_ERROR, "the path of the volume is '%s', one from the root expected", path);
         return false;
     }
+    s->type = type;
     s->path = g_strdup(path);
     return true;
 }
@@ -139,8 +140,10 @@ bool volume_source(StorageSource *s, const StoragePoolDef *pool, StorageVolumeTy
     g_autoptr(StorageSource) users = storage_source_new(STORAGE_NONE, NULL);
 
     users->auth = g_steal_pointer(&s->auth); /* only the pool's counts */
-    if (!place(s, pool, kind, path, err))
+    if (!place(s, pool, kind, path, err)) {
+        s->auth = g_steal_pointer(&users->auth); /* as it was */
         return false;
+    }
     if (!s->format)
         s->format = s->type == STORAGE_DIR ? FORMAT_FAT : FORMAT_RAW;
     if (!s->priv)

@@ -18,6 +18,7 @@
 #include "protocols/xdr_buf.h"
 #include "rpc/peer.h"
 #include "util/error.h"
+#include "util/log.h"
 #include "util/loop.h"
 
 enum { DEADLINE_USEC = 15 * 1000 * 1000 };
@@ -170,6 +171,23 @@ bool volumes_find(DomainDef *d, Call *c, bool resumes, GPtrArray *dropped, GErro
         i -= images_leave_out(d, disk, dropped);
     }
     return true;
+}
+
+void volumes_find_again(DomainTurn *t)
+{
+    g_autoptr(Storage) storage = storage_new(turn_call(t));
+    const DomainDef *now = turn_view(t)->live->def;
+    DomainDef *d = NULL;
+    DiskDef *disk;
+
+    for (guint i = 0; !d && (disk = domain_next(now, DEVICE_DISK, &i));)
+        if (names_volume(&disk->src))
+            d = turn_edit_live(t);
+    for (guint i = 0; d && (disk = domain_next(d, DEVICE_DISK, &i));) {
+        g_autoptr(GError) error = NULL;
+        if (names_volume(&disk->src) && !find(disk, storage, &error))
+            log_warn("where the image of a disk of '%s' is, is not known until its next start: %s", d->name, error->message);
+    }
 }
 
 /* ---- the step of a start --------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "conf/domain.h"
-#include "protocols/proc.h"
+#include "drivers/common/turn.h"
 
 /* Asks the storage daemon about all disks that are volumes, until one deadline; a definition without any asks nobody.
  * A volume that is not there, of a disk whose startup policy allows that, is left out and told of in dropped
@@ -11,3 +11,5 @@
 bool volumes_find(DomainDef *d, Call *c, bool resumes, GPtrArray *dropped, GError **err);
 /* One disk; for media and disks that come while the guest runs. */
 bool volumes_find_disk(DiskDef *disk, Call *c, GError **err);
+/* For a running guest that an older daemon recorded: its record names volumes, and not what they are. */
+void volumes_find_again(DomainTurn *t);

@@ -185,6 +185,29 @@ class Running(Volumes):
         virsh('destroy', 'g', connect=qemu)
         self.assertEqual(os.stat(self.file('v')).st_size, 2 << 20)
 
+    def test_a_record_that_names_the_volume_only(self):
+        """As today's daemons write it: they ask again when they come back."""
+        virsh('vol-create-as', 'p', 'base', '1M', '--format', 'qcow2')
+        virsh('vol-create-as', 'p', 'top', '1M', '--format', 'qcow2', '--backing-vol', 'base', '--backing-vol-format', 'qcow2')
+        self.define(disk('top', driver='qcow2'))
+        virsh('start', 'g')
+        before = virsh('dumpxml', 'g')
+        self.sandbox.stop_daemon('virtqemud', signal.SIGKILL)
+        record = os.path.join(self.sandbox.run_dir, 'qemu', 'g.xml')
+        with open(record, encoding='utf-8') as f:
+            text = f.read()
+        older = text.replace("<disk type='file' device='disk'>", "<disk type='volume' device='disk'>", 1)
+        older = older.replace(f"<source file='{self.file('top')}'", "<source pool='p' volume='top'", 1)
+        older = older.replace("<found pool='p' volume='top'/>", '')
+        self.assertNotIn(self.file('top'), older)
+        with open(record, 'w', encoding='utf-8') as f:
+            f.write(older)
+        self.sandbox.start_daemon('virtqemud')
+        wait_for('the guest', lambda: 'g' in virsh('list', '--name', check=False)[1])
+        self.assertEqual(virsh('dumpxml', 'g'), before)
+        self.assertRegex(virsh('domblkinfo', 'g', self.file('top')), r'Capacity: +1048576')
+        self.assertIn(f'path={self.file("base")}\n', virsh('domstats', 'g', '--block', '--backing'))
+
     def test_save(self):
         self.define(disk('v'))
         virsh('start', 'g')
