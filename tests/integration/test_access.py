@@ -15,7 +15,7 @@ import subprocess
 import time
 import unittest
 
-from harness import OwnSandbox, domain_xml, run, wait_for
+from harness import OwnSandbox, domain_xml, run, virsh, wait_for
 
 ALICE, BOB = 1, 2
 POLKITD = '/usr/lib/polkit-1/polkitd'
@@ -115,6 +115,29 @@ deny  user {ALICE}  domain:*
         self.write('access.rules', 'allow anyone *\n')
         self.hang_up('virtqemud')
         wait_for('the new rules', lambda: self.names_for(ALICE) == ['db', 'web-1'])
+
+    def test_a_guest_whose_disk_is_a_volume(self):
+        """Who starts it needs to see pool and volume: the storage daemon is asked on behalf of the caller."""
+        self.open_to_all()
+        for daemon in ('virtqemud', 'virtstoraged'):
+            self.write(f'{daemon}.conf', 'access_drivers = [ "rules" ]\n')
+        rules = f'allow user {ALICE} connect:*\nallow user {ALICE} domain:*\nallow user {ALICE} storage_pool:*\n'
+        self.write('access.rules', rules)
+        c = self.start()
+        path = os.path.join(self.sandbox.dir, 'pool')
+        os.mkdir(path)
+        virsh('pool-create-as', 'p', 'dir', '--target', path)
+        virsh('vol-create-as', 'p', 'v', '1M')
+        c.defineXML(domain_xml('stored', devices="<disk type='volume' device='disk'><source pool='p' volume='v'/>"
+                                                 "<target dev='vda' bus='virtio'/></disk>"))
+        status, text = self.virsh_as(ALICE, 'start', 'stored')
+        self.assertTrue(status, text)
+        self.assertIn("step 'volumes'", text)
+        self.assertNotIn(path, text)
+        self.write('access.rules', rules + f'allow user {ALICE} storage_vol:getattr,read name=v\n')
+        self.hang_up('virtstoraged')
+        wait_for('the new rules', lambda: self.virsh_as(ALICE, 'start', 'stored')[0] == 0)
+        virsh('destroy', 'stored')
 
     def test_the_proxy_changes_nothing(self):
         """A refusal is the same on the daemon's own socket and through the proxy; what is read-only stays so."""
