@@ -45,7 +45,8 @@ typedef struct Upstream {
     bool identified, opened; /* in this order, so that opening is already the client's doing */
     Conn *conn;
     sd_event_source *timer; /* the handshake's deadline */
-    sd_event_source *retry; /* the daemon's backlog is full */
+    sd_event_source *retry; /* the daemon's backlog is full, or we have just started it */
+    uint64_t started;       /* when we started the daemon; 0: somebody else does */
     uint32_t serial;        /* of the proxy's own calls */
     GQueue parked;          /* Message; until READY */
     size_t parked_bytes;

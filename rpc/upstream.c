@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A connection from the proxy to one daemon on behalf of one client: connect (which starts the
- * daemon by socket activation), authenticate, open, say for whom we act, then forward. What the
+ * daemon by socket activation; in a user's session, where there is none, we start it), authenticate, open, say for whom we act, then forward. What the
  * client sends meanwhile is parked. The handshake's replies are the only ones that are looked into.
  *
  * The end of an upstream: of the primary, it is the end of the client, as if it had been connected
@@ -30,8 +30,13 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/spawn.h"
 
-enum { RETRY_USEC = 10 * 1000 };
+enum {
+    RETRY_USEC = 10 * 1000,
+    /* Another client may have started it as well: then ours ends, and that one's socket is there soon. */
+    STARTED_PATIENCE_USEC = 5 * 1000000,
+};
 
 static bool is_primary(const Upstream *u)
 {
@@ -439,6 +444,43 @@ static void upstream_missing(Upstream *u, int errnum)
     upstream_failed(u, error);
 }
 
+/* Where clients find the daemons of a session, too; NULL: it is not installed. */
+static char *program_of_daemon(const char *daemon)
+{
+    const char *dir = g_getenv("LIBVIRTD_PATH");
+    g_autofree char *self = dir ? NULL : g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *ours = self ? g_path_get_dirname(self) : NULL;
+    g_autofree char *path = dir || ours ? g_build_filename(dir ? dir : ours, daemon, NULL) : NULL;
+
+    return path && access(path, X_OK) == 0 ? g_steal_pointer(&path) : NULL;
+}
+
+/* Nobody listens. True: it will be there soon. */
+static bool upstream_start_daemon(Upstream *u)
+{
+    if (u->started)
+        return now_usec() - u->started < STARTED_PATIENCE_USEC;
+    if (!u->s->f->session_mode)
+        return false;
+
+    g_autofree char *path = program_of_daemon(u->daemon);
+    g_autoptr(GError) error = NULL;
+    const char *const argv[] = { path, "--timeout", "120", NULL };
+    const Spawn spawn = { .argv = argv, .envp = (const char *const *)environ, .in = -1, .out = -1, .err = -1,
+                          .new_session = true, .memlock = -1 };
+    PidRef child = PIDREF_NONE;
+
+    if (!path)
+        return false;
+    if (!spawn_start(&spawn, &child, &error)) {
+        log_warn("cannot start %s: %s", path, error->message);
+        return false;
+    }
+    pidref_done(&child);
+    u->started = now_usec();
+    return true;
+}
+
 static void upstream_connect(Upstream *u);
 
 static int on_connect_again(sd_event_source *src, uint64_t usec, void *data)
@@ -469,7 +511,12 @@ static void upstream_connect(Upstream *u)
             return;
         }
         if (errno == ENOENT || errno == ECONNREFUSED) {
-            upstream_missing(u, errno);
+            int missing = errno;
+
+            if (upstream_start_daemon(u))
+                loop_timer_set(s->f->loop, &u->retry, RETRY_USEC, on_connect_again, u);
+            else
+                upstream_missing(u, missing);
             return;
         }
         error_set_errno(&error, errno, "cannot connect to %s at '%s'", u->daemon, addr.sun_path);

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import EMULATOR, ON_PEER, emulators, unique, wait_for
+from harness import EMULATOR, ON_PEER, SOURCE_ROOT, emulators, unique, wait_for
 
 USER = 20001
 GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
@@ -28,12 +28,14 @@ class Session(unittest.TestCase):
         binaries = os.path.join(self.home, 'sbin')
         for path in (self.runtime, binaries):
             os.mkdir(path, 0o700)
-        build = os.path.abspath(os.environ.get('MODVIRT_BUILD', 'build'))
+        build = os.path.abspath(os.environ.get('MODVIRT_BUILD', os.path.join(SOURCE_ROOT, 'build')))
         # The client starts it with an environment of its own.
-        starter = os.path.join(binaries, 'virtqemud')
-        with open(starter, 'w', encoding='ascii') as f:
-            f.write(f'#!/bin/sh\nMODVIRT_MODULE_DIR={build}/drivers/qemu exec {build}/daemons/virtqemud "$@"\n')
-        os.chmod(starter, 0o755)
+        for daemon, driver in (('virtqemud', 'qemu'), ('virtstoraged', 'storage')):
+            starter = os.path.join(binaries, daemon)
+            with open(starter, 'w', encoding='ascii') as f:
+                f.write(f'#!/bin/sh\nLIBVIRTD_PATH={binaries} MODVIRT_MODULE_DIR={build}/drivers/{driver} '
+                        f'exec {build}/daemons/{daemon} "$@"\n')
+            os.chmod(starter, 0o755)
         self.disk = os.path.join(self.home, 'disk')
         with open(self.disk, 'wb') as f:
             f.truncate(1 << 20)
@@ -101,6 +103,20 @@ class Session(unittest.TestCase):
         wait_for('the emulator to end', lambda: not emulators(name))
         self.virsh('undefine', name)
         self.assertEqual(self.virsh('list', '--all', '--name').split(), [])
+
+    def test_pools_are_the_users_own(self):
+        target = os.path.join(self.home, 'pool')
+        os.mkdir(target)
+        os.chown(target, USER, USER)
+        self.virsh('pool-define-as', 'mine', 'dir', '--target', target)
+        self.virsh('pool-start', 'mine')
+        self.virsh('vol-create-as', 'mine', 'v', '1M')
+        self.assertEqual(os.stat(os.path.join(target, 'v')).st_uid, USER)
+        self.assertEqual(self.virsh('pool-list', '--name').split(), ['mine'])
+        # What is not installed is not waited for.
+        done = self.virsh('net-list', check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('virtnetworkd is not running', done.stderr)
 
     def test_what_only_root_has(self):
         self.virsh('uri')
