@@ -58,6 +58,18 @@ static bool look_up(ClientCall *cc, const SecretRef *ref, int usage, remote_nonn
     return true;
 }
 
+bool secret_find_usage(Peer *p, int usage, const char *name, Uuid ret)
+{
+    SecretRef ref = { .usage = (char *)name };
+    remote_nonnull_secret s;
+
+    if (!look_up(peer_calls(p), &ref, usage, &s, NULL))
+        return false;
+    memcpy(ret, s.uuid, sizeof(Uuid));
+    g_free(s.usageID);
+    return true;
+}
+
 static SecretValue *get_value(ClientCall *cc, const remote_nonnull_secret *secret, GError **err)
 {
     remote_secret_get_value_args a = { .secret = *secret };
@@ -85,7 +97,7 @@ SecretValue *secret_fetch(Peer *p, const SecretRef *ref, int usage, const char *
         if (s.usageType == usage)
             v = get_value(peer_calls(p), &s, &error);
         else
-            error_set(&error, VIR_ERR_INVALID_SECRET, "it is of type '%s' not expected '%s' type",
+            error_set(&error, VIR_ERR_INVALID_ARG, "it is of type '%s' not expected '%s' type",
                       s.usageType >= 0 && s.usageType < (int)G_N_ELEMENTS(usage_names) ? usage_names[s.usageType] : "unknown",
                       usage_names[usage]);
         g_free(s.usageID);

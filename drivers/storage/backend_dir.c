@@ -14,6 +14,7 @@
 
 #include "drivers/storage/backend-internal.h"
 #include "drivers/storage/mounts.h"
+#include "drivers/storage/passphrase.h"
 #include "drivers/storage/qemu_img.h"
 #include "drivers/storage/tools.h"
 #include "util/api.h"
@@ -189,10 +190,17 @@ typedef struct Fill {
 static bool run_qemu_img(const char *path, void *data, GError **err)
 {
     const Fill *f = data;
-    QemuImgSide to = { f->v, path, NULL }, from = { f->input, NULL, NULL };
+    g_auto(Passphrase) word = { 0 }, old = { 0 };
+    if (!passphrase_open(f->v, true, 0, f->job, &word, err) || !passphrase_open(f->input, false, 1, f->job, &old, err))
+        return false;
+    QemuImgSide to = { f->v, path, word.path }, from = { f->input, NULL, old.path };
     g_autoptr(GPtrArray) commands = qemu_img_create(&to, f->input ? &from : NULL, f->flags, err);
     StorageJob job = f->job ? *f->job : (StorageJob){ 0 };
+    const SpawnFd fds[] = { word.open ? word.fd : old.fd, old.fd };
     g_autofree char *dir = g_path_get_dirname(path);
+
+    job.fds = fds;
+    job.n_fds = (word.open ? 1 : 0) + (old.open ? 1 : 0);
 
     if ((f->input && !volume_chain_check(f->input->path, f->input->format, err)) ||
         (f->v->backing.path && !volume_backing_check(f->v, dir, err)))
@@ -200,7 +208,7 @@ static bool run_qemu_img(const char *path, void *data, GError **err)
     job.own = true; /* what it makes is removed at the next start */
     job.usec = STORAGE_PATIENCE_USEC;
     if (!job.stall_usec)
-        job.stall_usec = STORAGE_STALL_USEC;
+        job.stall_usec = job.n_fds ? PASSPHRASE_USEC : STORAGE_STALL_USEC;
     for (guint i = 0; commands && i < commands->len; i++)
         if (!storage_run(commands->pdata[i], &job, NULL, err))
             return false;
@@ -243,10 +251,6 @@ static bool dir_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const S
             return backend_refuse(d, "copies of directories", err);
         return volume_dir_create(&dir, &f, err);
     }
-    if (v->encryption || (input && input->encryption)) {
-        error_set(err, VIR_ERR_NO_SUPPORT, "volume '%s': secrets of encryption are not fetched yet", v->name);
-        return false;
-    }
     if (is_raw(v) && !v->backing.path && (!input || is_raw(input)) && !(flags & VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA))
         return make_raw(&dir, &f, input, job, err);
     if (f.reflink) {
@@ -278,18 +282,18 @@ static bool dir_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, u
         return backend_refuse(d, "sizes of directories", err);
     if (is_raw(v))
         return volume_file_resize(v->path, capacity, allocate, err);
-    if (v->encryption) {
-        error_set(err, VIR_ERR_NO_SUPPORT, "volume '%s': secrets of encryption are not fetched yet", v->name);
+    g_auto(Passphrase) word = { 0 };
+    if (!volume_chain_check(v->path, v->format, err) || !passphrase_open(v, false, 0, job, &word, err))
         return false;
-    }
-    if (!volume_chain_check(v->path, v->format, err))
-        return false;
-    QemuImgSide side = { v, NULL, NULL };
-    g_autoptr(Argv) a = qemu_img_resize(&side, capacity, capacity < v->capacity, allocate, err);
+    QemuImgSide side = { v, NULL, word.path };
     StorageJob with = job ? *job : (StorageJob){ 0 };
+    g_autoptr(Argv) a = qemu_img_resize(&side, capacity, capacity < v->capacity, allocate, err);
     with.own = true;
     with.usec = STORAGE_PATIENCE_USEC;
-    with.stall_usec = with.stall_usec ? with.stall_usec : STORAGE_STALL_USEC;
+    with.fds = &word.fd;
+    with.n_fds = word.open ? 1 : 0;
+    if (!with.stall_usec)
+        with.stall_usec = word.open ? PASSPHRASE_USEC : STORAGE_STALL_USEC;
     return a && storage_run(a, &with, NULL, err);
 }
 

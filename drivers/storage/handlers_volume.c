@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "conf/domain.h"
+#include "drivers/common/secrets.h"
 #include "drivers/storage/apart.h"
 #include "drivers/storage/handlers.h"
 #include "util/api.h"
@@ -274,13 +275,31 @@ bool handle_storage_vol_get_info_flags(Call *c, const StorageVolView *v, const r
     return true;
 }
 
+/* The image does not say which secret it is; the one for its path is, where there is one. */
+static void name_secret(Call *c, StorageVolumeDef *d)
+{
+    enum { PATIENCE_SEC = 2 };
+    g_autoptr(Peer) p = peer_new(ROUTE_SECRET, c);
+    g_autofree SecretRef *ref = g_new0(SecretRef, 1);
+
+    ref->type = SECRET_PASSPHRASE;
+    peer_set_timeout(p, PATIENCE_SEC);
+    if (!secret_find_usage(p, VIR_SECRET_USAGE_TYPE_VOLUME, d->path, ref->uuid.v))
+        return;
+    ref->uuid.set = true;
+    if (!d->encryption->secrets)
+        d->encryption->secrets = g_ptr_array_new();
+    g_ptr_array_add(d->encryption->secrets, g_steal_pointer(&ref));
+}
+
 bool handle_storage_vol_get_xml_desc(Call *c, const StorageVolView *v, const remote_storage_vol_get_xml_desc_args *a,
                                      remote_storage_vol_get_xml_desc_ret *r, GError **err)
 {
     g_autoptr(StorageVolumeDef) d = volume_details(v, err);
 
-    (void)c;
     (void)a;
+    if (d && d->encryption && list_len(d->encryption->secrets) == 0)
+        name_secret(c, d);
     r->xml = d ? storage_volume_format(d, 0, err) : NULL;
     return r->xml != NULL;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conf/domain.h"
+#include "drivers/common/secrets.h"
 #include "drivers/storage/storage.h"
 #include "util/api.h"
 #include "util/error.h"
@@ -197,11 +198,18 @@ static bool call_is_cancelled(void *c)
     return call_cancelled(c);
 }
 
+/* A conversation for each: they are few, and none is kept between them. */
+static SecretValue *ask_for_secret(const SecretRef *ref, int usage, const char *what, void *c, GError **err)
+{
+    g_autoptr(Peer) p = peer_new(ROUTE_SECRET, c);
+    return secret_fetch(p, ref, usage, what, err);
+}
+
 StorageJob job_of_call(Call *c)
 {
     uint64_t now = now_usec(), end = c ? call_deadline(c) : UINT64_MAX;
     return (StorageJob){ .usec = end == UINT64_MAX ? 0 : end > now ? end - now : 1,
-                         .cancelled = c ? call_is_cancelled : NULL, .data = c };
+                         .cancelled = c ? call_is_cancelled : NULL, .secret = ask_for_secret, .data = c };
 }
 
 /* The list of volumes ----------------------------------------------------------------------------- */

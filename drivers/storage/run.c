@@ -78,9 +78,14 @@ bool storage_run_with(const Argv *a, const StorageFiles *files, const StorageJob
     g_ptr_array_add(words, NULL);
     files = files ? files : &no_files;
     SpawnWatch watch = { on_output, is_cancelled, (void *)job, job->stall_usec, !files->speaks, is_alive };
+    g_autoptr(GArray) fds = g_array_new(false, true, sizeof(SpawnFd));
     SpawnFd other = { files->other, 3 };
-    Spawn s = { .argv = (const char *const *)words->pdata, .in = files->in, .out = -1, .err = -1, .fds = &other,
-                .n_fds = files->other >= 0, .memlock = -1, .new_session = true, .dies_with_us = job->own, .watch = &watch };
+    if (other.fd >= 0)
+        g_array_append_val(fds, other);
+    g_array_append_vals(fds, job->fds, job->n_fds);
+    Spawn s = { .argv = (const char *const *)words->pdata, .in = files->in, .out = -1, .err = -1,
+                .fds = (const SpawnFd *)(void *)fds->data, .n_fds = fds->len, .memlock = -1, .new_session = true,
+                .dies_with_us = job->own, .watch = &watch };
     pool_wait_begin();
     bool ok = spawn_run(&s, job->usec ? job->usec : STORAGE_RUN_USEC, STORAGE_OUTPUT_MAX, ret_out, NULL, err);
     pool_wait_end();
@@ -91,6 +96,14 @@ bool storage_run_take(Argv *take, const StorageJob *job, char **ret_out, GError 
 {
     g_autoptr(Argv) a = take;
     return a && storage_run(a, job, ret_out, err);
+}
+
+SecretValue *storage_secret(const StorageJob *job, const SecretRef *ref, int usage, const char *what, GError **err)
+{
+    if (job && job->secret)
+        return job->secret(ref, usage, what, job->data, err);
+    error_set(err, VIR_ERR_NO_SECRET, "%s needs a secret, and nobody can be asked for it", what);
+    return NULL;
 }
 
 bool storage_job_cancelled(const StorageJob *job, GError **err)

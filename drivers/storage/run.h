@@ -5,7 +5,10 @@
  */
 #pragma once
 
+#include "conf/domain_disk.h"
 #include "drivers/storage/argv.h"
+#include "util/secret_value.h"
+#include "util/spawn.h"
 
 #include <stdint.h>
 
@@ -16,7 +19,11 @@ typedef struct StorageJob {
     bool (*cancelled)(void *data);               /* may be NULL */
     void (*progress)(double percent, void *data); /* may be NULL */
     void (*alive)(void *data);                   /* something went on; may be NULL */
+    /* The value of a secret, on behalf of who waits (drivers/common/secrets.h); NULL: nobody can be asked. */
+    SecretValue *(*secret)(const SecretRef *ref, int usage, const char *what, void *data, GError **err);
     void *data;
+    const SpawnFd *fds; /* what programs inherit besides */
+    unsigned n_fds;
 } StorageJob;
 
 /* Descriptors that a program gets. */
@@ -38,6 +45,9 @@ bool storage_run(const Argv *a, const StorageJob *job, char **ret_out, GError **
 /* take: may be NULL, with *err set by whoever did not make it. */
 bool storage_run_take(Argv *take, const StorageJob *job, char **ret_out, GError **err);
 bool storage_run_with(const Argv *a, const StorageFiles *files, const StorageJob *job, char **ret_out, GError **err);
+/* What a pool or a volume names in its document; usage: VIR_SECRET_USAGE_TYPE_*; what needs it: "pool 'x'". Wiped with its
+ * last reference. */
+SecretValue *storage_secret(const StorageJob *job, const SecretRef *ref, int usage, const char *what, GError **err);
 bool storage_job_cancelled(const StorageJob *job, GError **err); /* true with *err */
 void storage_job_alive(const StorageJob *job);
 void storage_job_progress(const StorageJob *job, uint64_t done, uint64_t total);

@@ -102,7 +102,7 @@ class GuestSecrets(OwnSandbox):
                 (f"uuid='{missing}'", libvirt.VIR_ERR_NO_SECRET, missing, "disk 'vda'", 'virtsecretd'),
                 ("usage='/no/such'", libvirt.VIR_ERR_NO_SECRET, '/no/such', "disk 'vda'", 'virtsecretd'),
                 (f"uuid='{empty.UUIDString()}'", libvirt.VIR_ERR_NO_SECRET, empty.UUIDString(), 'does not have a value'),
-                (f"uuid='{other.UUIDString()}'", libvirt.VIR_ERR_INVALID_SECRET, other.UUIDString(), "type 'ceph'")):
+                (f"uuid='{other.UUIDString()}'", libvirt.VIR_ERR_INVALID_ARG, other.UUIDString(), "type 'ceph'")):
             with self.subTest(secret=secret):
                 d = self.guest(encrypted(path, secret))
                 e = self.assertLibvirtError(code, d.create)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A value is on no disk and in no argument: it is in memory of the kernel that the program gets as a descriptor, and
+ * that goes with it. Workers.
+ */
+#include "drivers/storage/passphrase.h"
+
+#include "util/api.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+enum { FIRST_TARGET = 20 }; /* far from those that every program has */
+
+bool passphrase_open(const StorageVolumeDef *v, bool fresh, unsigned number, const StorageJob *job, Passphrase *ret, GError **err)
+{
+    unsigned n = v && v->encryption ? list_len(v->encryption->secrets) : 0;
+    SecretRef by_path = { .type = SECRET_PASSPHRASE, .usage = v ? v->path : NULL };
+
+    *ret = (Passphrase){ .fd = { -1, -1 } };
+    if (!v || !v->encryption)
+        return true;
+    if (n > 1 || (fresh && n == 0)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "volume '%s': a single <secret type='passphrase'...> element is expected in encryption description",
+                  v->name);
+        return false;
+    }
+    g_autofree char *what = g_strdup_printf("volume '%s'", v->name);
+    g_autoptr(SecretValue) value = storage_secret(job, n ? list_at(v->encryption->secrets, 0) : &by_path,
+                                                  VIR_SECRET_USAGE_TYPE_VOLUME, what, err);
+    int fd = value ? secret_value_fd(value, (uid_t)-1, err) : -1;
+    if (fd < 0)
+        return false;
+    *ret = (Passphrase){ true, { fd, FIRST_TARGET + (int)number }, g_strdup_printf("/dev/fd/%u", FIRST_TARGET + number) };
+    return true;
+}
+
+void passphrase_done(Passphrase *p)
+{
+    if (p->open)
+        fd_close(&p->fd.fd);
+    g_clear_pointer(&p->path, g_free);
+    p->open = false;
+}
