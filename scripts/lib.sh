@@ -21,7 +21,7 @@ PACKAGES_TEST=(
     gnutls-bin libsasl2-modules netcat-openbsd openssh-client openssh-server sasl2-bin
     krb5-admin-server krb5-kdc krb5-user libsasl2-modules-gssapi-mit
     libvirt-wireshark python3-dbus python3-gi tshark virtinst
-    e2fsprogs parted xfsprogs
+    e2fsprogs libiscsi-dev parted tgt xfsprogs
 )
 
 say()

@@ -21,7 +21,7 @@
 #include "util/loop.h"
 #include "util/paths.h"
 
-enum { LOOK_USEC = 10 * 1000 * 1000, PAUSE_USEC = 10 * 1000 * 1000, REQUEST_MAX = 64 << 20, DEAD_MAX = 256, N_TEXTS = 10 };
+enum { LOOK_USEC = 10 * 1000 * 1000, PAUSE_USEC = 10 * 1000 * 1000, REQUEST_MAX = 64 << 20, DEAD_MAX = 256, N_TEXTS = 11 };
 #define ANSWER '\002'
 
 static bool inside;
@@ -101,8 +101,15 @@ static int request_fd(const ApartRequest *r, GError **err)
                            r->pool ? r->pool->source.type : POOL_DIR, 0);
     if (!add_volume(s, r->vol, err) || !add_volume(s, r->input, err))
         return -1;
+    size_t plain = s->len;
+    g_autofree char *secret = r->secret ? g_base64_encode(r->secret->bytes, r->secret->len) : NULL;
+    add_text(s, secret);
     auto_fd fd = memfd_create("request", MFD_CLOEXEC);
-    if (fd < 0 || fd_write_all(fd, s->str, s->len) < 0 || lseek(fd, 0, SEEK_SET) < 0) {
+    bool written = fd >= 0 && fd_write_all(fd, s->str, s->len) >= 0 && lseek(fd, 0, SEEK_SET) == 0;
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    explicit_bzero(s->str + plain, s->len - plain);
+    if (!written) {
         error_set(err, VIR_ERR_SYSTEM_ERROR, "cannot hand over what is to be done");
         return -1;
     }
@@ -130,9 +137,10 @@ static bool take_answer(const char *said, char **ret, GError **err)
 
 bool apart_run(const ApartRequest *r, const StorageJob *job, char **ret, GError **err)
 {
-    bool looks = r->op == APART_CHECK || r->op == APART_MEASURE || r->op == APART_LIST || r->op == APART_LOOK;
-    const char *place = r->pool && r->pool->target ? r->pool->target : r->path;
-    g_autofree char *program = g_build_filename(paths()->libexec, "virt-storage-work", NULL), *said = NULL;
+    bool looks = r->op == APART_CHECK || r->op == APART_MEASURE || r->op == APART_LIST || r->op == APART_LOOK ||
+                 r->op == APART_FIND;
+    const char *place = r->pool && r->pool->target ? r->pool->target : r->pool ? r->pool->name : r->path;
+    g_autofree char *program = g_build_filename(paths()->libexec, r->program ? r->program : "virt-storage-work", NULL), *said = NULL;
     g_autoptr(Argv) a = argv_new(program);
     g_autoptr(GError) why = NULL;
     StorageJob with = job ? *job : (StorageJob){ 0 };
@@ -189,7 +197,7 @@ bool apart_read(int fd, ApartWork *ret, GError **err)
     StoragePoolType type = (StoragePoolType)strtoul(text[7], NULL, 10);
     *ret = (ApartWork){ .op = (ApartOp)strtoul(text[0], NULL, 10), .path = g_strdup(text[3]),
                         .flags = (unsigned)strtoul(text[4], NULL, 10), .offset = strtoull(text[5], NULL, 10),
-                        .length = strtoull(text[6], NULL, 10) };
+                        .length = strtoull(text[6], NULL, 10), .secret = g_strdup(text[10]) };
     backend_use_records(text[1]);
     return (!*text[2] || (ret->pool = storage_pool_parse(text[2], strlen(text[2]), 0, err))) &&
            (!*text[8] || (ret->vol = volume_of(text[8], type, err))) && (!*text[9] || (ret->input = volume_of(text[9], type, err)));
@@ -201,4 +209,5 @@ void apart_work_clear(ApartWork *w)
     storage_volume_free(w->vol);
     storage_volume_free(w->input);
     g_free(w->path);
+    g_free(w->secret);
 }

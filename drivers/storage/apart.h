@@ -9,7 +9,7 @@
 
 typedef enum ApartOp {
     APART_CHECK, APART_START, APART_BUILD, APART_REMOVE, APART_MEASURE, APART_LIST, APART_LOOK, APART_CREATE,
-    APART_DELETE, APART_RESIZE, APART_WIPE, APART_READ, APART_WRITE, _APART_N,
+    APART_DELETE, APART_RESIZE, APART_WIPE, APART_READ, APART_WRITE, APART_FIND, _APART_N,
 } ApartOp;
 
 typedef struct ApartRequest {
@@ -20,6 +20,8 @@ typedef struct ApartRequest {
     unsigned flags;
     uint64_t offset, length;             /* length: also a new capacity */
     int fd;                              /* of streams, -1: none */
+    const char *program;                 /* that knows the pool; NULL: it is a directory */
+    const SecretValue *secret;           /* may be NULL */
 } ApartRequest;
 
 /* Whether what is at one of these may hang (NULL: no matter). Never in that process itself. */
@@ -35,6 +37,7 @@ typedef struct ApartWork {
     char *path;
     unsigned flags;
     uint64_t offset, length;
+    char *secret; /* base64, "": none */
 } ApartWork;
 void apart_enter(void);
 bool apart_read(int fd, ApartWork *ret, GError **err);

@@ -18,12 +18,12 @@ static const struct {
     [POOL_LOGICAL]      = { &backend_logical, NULL },
     [POOL_DISK]         = { &backend_disk, NULL },
     [POOL_ISCSI]        = { &backend_iscsi, NULL },
-    [POOL_ISCSI_DIRECT] = { NULL, "libiscsi" },
+    [POOL_ISCSI_DIRECT] = { &backend_iscsi_direct, "libiscsi" },
     [POOL_SCSI]         = { &backend_scsi, NULL },
     [POOL_MPATH]        = { &backend_mpath, NULL },
-    [POOL_RBD]          = { NULL, "librbd" },
+    [POOL_RBD]          = { &backend_rbd, "librbd" },
     [POOL_SHEEPDOG]     = { NULL, "sheepdog, which is no longer made" },
-    [POOL_GLUSTER]      = { NULL, "libgfapi" },
+    [POOL_GLUSTER]      = { &backend_gluster, "libgfapi" },
     [POOL_ZFS]          = { &backend_zfs, NULL },
     [POOL_VSTORAGE]     = { &backend_vstorage, "vstorage-mount" },
 };
@@ -32,9 +32,12 @@ static const struct {
 static bool is_there(StoragePoolType type)
 {
     const PoolBackend *row = type < _POOL_TYPE_N ? backends[type].row : NULL;
-    g_autofree char *program = row && row->needs ? storage_find_program(row->needs) : NULL;
+    g_autofree char *program = NULL;
 
-    return row && (!row->needs || program);
+    if (!row || !row->needs)
+        return row != NULL;
+    program = row->flags & BACKEND_LIBRARY ? g_build_filename(paths()->libexec, row->needs, NULL) : storage_find_program(row->needs);
+    return program && g_file_test(program, G_FILE_TEST_IS_EXECUTABLE);
 }
 
 const PoolBackend *pool_backend(StoragePoolType type, GError **err)
@@ -113,4 +116,22 @@ bool volume_copy(const StorageVolumeDef *v, const StorageVolumeDef *input, const
         if (!storage_run(commands->pdata[i], &patient, NULL, err))
             return false;
     return commands != NULL;
+}
+
+static PoolSecretFn *secrets;
+
+void backend_use_secrets(PoolSecretFn *fn)
+{
+    secrets = fn;
+}
+
+bool backend_secret(const StoragePoolDef *d, SecretValue **ret, GError **err)
+{
+    *ret = NULL;
+    if (!d->source.auth)
+        return true;
+    if (secrets)
+        return (*ret = secrets(d, err)) != NULL;
+    error_set(err, VIR_ERR_INTERNAL_ERROR, "pool '%s': nobody here knows secrets", d->name);
+    return false;
 }

@@ -9,6 +9,7 @@
 #include "conf/storage_volume.h"
 #include "drivers/storage/run.h"
 #include "drivers/storage/volume_file.h"
+#include "util/secret_value.h"
 
 typedef struct PoolFigures {
     uint64_t capacity, allocation, available; /* bytes */
@@ -24,13 +25,14 @@ enum { /* PoolBackend.flags */
     BACKEND_FILES = 1 << 0,   /* volumes are files of the target directory */
     BACKEND_MOUNTS = 1 << 1,  /* the target is mounted while the pool is active */
     BACKEND_NO_WIPE = 1 << 2, /* nobody writes over the volumes */
+    BACKEND_LIBRARY = 1 << 3, /* volumes are no files of this host (library.h) */
 };
 
 typedef struct PoolBackend {
     StoragePoolType type;
     unsigned flags;
     const char *programs[4]; /* without which nothing works */
-    const char *needs;       /* the program without which this daemon has no such pools; NULL: none */
+    const char *needs;       /* the program, one of ours with a library, without which this daemon has no such pools */
 
     /* Is it active, whatever we know? */
     bool (*check)(const StoragePoolDef *d, bool *ret, GError **err);
@@ -68,7 +70,7 @@ bool backend_refuse(const StoragePoolDef *d, const char *what, GError **err);
 char *backend_device_holds(const char *path, const StorageJob *job);
 
 extern const PoolBackend backend_dir, backend_fs, backend_netfs, backend_logical, backend_disk, backend_iscsi, backend_scsi,
-    backend_mpath, backend_zfs, backend_vstorage;
+    backend_mpath, backend_zfs, backend_vstorage, backend_iscsi_direct, backend_rbd, backend_gluster;
 
 /* Where records of what is being made are. */
 const char *backend_records(void);
@@ -87,3 +89,9 @@ StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char
 StoragePermissions *volume_permissions(int fd);
 /* Copies a volume, of whatever format, to a device that was made for it (backend.c). */
 bool volume_copy(const StorageVolumeDef *v, const StorageVolumeDef *input, const StorageJob *job, GError **err);
+
+/* Where values of secrets come from, for pools with <auth>. */
+typedef SecretValue *PoolSecretFn(const StoragePoolDef *d, GError **err);
+void backend_use_secrets(PoolSecretFn *fn); /* before the first pool */
+/* *ret NULL: the pool needs none. */
+bool backend_secret(const StoragePoolDef *d, SecretValue **ret, GError **err);

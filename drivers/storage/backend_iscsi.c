@@ -86,12 +86,27 @@ static bool iscsi_check(const StoragePoolDef *d, bool *ret, GError **err)
     return true;
 }
 
-static bool refuse_auth(const StoragePoolDef *d, GError **err)
+/* The program takes the password as a word, and keeps it in its records of nodes. */
+static bool set_auth(const StoragePoolDef *d, const char *portal, const StorageJob *job, GError **err)
 {
-    if (!d->source.auth)
+    SecretValue *secret;
+
+    if (!backend_secret(d, &secret, err))
+        return false;
+    if (!secret)
         return true;
-    error_set(err, VIR_ERR_NO_SUPPORT, "pool '%s': the secret of its authentication cannot be fetched by this daemon yet", d->name);
-    return false;
+    g_autofree char *password = g_strndup((const char *)secret->bytes, secret->len);
+    secret_value_unref(secret);
+    const char *const words[][2] = {
+        { "node.session.auth.authmethod", "CHAP" },
+        { "node.session.auth.username", d->source.auth->username },
+        { "node.session.auth.password", password },
+    };
+    bool ok = true;
+    for (unsigned i = 0; ok && i < G_N_ELEMENTS(words); i++)
+        ok = run(iscsi_set(portal, target_of(d), words[i][0], words[i][1], err), job, NULL, err);
+    explicit_bzero(password, strlen(password));
+    return ok;
 }
 
 static bool iscsi_start(const StoragePoolDef *d, const StorageJob *job, GError **err)
@@ -102,10 +117,10 @@ static bool iscsi_start(const StoragePoolDef *d, const StorageJob *job, GError *
         PoolHost *h = list_at(d->source.hosts, 0);
         h->port = h->port ? h->port : ISCSI_PORT;
     }
-    if (!portal || !refuse_auth(d, err) || !find_session(d, job, &session, err))
+    if (!portal || !find_session(d, job, &session, err))
         return false;
     return session || (run(iscsi_new_node(portal, target_of(d), err), job, NULL, err) &&
-                       need_iface(&d->source, portal, job, &iface, err) &&
+                       need_iface(&d->source, portal, job, &iface, err) && set_auth(d, portal, job, err) &&
                        run(iscsi_login(portal, target_of(d), iface, true, err), job, NULL, err));
 }
 

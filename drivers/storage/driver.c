@@ -5,6 +5,7 @@
  * turn has passed, and no pool waits for another one, whatever server it is on.
  */
 #define LOG_SOURCE "storage.driver"
+#include "drivers/common/secrets.h"
 #include "drivers/common/uri.h"
 #include "drivers/storage/handlers.h"
 
@@ -61,10 +62,21 @@ static void autostart(ObjectTurn *t, void *unused)
         log_error("cannot autostart pool '%s': %s", object_turn_view(t)->name, error->message);
 }
 
+/* By us, as a pool that starts with the host would have it. */
+static SecretValue *fetch_secret(const StoragePoolDef *d, GError **err)
+{
+    int usage = d->source.auth->type == POOL_AUTH_CEPH ? VIR_SECRET_USAGE_TYPE_CEPH : VIR_SECRET_USAGE_TYPE_ISCSI;
+    g_autofree char *what = g_strdup_printf("pool '%s'", d->name);
+    g_autoptr(Peer) peer = peer_new(ROUTE_SECRET, NULL);
+
+    return secret_fetch(peer, &d->source.auth->secret, usage, what, err);
+}
+
 static bool driver_init(const DriverContext *ctx, GError **err)
 {
     g_autoptr(GPtrArray) live = NULL;
 
+    backend_use_secrets(fetch_secret);
     objects_init(ctx);
     storage_vol_init();
     if (!registry_open(&storage_vol_info, NULL, err) || !registry_open(&storage_pool_info, &live, err))
@@ -158,7 +170,7 @@ static const RemoteHandlers remote_handlers = {
     .storage_pool_is_persistent = { handle_storage_pool_is_persistent },
     .storage_vol_create_xml = { handle_storage_vol_create_xml, VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA | VIR_STORAGE_VOL_CREATE_VALIDATE },
     .storage_vol_create_xml_from = { handle_storage_vol_create_xml_from, VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA | VIR_STORAGE_VOL_CREATE_REFLINK | VIR_STORAGE_VOL_CREATE_VALIDATE },
-    .storage_vol_delete = { handle_storage_vol_delete },
+    .storage_vol_delete = { handle_storage_vol_delete, VIR_STORAGE_VOL_DELETE_ZEROED | VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS },
     .storage_vol_get_info = { handle_storage_vol_get_info },
     .storage_vol_get_info_flags = { handle_storage_vol_get_info_flags, VIR_STORAGE_VOL_GET_PHYSICAL },
     .storage_vol_get_xml_desc = { handle_storage_vol_get_xml_desc },

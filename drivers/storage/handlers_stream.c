@@ -104,6 +104,10 @@ static void run(void *data)
 
 static bool start(Call *call, const StorageVolView *v, bool upload, uint64_t offset, uint64_t length, bool framed, GError **err)
 {
+    if (v->known && (v->known->type == VOLUME_NETWORK || v->known->type == VOLUME_NETDIR)) {
+        error_set(err, VIR_ERR_NO_SUPPORT, "storage pool doesn't support volume %s", upload ? "upload" : "download");
+        return false;
+    }
     bool apart = apart_needed(NULL, v->path, NULL);
     uint64_t size = 0;
     int p[2];

@@ -159,6 +159,10 @@ bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_
 
     if (!place_of(v, &p, err))
         return false;
+    if (a->flags && !(p.backend->flags & BACKEND_LIBRARY)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "unsupported flags (0x%x)", a->flags);
+        return false;
+    }
     if (!p.backend->vol_delete)
         return backend_refuse(p.def, "vol deletion", err);
     /* Of a file the name is enough. */

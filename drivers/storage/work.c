@@ -6,10 +6,12 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "drivers/storage/apart.h"
+#include "drivers/storage/library.h"
 #include "drivers/storage/pump.h"
 #include "util/api.h"
 #include "util/error.h"
@@ -45,18 +47,24 @@ static void on_alive(void *data)
     say(-1);
 }
 
-static void add_name(const char *name, const char *path, StorageVolumeDef *def, void *data)
+/* A name, or all that is known. */
+static void add_volume(const char *name, const char *path, StorageVolumeDef *def, void *data)
 {
+    g_autofree char *text = def ? storage_volume_format(def, 0, NULL) : NULL;
+
     (void)path;
-    (void)def;
-    g_string_append_printf(data, "%s\n", name); /* a name with a line's end is none */
+    if (text)
+        g_string_append_printf(data, "%s" WORK_DOCUMENT_END, text);
+    else if (!def)
+        g_string_append_printf(data, "%s\n", name); /* a name with a line's end is none */
+    storage_volume_free(def);
 }
 
 static bool measure(StoragePoolDef *d, const StorageJob *job, GString *out, GError **err)
 {
     PoolFigures f = { 0 };
 
-    if (!backend_dir.measure(d, &f, job, err))
+    if (!work_row->measure(d, &f, job, err))
         return false;
     const StoragePermissions *p = d->permissions;
     g_string_append_printf(out, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %u %u %u\n", f.capacity,
@@ -73,9 +81,30 @@ static bool say_volume(const StorageVolumeDef *v, GString *out, GError **err)
     return text != NULL;
 }
 
+/* "HOST\nPORT\nINITIATOR"; the answer is a line for each. */
+static bool find(const char *like, const StorageJob *job, GString *out, GError **err)
+{
+    g_auto(GStrv) words = g_strsplit(like, "\n", 3);
+    PoolHost host = { .name = words[0] };
+    StoragePoolSource s = { .type = work_row->type, .hosts = g_ptr_array_new() };
+
+    if (g_strv_length(words) == 3) {
+        host.port = (uint32_t)strtoul(words[1], NULL, 10);
+        s.initiator = words[2];
+    }
+    g_ptr_array_add(s.hosts, &host);
+    g_autoptr(StorageSourceList) l = work_row->find_sources(&s, job, err);
+    for (guint i = 0; l && i < l->sources->len; i++) {
+        const StoragePoolSource *found = l->sources->pdata[i];
+        g_string_append_printf(out, "%s\n", ((PoolDevice *)list_at(found->devices, 0))->path);
+    }
+    g_ptr_array_unref(s.hosts);
+    return l != NULL;
+}
+
 static bool work(const ApartWork *w, const StorageJob *job, GString *out, GError **err)
 {
-    const PoolBackend *b = &backend_dir;
+    const PoolBackend *b = work_row;
     bool there;
 
     switch (w->op) {
@@ -93,8 +122,9 @@ static bool work(const ApartWork *w, const StorageJob *job, GString *out, GError
     case APART_MEASURE:
         return measure(w->pool, job, out, err);
     case APART_LIST:
-        volume_file_replay(backend_records(), w->pool->target);
-        return b->list(w->pool, add_name, out, job, err);
+        if (w->pool->target)
+            volume_file_replay(backend_records(), w->pool->target);
+        return b->list(w->pool, add_volume, out, job, err);
     case APART_LOOK: {
         g_autoptr(StorageVolumeDef) v = b->vol_look(w->pool, w->path, err);
         return say_volume(v, out, err);
@@ -105,7 +135,11 @@ static bool work(const ApartWork *w, const StorageJob *job, GString *out, GError
         return b->vol_delete(w->pool, w->vol, w->flags, job, err);
     case APART_RESIZE:
         return b->vol_resize(w->pool, w->vol, w->length, w->flags, job, err);
+    case APART_FIND:
+        return find(w->path, job, out, err);
     case APART_WIPE:
+        if (w->vol)
+            return b->vol_wipe(w->pool, w->vol, w->flags, job, err);
         return volume_wipe(w->path, w->flags, job, err);
     case APART_READ:
     case APART_WRITE: {
@@ -119,13 +153,53 @@ static bool work(const ApartWork *w, const StorageJob *job, GString *out, GError
     return false;
 }
 
+/* A library's row is a part of one. */
+static bool is_able(ApartOp op)
+{
+    const PoolBackend *b = work_row;
+
+    switch (op) {
+    case APART_CHECK:
+        return b->check;
+    case APART_START:
+        return b->start;
+    case APART_BUILD:
+        return b->build;
+    case APART_REMOVE:
+        return b->remove;
+    case APART_CREATE:
+        return b->vol_create;
+    case APART_DELETE:
+        return b->vol_delete;
+    case APART_RESIZE:
+        return b->vol_resize;
+    case APART_WIPE:
+        return b->vol_wipe;
+    default:
+        return true;
+    }
+}
+
 /* Which of them the request has to have. */
 static bool complete(const ApartWork *w)
 {
-    bool by_path = w->op == APART_WIPE || w->op == APART_READ || w->op == APART_WRITE;
-    bool of_volume = w->op == APART_CREATE || w->op == APART_DELETE || w->op == APART_RESIZE;
+    bool by_path = (w->op == APART_WIPE && !w->vol) || w->op == APART_READ || w->op == APART_WRITE;
+    bool of_volume = w->op == APART_CREATE || w->op == APART_DELETE || w->op == APART_RESIZE || w->op == APART_WIPE;
+    bool library = work_row->flags & BACKEND_LIBRARY;
 
-    return by_path ? *w->path == '/' : w->pool && w->pool->target && (!of_volume || (w->vol && w->vol->name));
+    if (by_path)
+        return *w->path == '/' && !library;
+    if (w->op == APART_FIND)
+        return *w->path && work_row->find_sources;
+    return w->pool && (library ? w->pool->source.type == work_row->type : w->pool->target != NULL) &&
+           (!of_volume || (w->vol && w->vol->name)) && is_able(w->op);
+}
+
+static char *secret;
+
+const char *work_secret(void)
+{
+    return secret && *secret ? secret : NULL;
 }
 
 int main(void)
@@ -142,8 +216,13 @@ int main(void)
         error_set(&err, VIR_ERR_INTERNAL_ERROR, "the request is not complete");
         ok = false;
     }
+    secret = w.secret;
     ok = ok && work(&w, &job, out, &err);
     printf("\002%d\n%s", ok ? 0 : error_code(err), ok ? out->str : err ? err->message : "it failed");
     apart_work_clear(&w);
-    return fflush(stdout) == 0 ? 0 : 1;
+    int status = fflush(stdout) == 0 ? 0 : 1;
+    /* Threads of libraries may still run: what they hold is the system's to take back. */
+    if (work_row->flags & BACKEND_LIBRARY)
+        _exit(status);
+    return status;
 }

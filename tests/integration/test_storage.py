@@ -126,7 +126,7 @@ class Pools(Storage):
 
     @unittest.skipIf(ON_PEER, 'built with other libraries')
     def test_what_is_missing_is_named(self):
-        self.assertIn('librbd', self.fails('pool-define-as', self.name, 'rbd', '--source-name', 'x', '--source-host', 'h'))
+        self.assertIn('sheepdog', self.fails('pool-define-as', self.name, 'sheepdog', '--source-name', 'x', '--source-host', 'h'))
 
 
 class FileSystems(Storage):

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Pools that a library speaks to, against servers of this host."""
+import os
+import shutil
+import socket
+import subprocess
+import unittest
+import xml.etree.ElementTree as ET
+
+import libvirt
+from harness import ON_PEER, TestCase, scratch, unique, uri, wait_for
+from harness import virsh as plain_virsh
+
+TARGET = 'iqn.2024-01.org.example:disks'
+INITIATOR = 'iqn.2020-01.org.example:me'
+
+
+def virsh(*args, **how):
+    return plain_virsh(*args, connect=uri(), **how)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+class Network(TestCase):
+    def need(self, kind, *programs):
+        """The pool's sort is built, and its server is installed."""
+        path = os.environ.get('PATH', '') + ':/usr/sbin:/sbin'
+        for program in programs:
+            if not shutil.which(program, path=path):
+                self.skipTest(f'{program} is not installed')
+        caps = ET.fromstring(virsh('pool-capabilities'))
+        if caps.find(f"pool[@type='{kind}']").get('supported') != 'yes':
+            self.skipTest(f'built without pools of type {kind}')
+        self.name = unique('pool')
+        self.addCleanup(virsh, 'pool-undefine', self.name, check=False)
+        self.addCleanup(virsh, 'pool-destroy', self.name, check=False)
+
+    def start(self, *command, **env):
+        log = open(os.path.join(scratch(), unique('log')), 'wb')
+        self.addCleanup(log.close)
+        child = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **env})
+
+        def end():
+            child.kill()
+            child.wait(timeout=20)
+        self.addCleanup(end)
+        return child, end
+
+    def fails(self, *args):
+        status, _, err = virsh(*args, check=False)
+        self.assertNotEqual(status, 0, args)
+        return err
+
+    def define(self, xml):
+        virsh('pool-define', self.xml_file(xml))
+
+    def volumes(self):
+        return virsh('vol-list', self.name).split()[::2]
+
+
+class IscsiDirect(Network):
+    """tgt serves files without the kernel's help."""
+
+    def setUp(self):
+        super().setUp()
+        self.need('iscsi-direct', 'tgtd', 'tgtadm')
+        self.port = free_port()
+        self.env = {'TGT_IPC_SOCKET': os.path.join(scratch(), unique('tgt'))}
+        _, self.stop_server = self.start('tgtd', '-f', '--iscsi', f'portal=127.0.0.1:{self.port}', **self.env)
+        wait_for('tgtd', lambda: self.admin('--op', 'show', '--mode', 'target', check=False) == 0)
+        self.admin('--op', 'new', '--mode', 'target', '--tid', '1', '-T', TARGET)
+        self.disks = []
+        for lun, mib in ((1, 4), (2, 2)):
+            path = os.path.join(scratch(), unique('lun'))
+            with open(path, 'wb') as f:
+                f.write(os.urandom(mib << 20))
+            self.disks.append(path)
+            self.admin('--op', 'new', '--mode', 'logicalunit', '--tid', '1', '--lun', str(lun), '-b', path)
+        self.admin('--op', 'bind', '--mode', 'target', '--tid', '1', '-I', 'ALL')
+
+    def admin(self, *args, check=True):
+        done = subprocess.run(['tgtadm', '--lld', 'iscsi', *args], capture_output=True, text=True, timeout=30,
+                              env={**os.environ, **self.env})
+        if check and done.returncode:
+            self.fail(f'tgtadm {args}: {done.stderr}')
+        return done.returncode
+
+    def xml(self, auth='', target=TARGET):
+        return (f"<pool type='iscsi-direct'><name>{self.name}</name><source><host name='127.0.0.1' port='{self.port}'/>"
+                f"<device path='{target}'/>{auth}<initiator><iqn name='{INITIATOR}'/></initiator></source></pool>")
+
+    def test_units(self):
+        self.define(self.xml())
+        virsh('pool-start', self.name)
+        self.assertEqual(self.volumes(), ['unit:0:0:0', 'unit:0:0:1', 'unit:0:0:2'])
+        path = f'ip-127.0.0.1:{self.port}-iscsi-{TARGET}-lun-1'
+        v = ET.fromstring(virsh('vol-dumpxml', 'unit:0:0:1', '--pool', self.name))
+        self.assertEqual((v.get('type'), v.findtext('key'), v.findtext('target/path')), ('network', path, path))
+        if not ON_PEER:                           # which counts one block less
+            self.assertEqual(v.findtext('capacity'), str(4 << 20))
+            self.assertEqual(ET.fromstring(virsh('pool-dumpxml', self.name)).findtext('capacity'), str(6 << 20))
+        self.assertEqual(virsh('vol-name', path).strip(), 'unit:0:0:1')
+        self.assertRegex(virsh('pool-info', self.name, '--bytes'), r'Available: +0\n')
+        virsh('vol-wipe', 'unit:0:0:1', '--pool', self.name)
+        with open(self.disks[0], 'rb') as f:
+            self.assertEqual(f.read(1 << 20), bytes(1 << 20))
+        for wrong in (('vol-wipe', 'unit:0:0:1', '--pool', self.name, '--algorithm', 'random'),
+                      ('vol-delete', 'unit:0:0:1', '--pool', self.name), ('vol-create-as', self.name, 'x', '1M'),
+                      ('vol-download', 'unit:0:0:1', '/dev/null', '--pool', self.name),
+                      ('vol-resize', 'unit:0:0:1', '1G', '--pool', self.name), ('pool-build', self.name),
+                      ('vol-clone', 'unit:0:0:1', 'y', '--pool', self.name)):
+            self.fails(*wrong)
+        self.admin('--op', 'delete', '--mode', 'logicalunit', '--tid', '1', '--lun', '2')
+        virsh('pool-refresh', self.name)
+        self.assertEqual(self.volumes(), ['unit:0:0:0', 'unit:0:0:1'])
+        virsh('pool-destroy', self.name)
+        virsh('pool-build', self.name)            # there is nothing to do
+
+    def test_sources(self):
+        found = ET.fromstring(virsh('find-storage-pool-sources-as', 'iscsi-direct', '127.0.0.1', str(self.port),
+                                    '--initiator', INITIATOR))
+        self.assertEqual([(s.find('device').get('path'), s.find('initiator/iqn').get('name')) for s in found],
+                         [(TARGET, INITIATOR)])
+        self.assertIn('initiator', self.fails('find-storage-pool-sources-as', 'iscsi-direct', '127.0.0.1'))
+        self.assertIn('hostname', self.fails('find-storage-pool-sources', 'iscsi-direct'))
+
+    def test_what_is_not_there(self):
+        self.define(self.xml(target='iqn.none:x'))
+        self.assertIn('Failed to login', self.fails('pool-start', self.name))
+        virsh('pool-undefine', self.name)
+        self.define(self.xml())
+        virsh('pool-start', self.name)
+        self.stop_server()
+        self.assertIn('Failed to connect', self.fails('pool-refresh', self.name))
+        self.assertIn('unit:0:0:1', self.volumes())  # as of the last refresh
+
+    def test_password(self):
+        secret = self.connect().secretDefineXML(
+            f"<secret ephemeral='yes' private='yes'><usage type='iscsi'><target>{self.name}</target></usage></secret>")
+        self.addCleanup(secret.undefine)
+        self.admin('--op', 'new', '--mode', 'account', '--user', 'me', '--password', 'geheim-12345')
+        self.admin('--op', 'bind', '--mode', 'account', '--tid', '1', '--user', 'me')
+        self.define(self.xml())
+        self.assertIn('Failed to login', self.fails('pool-start', self.name))
+        virsh('pool-undefine', self.name)
+        self.define(self.xml(f"<auth type='chap' username='me'><secret usage='{self.name}'/></auth>"))
+        self.fails('pool-start', self.name)       # it has no value
+        secret.setValue(b'wrong-1234567')
+        self.assertIn('Failed to login', self.fails('pool-start', self.name))
+        secret.setValue(b'geheim-12345')
+        virsh('pool-start', self.name)
+        self.assertIn('unit:0:0:2', self.volumes())
+        virsh('pool-refresh', self.name)
+
+
+if __name__ == '__main__':
+    unittest.main()
