@@ -46,7 +46,8 @@ static pid_t self;
 __attribute__((constructor)) static void set_up(void)
 {
     const char *path = getenv("MODVIRT_FAULT_POINTS");
-    int fd = path && strcmp(program_invocation_short_name, "virtqemud") == 0 ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    const char *daemon = getenv("MODVIRT_FAULT_DAEMON");
+    int fd = path && strcmp(program_invocation_short_name, daemon ? daemon : "virtqemud") == 0 ? open(path, O_RDWR | O_CLOEXEC) : -1;
     void *p = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     /* What the daemon starts is not meant. */
@@ -158,6 +159,8 @@ FD_CALL(ssize_t, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
 FD_CALL(int, fsync, (int fd), (fd))
 FD_CALL(int, fdatasync, (int fd), (fd))
 FD_CALL(int, ftruncate, (int fd, off_t n), (fd, n))
+FD_CALL(int, fallocate, (int fd, int m, off_t a, off_t n), (fd, m, a, n))
+FD_CALL(ssize_t, splice, (int in, off64_t *a, int fd, off64_t *b, size_t n, unsigned f), (in, a, fd, b, n, f))
 FD_CALL(int, fchmod, (int fd, mode_t m), (fd, m))
 FD_CALL(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g))
 
