@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The driver of secrets: its tables, and what happens at the start. Values that today's daemons left readable are
- * sealed then, each in a turn of its secret that goes ahead of all calls for it.
+ * sealed then, each in a turn of its secret that goes ahead of all calls for it; those that another key of the host
+ * sealed are sealed with today's, a little later.
  */
 #define LOG_SOURCE "secret.driver"
 #include "drivers/common/uri.h"
@@ -26,6 +27,41 @@ static void take_over(ObjectTurn *t, void *unused)
         log_info("the value of secret '%s' is encrypted from now on", v->name);
 }
 
+/* The key has changed (key.h): the old one is not needed any more when this is through. */
+static void seal_again(ObjectTurn *t, void *unused)
+{
+    g_autoptr(GError) error = NULL;
+    (void)unused;
+
+    if (!t)
+        return;
+    const ObjectView *v = object_turn_view(t);
+    g_autoptr(SecretValue) value = v->persistent ? secret_file_read(v->name, v->uuid, &error) : NULL;
+    if (error || (value && !secret_file_write(v->name, v->uuid, value, &error)))
+        log_error("the value of secret '%s' stays as it is, encrypted with another key than that of today: %s", v->name, error->message);
+    else if (value)
+        log_info("the value of secret '%s' is encrypted with the key of today", v->name);
+}
+
+static void in_turn(char **names, const char *what, ObjectTurnFn fn, bool first)
+{
+    for (char **name = names; name && *name; name++) {
+        g_autoptr(Object) o = registry_find_name(secrets, *name);
+        if (o)
+            object_run_turn(o, what, first, fn, NULL);
+    }
+}
+
+static void driver_start(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) stale = secret_files_stale(&error);
+
+    if (error)
+        log_error("cannot tell which secrets another key encrypted: %s", error->message);
+    in_turn(stale, "encryption of the value", seal_again, false);
+}
+
 static bool driver_init(const DriverContext *ctx, GError **err)
 {
     objects_init(ctx);
@@ -34,11 +70,7 @@ static bool driver_init(const DriverContext *ctx, GError **err)
         return false;
 
     g_auto(GStrv) readable = secret_files_readable(err);
-    for (char **name = readable; name && *name; name++) {
-        g_autoptr(Object) o = registry_find_name(secrets, *name);
-        if (o)
-            object_run_turn(o, "encryption of the value", true, take_over, NULL);
-    }
+    in_turn(readable, "encryption of the value", take_over, true);
     return readable != NULL;
 }
 
@@ -91,6 +123,7 @@ const Driver driver = {
     .remote = &remote_handlers,
     .objects = { [OBJECT_SECRET] = &object_class },
     .init = driver_init,
+    .start = driver_start,
     .stop = driver_stop,
     .done = driver_done,
     .busy = driver_busy,

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/secret/key.h"
 #include "drivers/secret/seal.h"
 #include "drivers/secret/secret.h"
 #include "util/error.h"
@@ -80,11 +81,39 @@ bool secret_file_remove(const char *name, GError **err)
     return remove_one(name, READABLE, err) && remove_one(name, SEALED, err);
 }
 
-char **secret_files_readable(GError **err)
+/* Of files with this ending, without it. */
+static char **list_names(const char *suffix, GError **err)
 {
-    char **names = state_list(dir, READABLE, err);
+    char **names = state_list(dir, suffix, err);
 
     for (char **n = names; n && *n; n++)
-        (*n)[strlen(*n) - strlen(READABLE)] = '\0';
+        (*n)[strlen(*n) - strlen(suffix)] = '\0';
     return names;
+}
+
+char **secret_files_readable(GError **err)
+{
+    return list_names(READABLE, err);
+}
+
+char **secret_files_stale(GError **err)
+{
+    g_auto(GStrv) names = list_names(SEALED, err);
+    g_autoptr(GPtrArray) stale = g_ptr_array_new_with_free_func(g_free);
+    SecretKey key;
+
+    if (!names)
+        return NULL;
+    if (*names && !secret_key_for_sealing(&key, err)) /* without values no key is made */
+        return NULL;
+    for (char **n = names; *n; n++) {
+        gsize len = 0;
+        g_autofree char *text = read_one(*n, SEALED, &len, NULL);
+
+        if (text && !secret_is_sealed_with(key.id, text, len))
+            g_ptr_array_add(stale, g_strdup(*n));
+    }
+    secret_key_wipe(&key);
+    g_ptr_array_add(stale, NULL);
+    return (char **)g_ptr_array_free(g_steal_pointer(&stale), FALSE);
 }

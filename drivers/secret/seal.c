@@ -93,6 +93,14 @@ static gssize base64_size(const char *text, gsize len)
     return (gssize)(len / 4 * 3 - pad);
 }
 
+bool secret_is_sealed_with(const char *key_id, const char *text, gsize len)
+{
+    gsize head = strlen(HEAD);
+
+    return len < head + SECRET_KEY_ID_SIZE || strncmp(text, HEAD, head) != 0 ||
+           strncmp(text + head, key_id, SECRET_KEY_ID_SIZE) == 0;
+}
+
 SecretValue *secret_unseal(const Uuid uuid, const char *text, gsize len, GError **err)
 {
     const char *end = memchr(text, '\n', len);

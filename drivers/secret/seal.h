@@ -18,6 +18,8 @@ enum { SEALED_MAX = 96 << 10 }; /* of any file; one of the longest value is shor
 
 /* The file of a value; free with g_free(). */
 char *secret_seal(const Uuid uuid, const SecretValue *value, GError **err);
+/* Whether what the text holds was sealed with this key (key.h: its id); of what is no such file: true, nothing can be done about it. */
+bool secret_is_sealed_with(const char *key_id, const char *text, gsize len);
 SecretValue *secret_unseal(const Uuid uuid, const char *text, gsize len, GError **err);
 /* What today's hosts keep: base64 alone. text is wiped on the way. */
 SecretValue *secret_from_base64(char *text, gsize len, GError **err);

@@ -45,6 +45,8 @@ SecretValue *secret_file_read(const char *name, const Uuid uuid, GError **err);
 bool secret_file_remove(const char *name, GError **err);
 /* Names of secrets whose values today's hosts left readable. */
 char **secret_files_readable(GError **err);
+/* Names of those that are sealed with another key than new ones are. */
+char **secret_files_stale(GError **err);
 
 /* handlers.c */
 bool secret_connect_num_of_secrets(Call *c, remote_connect_num_of_secrets_ret *r, GError **err);

@@ -71,6 +71,34 @@ class Kept(OwnSandbox):
             wait_for('encryption', lambda: not os.path.exists(readable))
             self.assertEqual(self.value(uuid), value)
 
+    def test_a_new_key(self):
+        '''Values follow the key; what only a lost one opens is left as it is.'''
+        uuids = [self.conn.secretDefineXML(secret_xml()).UUIDString() for _ in range(3)]
+        for uuid in uuids:
+            self.conn.secretLookupByUUIDString(uuid).setValue(uuid.encode())
+
+        def keys():
+            return {content.split(b'\n')[0] for name, content in self.files().items() if name.endswith('.sealed')}
+
+        first = keys()
+        credentials = os.path.join(self.directory, 'credentials')
+        os.mkdir(credentials)
+        with open(os.path.join(credentials, 'secrets-encryption-key'), 'wb') as f:
+            f.write(os.urandom(32))
+        self.sandbox.extra_env['CREDENTIALS_DIRECTORY'] = credentials
+        self.restart()
+        wait_for('the new key', lambda: len(keys()) == 1 and keys() != first)
+        os.unlink(os.path.join(self.directory, 'var', 'lib', 'libvirt', 'secrets', 'host.key'))
+        self.restart()
+        for uuid in uuids:
+            self.assertEqual(self.value(uuid), uuid.encode())
+        second = keys()
+        del self.sandbox.extra_env['CREDENTIALS_DIRECTORY']
+        self.restart()
+        e = self.assertLibvirtError(libvirt.VIR_ERR_INTERNAL_ERROR, self.value, uuids[0])
+        self.assertIn('which this host does not have', str(e))
+        self.assertEqual(keys(), second)
+
     def test_damage_is_told(self):
         good, bad = (self.conn.secretDefineXML(secret_xml()).UUIDString() for _ in range(2))
         for uuid in (good, bad):
