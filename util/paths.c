@@ -121,7 +121,7 @@ bool path_make_dir(const char *path, unsigned mode, GError **err)
             *slash = '\0';
 
         if (mkdir(p, last ? mode : 0755) == 0) {
-            if (last && chmod(p, mode) < 0) { /* whatever the umask */
+            if (last && fchmodat(AT_FDCWD, p, mode, AT_SYMLINK_NOFOLLOW) < 0) { /* whatever the umask */
                 error_set_errno(err, errno, "cannot set the mode of directory '%s'", p);
                 return false;
             }

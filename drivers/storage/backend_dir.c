@@ -46,15 +46,18 @@ static bool dir_start(const StoragePoolDef *d, const StorageJob *job, GError **e
     return false;
 }
 
-static bool give_permissions(const StoragePoolDef *d, GError **err)
+/* made: by us, a moment ago; a link in its place by now is somebody's trick. */
+static bool give_permissions(const StoragePoolDef *d, bool made, GError **err)
 {
     const StoragePermissions *p = d->permissions;
     mode_t mode = p && p->mode.set ? p->mode.v : POOL_MODE;
     uid_t uid = p && p->owner.set ? p->owner.v : (uid_t)-1;
     gid_t gid = p && p->group.set ? p->group.v : (gid_t)-1;
 
-    if ((uid == (uid_t)-1 && gid == (gid_t)-1) || chown(d->target, uid, gid) == 0)
-        if (chmod(d->target, mode) == 0)
+    int flags = made ? AT_SYMLINK_NOFOLLOW : 0;
+
+    if ((uid == (uid_t)-1 && gid == (gid_t)-1) || fchownat(AT_FDCWD, d->target, uid, gid, flags) == 0)
+        if (fchmodat(AT_FDCWD, d->target, mode, flags) == 0)
             return true;
     error_set_errno(err, errno, "cannot set owner and permissions of '%s'", d->target);
     return false;
@@ -72,7 +75,7 @@ static bool dir_build(const StoragePoolDef *d, unsigned flags, const StorageJob 
     if (!path_make_dir(d->target, mode, err))
         return false;
     /* One that was there keeps what nobody asks for. */
-    return (there && !d->permissions) || give_permissions(d, err);
+    return (there && !d->permissions) || give_permissions(d, !there, err);
 }
 
 static bool dir_remove(const StoragePoolDef *d, const StorageJob *job, GError **err)
