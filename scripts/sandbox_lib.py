@@ -191,7 +191,7 @@ class Sandbox:
         except OSError:
             return ''
 
-    def wait_ready(self, name, seconds=30):
+    def wait_ready(self, name, seconds=120):
         deadline = time.monotonic() + seconds
         while not answers(self.socket(name)):
             status = self.daemons[name].poll()
@@ -201,7 +201,7 @@ class Sandbox:
                 raise SandboxError(f"{name} does not answer at '{self.socket(name)}':\n{self.log_tail(name)}")
             time.sleep(0.02)
 
-    def stop_daemon(self, name, sig=signal.SIGTERM, seconds=10):
+    def stop_daemon(self, name, sig=signal.SIGTERM, seconds=60):
         """Ends a daemon; returns its wait status as Popen gives it. None: it was not running."""
         child = self.daemons.pop(name, None)
         if child is None:
@@ -242,7 +242,7 @@ class Sandbox:
 
     def kill_leftovers(self):
         groups = set()                        # no daemon is left that would remove them
-        for _ in range(100):
+        for _ in range(3000):                  # a minute
             self.reap()
             left = processes_naming(self.dir)
             if not left:

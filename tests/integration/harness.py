@@ -27,6 +27,9 @@ EMULATOR = os.environ.get('MODVIRT_TEST_EMULATOR', '/usr/bin/qemu-system-x86_64'
 GREETING = b'modvirt guest ready'
 # Everything is slower under sanitizers and with a dozen guests on two cores.
 SLOW = float(os.environ.get('MODVIRT_TEST_SLOW', '1'))
+# Seconds after which something that has not come is taken not to come, on a machine with much else to do. Whoever waits
+# ends as soon as it is there.
+PATIENCE = 120
 ON_PEER = 'MODVIRT_PEER' in os.environ
 
 _serial = itertools.count(1)
@@ -112,7 +115,7 @@ def domain_xml(name, boots=False, uuid=None, memory_mib=None, extra='', devices=
 """
 
 
-def run(argv, check=True, timeout=60, input=None, env=None):
+def run(argv, check=True, timeout=PATIENCE, input=None, env=None):
     """Runs a client; returns (status, stdout, stderr)."""
     done = subprocess.run(argv, stdin=subprocess.DEVNULL if input is None else None, input=input,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -122,7 +125,7 @@ def run(argv, check=True, timeout=60, input=None, env=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def virsh(*args, check=True, timeout=60, connect=None, readonly=False):
+def virsh(*args, check=True, timeout=PATIENCE, connect=None, readonly=False):
     """Output of a virsh command, or with check=False its (status, stdout, stderr)."""
     argv = ['virsh', '-q', '-c', connect or uri()] + (['-r'] if readonly else []) + list(args)
     status, out, err = run(argv, check=check, timeout=timeout)
@@ -146,7 +149,7 @@ def names(text):
     return text.split()
 
 
-def wait_for(what, condition, seconds=15):
+def wait_for(what, condition, seconds=PATIENCE):
     """Waits until condition() is true and returns its value; AssertionError when it never is."""
     deadline = time.monotonic() + seconds * SLOW
     while True:
@@ -176,7 +179,7 @@ def emulators(name):
     return found
 
 
-def read_until(stream_recv, text, seconds=30):
+def read_until(stream_recv, text, seconds=PATIENCE):
     """Reads from stream_recv(n) until text was seen; returns all that was read."""
     deadline = time.monotonic() + seconds * SLOW
     data = b''

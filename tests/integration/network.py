@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from harness import OwnSandbox
+from harness import OwnSandbox, wait_for
 
 PROXY = 'virtproxyd'
 
@@ -82,7 +82,7 @@ class Recorder:
         """When all connections have ended."""
         self.listener.shutdown(socket.SHUT_RDWR)
         for t in self.threads:
-            t.join(20)
+            t.join(120)
         for s in self.sockets:
             s.close()
         self.file.close()
@@ -119,15 +119,12 @@ class NetworkTest(OwnSandbox):
     def log(self):
         return self.sandbox.log_tail(PROXY, 1000)
 
-    def wait_log(self, text, seconds=10):
-        deadline = time.monotonic() + seconds
-        while text not in self.log():
-            self.assertLess(time.monotonic(), deadline, f'{text!r} does not come: {self.log()}')
-            time.sleep(0.05)
+    def wait_log(self, text):
+        wait_for(f'{text!r} in the log', lambda: text in self.log())
 
     def virsh(self, uri, *command, env=None):
         return subprocess.run(['virsh', '-c', uri, *(command or ('version', '--daemon'))], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=60, env={**os.environ, **(env or {})})
+                              stdin=subprocess.DEVNULL, timeout=120, env={**os.environ, **(env or {})})
 
     def assertServed(self, uri, **how):
         r = self.virsh(uri, **how)
@@ -146,7 +143,7 @@ class NetworkTest(OwnSandbox):
 
     def virt_admin(self, *command):
         return subprocess.run(['virt-admin', '-c', 'virtproxyd:///system?socket=' + self.sandbox.socket(PROXY, 'admin'),
-                               *command], capture_output=True, text=True, timeout=30)
+                               *command], capture_output=True, text=True, timeout=120)
 
     def install(self, source, *path):
         path = os.path.join(self.etc, *path)

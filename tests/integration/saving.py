@@ -4,7 +4,6 @@ import json
 import os
 import struct
 import threading
-import time
 
 import libvirt
 import libvirt_qemu
@@ -54,7 +53,7 @@ class Job:
             self.error = e
 
     def join(self):
-        self.thread.join(30)
+        self.thread.join(120)
         return self.error
 
 

@@ -38,13 +38,13 @@ class Guest(OwnSandbox):
 
     def boot(self, devices='', extra='', **how):
         d = self.conn.createXML(domain_xml(unique('agent'), boots='full', devices=CHANNEL + devices, extra=extra, **how))
-        wait_for('the agent', lambda: self.channel_state(d) == 'connected', 120)
+        wait_for('the agent', lambda: self.channel_state(d) == 'connected')
         return d
 
     def channel_state(self, d):
         return 'connected' if "state='connected'" in d.XMLDesc() else 'disconnected'
 
-    def ask(self, d, command, timeout=5, **arguments):
+    def ask(self, d, command, timeout=60, **arguments):
         return json.loads(libvirt_qemu.qemuAgentCommand(
             d, json.dumps({'execute': command, 'arguments': arguments}), timeout, 0))['return']
 
@@ -52,7 +52,7 @@ class Guest(OwnSandbox):
         """Runs a program in the guest and returns its status and output."""
         pid = self.ask(d, 'guest-exec', path=argv[0], arg=list(argv[1:]), **{'capture-output': True})['pid']
         done = wait_for(' '.join(argv), lambda: (lambda s: s if s['exited'] else None)(
-            self.ask(d, 'guest-exec-status', pid=pid)), 60)
+            self.ask(d, 'guest-exec-status', pid=pid)))
         import base64
         return done.get('exitcode'), base64.b64decode(done.get('out-data', '')).decode()
 
@@ -165,7 +165,7 @@ class Commands(Guest):
     def boot(self, devices='', **how):
         xml = domain_xml(unique('agent'), boots='full', devices=CHANNEL + devices).replace('<vcpu>1<', '<vcpu>2<')
         d = self.conn.createXML(xml)
-        wait_for('the agent', lambda: self.channel_state(d) == 'connected', 120)
+        wait_for('the agent', lambda: self.channel_state(d) == 'connected')
         return d
 
 
@@ -184,8 +184,8 @@ class Silence(Guest):
         name = d.name()
         pids = self.run_inside(d, '/bin/pidof', 'qemu-ga')[1].split()
         libvirt_qemu.qemuAgentCommand(d, json.dumps({'execute': 'guest-exec', 'arguments': {
-            'path': '/bin/kill', 'arg': ['-STOP', *pids]}}), 5, 0)
-        d.agentSetResponseTimeout(4)
+            'path': '/bin/kill', 'arg': ['-STOP', *pids]}}), 60, 0)
+        d.agentSetResponseTimeout(12)
         failed = []
 
         def ask():
@@ -205,14 +205,14 @@ class Silence(Guest):
         virsh('dominfo', name)
         self.assertTrue(any(t.is_alive() for t in waiting), 'the guest was asked for too short a time')
         for t in waiting:
-            t.join(60)
+            t.join(120)
         self.assertEqual(failed, [UNRESPONSIVE] * 4)
         # Without an order the button is pressed; destroy needs nobody.
         waiting = threading.Thread(target=ask)
         waiting.start()
         time.sleep(0.3)
         virsh('destroy', name)
-        waiting.join(60)
+        waiting.join(120)
         wait_for('end of the emulator', lambda: not emulators(name))
 
 

@@ -33,7 +33,7 @@ def guests():
 class DiskFormat(OwnSandbox):
     def peer(self, directory, script):
         done = subprocess.run([PEER, directory, '--', 'bash', '-ec', script], capture_output=True, text=True,
-                              timeout=60, stdin=subprocess.DEVNULL)
+                              timeout=120, stdin=subprocess.DEVNULL)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 

@@ -208,7 +208,7 @@ class Journal(OwnSandbox):
     def modvirt(self, *args, status=0):
         tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
         done = subprocess.run([tool, *args], env={**os.environ, 'MODVIRT_ROOT': self.sandbox.dir}, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=30)
+                              capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stdout if status == 0 else done.stderr
 

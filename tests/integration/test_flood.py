@@ -138,7 +138,7 @@ class Flood(NetworkTest):
                 with self.subTest(daemon=daemon, socket=kind), contextlib.ExitStack() as held:
                     for _ in range(100):
                         held.enter_context(self.dial(kind, address))
-                    run(['virsh', '-c', self.sandbox.uri(daemon, kind == 'ro'), 'list'], timeout=10)
+                    run(['virsh', '-c', self.sandbox.uri(daemon, kind == 'ro'), 'list'], timeout=20 * SLOW)
 
 
 if __name__ == '__main__':

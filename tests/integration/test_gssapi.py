@@ -52,7 +52,7 @@ class Gssapi(NetworkTest):
         self.uri = f'qemu+tcp://localhost:{self.tcp}/system'
 
     def tool(self, *argv, input=None):
-        r = subprocess.run(argv, env=self.krb, input=input, capture_output=True, text=True, timeout=60)
+        r = subprocess.run(argv, env=self.krb, input=input, capture_output=True, text=True, timeout=120)
         self.assertEqual(r.returncode, 0, r.stderr)
 
     def test_ticket(self):

@@ -79,7 +79,7 @@ class Boot(Guests):
         self.assertIn('10.0.2.15', virsh('domifaddr', d.name(), '--source', 'agent'))
         # It ends by itself, and says so.
         d.shutdown()
-        wait_for('its end', lambda: not emulators(d.name()), 60)
+        wait_for('its end', lambda: not emulators(d.name()))
 
     @unittest.skipUnless(os.path.exists(CODE), 'needs ovmf')
     def test_firmware_keeps_its_variables(self):
@@ -189,7 +189,7 @@ class Life(Guests):
             with open(path, 'rb') as f:
                 return f.read(4) == b'\x7fELF'
 
-        wait_for('a dump', lambda: self.dumps(directory) and begins_as_a_dump(self.dumps(directory)[0]), 60)
+        wait_for('a dump', lambda: self.dumps(directory) and begins_as_a_dump(self.dumps(directory)[0]))
         dump, = self.dumps(directory)
         self.assertRegex(os.path.basename(dump), rf'^\d+-{name}-\d{{4}}-\d\d-\d\d-\d\d:\d\d:\d\d$')
 
@@ -204,7 +204,7 @@ class Life(Guests):
         self.ask(d, crash[0], **crash[1])
         self.assertDumped(os.path.join(self.directory, 'var/lib/libvirt/qemu/dump'), name)
         self.expect(libvirt.VIR_DOMAIN_EVENT_CRASHED, libvirt.VIR_DOMAIN_EVENT_CRASHED_PANICKED)
-        wait_for('another boot', lambda: self.channel_state(d) != 'connected', 30)
+        wait_for('another boot', lambda: self.channel_state(d) != 'connected')
         self.started(d)
         self.assertEqual(d.state()[0], libvirt.VIR_DOMAIN_RUNNING)
 
@@ -217,7 +217,7 @@ class Life(Guests):
         d = self.conn.lookupByName(name)
         virsh('set-lifecycle-action', name, 'crash', 'coredump-destroy', '--live')
         self.ask(d, crash[0], **crash[1])
-        wait_for('its end', lambda: not d.isActive(), 60)
+        wait_for('its end', lambda: not d.isActive())
         self.assertEqual(self.state(d), 'shut off (crashed)')
         self.assertDumped(elsewhere, name)
 
@@ -230,7 +230,7 @@ class Life(Guests):
         time.sleep(4)
         self.sandbox.start_daemon('virtqemud')
         d = self.connect().lookupByName(name)
-        wait_for('its end', lambda: not d.isActive(), 60)
+        wait_for('its end', lambda: not d.isActive())
         self.assertEqual(self.state(d), 'shut off (crashed)')
 
     def test_disk_without_room(self):
@@ -247,7 +247,7 @@ class Life(Guests):
         d = self.boot(f"<disk type='file' device='disk'><driver name='qemu' type='raw' error_policy='enospace'/><source file='{disk}'/>"
                       "<target dev='vda' bus='virtio'/></disk>")
         self.ask(d, 'guest-exec', path='/bin/sh', arg=['-c', 'dd if=/dev/zero of=/dev/vda bs=64k count=64 conv=fsync && touch /written'])
-        wait_for('the pause', lambda: self.state(d) == 'paused (I/O error)', 60)
+        wait_for('the pause', lambda: self.state(d) == 'paused (I/O error)')
         wait_for('the event', lambda: errors)
         self.assertEqual(errors[0], (disk, 'virtio-disk0', libvirt.VIR_DOMAIN_EVENT_IO_ERROR_PAUSE, 'enospc'))
         self.expect(libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
@@ -258,7 +258,7 @@ class Life(Guests):
         self.assertEqual(self.state(d), 'paused (I/O error)')
         subprocess.run(['mount', '-o', 'remount,size=16m', small], check=True)
         d.resume()
-        wait_for('the rest of it', lambda: self.run_inside(d, '/bin/sh', '-c', 'test -e /written')[0] == 0, 60)
+        wait_for('the rest of it', lambda: self.run_inside(d, '/bin/sh', '-c', 'test -e /written')[0] == 0)
         self.assertEqual(self.state(d), 'running (unpaused)')
 
     def test_watchdog_dumps(self):

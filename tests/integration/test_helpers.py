@@ -62,7 +62,7 @@ class Helpers(Guest):
         self.assertTrue(os.path.exists(state))
         pids = self.helpers_of(name)
         self.assertEqual(len(pids), 1)
-        wait_for('the agent', lambda: self.channel_state(d) == 'connected', 120)
+        wait_for('the agent', lambda: self.channel_state(d) == 'connected')
         self.assertEqual(self.run_inside(d, '/bin/cat', '/sys/class/tpm/tpm0/tpm_version_major')[1].strip(), '2')
 
         # A restart of the daemon changes nothing; the end of the guest ends the helper.

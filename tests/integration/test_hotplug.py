@@ -366,7 +366,7 @@ class Booted(Base):
         cls.name = cls.dom.name()
         cls.stream = cls.conn.newStream(libvirt.VIR_STREAM_NONBLOCK)
         cls.dom.openConsole(None, cls.stream, 0)
-        read_until(cls.stream.recv, GREETING, 150)
+        read_until(cls.stream.recv, GREETING)
 
     @classmethod
     def tearDownClass(cls):
@@ -379,7 +379,7 @@ class Booted(Base):
         # The mark is put together by the shell, so that the echo of what was typed has none.
         line = f'{command}; echo {mark[:4]}""{mark[4:]}\n'.encode()
         self.stream.send(line)
-        return read_until(self.stream.recv, mark.encode(), 20).decode(errors='replace')
+        return read_until(self.stream.recv, mark.encode()).decode(errors='replace')
 
     def shown(self, what, there, command):
         return wait_for(what, lambda: bool(re.search(there, self.shell(command))))

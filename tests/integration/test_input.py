@@ -107,7 +107,7 @@ class Display(TestCase):
 
     def rfb(self, sock):
         """Which authentications the VNC server offers (RFC 6143, 7.1.2)."""
-        sock.settimeout(20)
+        sock.settimeout(120)
         version = sock.recv(12, socket.MSG_WAITALL)
         self.assertTrue(version.startswith(b'RFB 003.'), version)
         sock.sendall(version)

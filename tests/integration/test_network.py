@@ -12,6 +12,7 @@ import time
 import unittest
 
 import pki
+from harness import wait_for
 from network import PROXY, NetworkTest, free_port
 
 AUTH_LIST = struct.pack('>IIIiiIi', 28, 0x20008086, 1, 66, 0, 1, 0)
@@ -76,14 +77,12 @@ class Listening(NetworkTest):
              os.path.join(self.sandbox.build, 'daemons', PROXY), '--root', self.sandbox.dir],
             env=self.sandbox.daemon_env(), stderr=subprocess.DEVNULL)
         try:
-            deadline = time.monotonic() + 10
-            while not os.path.exists(path) and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_for(path, lambda: os.path.exists(path))
             self.assertServed(self.uri())
             self.assertLocalServed()
         finally:
             child.terminate()
-            self.assertEqual(child.wait(20), 0)
+            self.assertEqual(child.wait(120), 0)
 
 
 class Hostile(NetworkTest):
@@ -99,11 +98,11 @@ class Hostile(NetworkTest):
             return len(os.listdir(f'/proc/{pid}/fd')), int(f.read().split()[1]) * 4
 
     def connection(self):
-        return socket.create_connection(('127.0.0.1', self.tcp), timeout=30)
+        return socket.create_connection(('127.0.0.1', self.tcp), timeout=120)
 
     def served(self, source):
         """A call of a client from another address of this host."""
-        with socket.create_connection(('127.0.0.1', self.tcp), timeout=10, source_address=(source, 0)) as s:
+        with socket.create_connection(('127.0.0.1', self.tcp), timeout=120, source_address=(source, 0)) as s:
             s.sendall(AUTH_LIST)
             self.assertEqual(len(s.recv(100)), 36)
 
@@ -141,7 +140,7 @@ class Hostile(NetworkTest):
                 except ConnectionError:
                     break
             self.assertGreater(time.monotonic() - started, 10)
-            silent.settimeout(5)
+            silent.settimeout(120)
             self.assertEqual(silent.recv(1), b'')
         self.wait_log('it has not begun to authenticate')
         self.assertLocalServed()
@@ -162,9 +161,8 @@ class Hostile(NetworkTest):
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))  # reset
             s.close()
         self.assertLocalServed()
-        time.sleep(1)
+        wait_for('the ends of connections', lambda: self.figures()[0] <= before[0] + 25)
         after = self.figures()
-        self.assertLessEqual(after[0], before[0] + 25)
         self.assertLess(after[1], before[1] + 20000, f'{before} {after} (KiB)')
 
     def test_large_frame_before_authentication(self):
@@ -205,7 +203,7 @@ class HostileTls(NetworkTest):
     def test_no_tls_at_all(self):
         with socket.create_connection(('127.0.0.1', self.tls)) as s:
             s.sendall(AUTH_LIST)
-            s.settimeout(10)
+            s.settimeout(120)
             try:
                 while s.recv(100):                         # an alert, then the end
                     pass
@@ -254,7 +252,7 @@ class Ssh(NetworkTest):
         self.sshd = subprocess.Popen([SSHD, '-D', '-e', '-f', os.path.join(self.dir, 'sshd_config')],
                                      stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(self.end_sshd)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(('127.0.0.1', self.port)).close()
@@ -294,7 +292,7 @@ class Ssh(NetworkTest):
 class Helper(NetworkTest):
     def helper(self, *args, data=AUTH_LIST):
         return subprocess.run([os.path.join(self.sandbox.build, 'daemons', 'virt-ssh-helper'), *args], input=data,
-                              capture_output=True, timeout=30, env=self.sandbox.daemon_env())
+                              capture_output=True, timeout=120, env=self.sandbox.daemon_env())
 
     def test_passes_bytes(self):
         self.configure()

@@ -85,7 +85,7 @@ class PassedImages(TestCase):
             fds = (rw.fileno(), ro.fileno(), base.fileno())
             done = subprocess.run(['virsh', '-q', '-c', uri(), f'dom-fd-associate {dom.name()} top {fds[0]},{fds[1]}; '
                                    f'dom-fd-associate {dom.name()} base {fds[2]} --seclabel-restore; start {dom.name()}'],
-                                  pass_fds=fds, capture_output=True, text=True, timeout=60, check=False)
+                                  pass_fds=fds, capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(dom.isActive())
 

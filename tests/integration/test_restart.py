@@ -98,7 +98,7 @@ class Restart(OwnSandbox):
         os.chdir(directory)                    # the whole path may be too long for a socket address
         try:
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(10)
+                s.settimeout(120)
                 s.connect('monitor.sock')
                 replies = s.makefile()
                 replies.readline()
@@ -141,7 +141,7 @@ class Restart(OwnSandbox):
             started = time.monotonic()
             with self.assertRaises(libvirt.libvirtError):
                 c.listAllDomains()
-            self.assertLess(time.monotonic() - started, 5)
+            self.assertLess(time.monotonic() - started, 60)
             self.sandbox.start_daemon('virtqemud')
 
     def test_a_secondary_daemon_comes_back_to_clients_of_guests(self):
@@ -154,7 +154,7 @@ class Restart(OwnSandbox):
             watching.registerCloseCallback(lambda conn, reason, opaque: ended.set(), None)
             watching.storagePoolEventRegisterAny(None, libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, lambda *a: None, None)
             self.sandbox.stop_daemon('virtstoraged', signal.SIGKILL)
-            self.assertTrue(ended.wait(60), 'who waits for events of pools would wait for ever')
+            self.assertTrue(ended.wait(120), 'who waits for events of pools would wait for ever')
             with self.assertRaises(libvirt.libvirtError) as caught:
                 c.listAllStoragePools()
             # Its end may be seen only now.
@@ -181,7 +181,7 @@ class Restart(OwnSandbox):
     def test_a_second_daemon_on_the_same_root_is_refused(self):
         self.sandbox.start()
         daemon = os.path.join(self.sandbox.build, 'daemons', 'virtqemud')
-        done = subprocess.run([daemon, '--root', self.sandbox.dir], env=self.sandbox.daemon_env(), timeout=20,
+        done = subprocess.run([daemon, '--root', self.sandbox.dir], env=self.sandbox.daemon_env(), timeout=120,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
         self.assertNotEqual(done.returncode, 0)
         self.assertTrue(done.stderr)

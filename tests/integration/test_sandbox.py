@@ -71,7 +71,7 @@ class Sandbox(TestCase):
         xml = self.xml_file(domain_xml(name))
         box = subprocess.Popen([SANDBOX, d, '--', 'sh', '-c', f'virsh -q create {xml}; touch {d}/up; exec sleep 60'],
                                stdout=subprocess.DEVNULL)
-        wait_for('the guest', lambda: os.path.exists(f'{d}/up'), 30)
+        wait_for('the guest', lambda: os.path.exists(f'{d}/up'))
         box.send_signal(signal.SIGTERM)
         self.assertEqual(box.wait(20 * SLOW), 128 + signal.SIGTERM)
         self.assertEqual(self.processes(d), [])
@@ -81,7 +81,7 @@ class Sandbox(TestCase):
         xml = self.xml_file(domain_xml(name))
         box = subprocess.Popen([SANDBOX, d, '--', 'sh', '-c', f'virsh -q create {xml}; touch {d}/up; exec sleep 5'],
                                stdout=subprocess.DEVNULL)
-        wait_for('the guest', lambda: os.path.exists(f'{d}/up'), 30)
+        wait_for('the guest', lambda: os.path.exists(f'{d}/up'))
         box.kill()
         box.wait()
         subprocess.run([SANDBOX, d, '--', 'true'], check=True)

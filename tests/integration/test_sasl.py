@@ -90,7 +90,7 @@ class Sasl(NetworkTest):
                   'u = lambda creds, d: [c.__setitem__(4, {2: "fred", 5: "secret of fred"}.get(c[0], "")) for c in creds] and 0\n'
                   f'c = libvirt.openAuth("{self.tcp_uri()}", [[2, 5], u, None], 0)\n'
                   'print(sum(len(c.getCapabilities()) for i in range(50)))\n')
-        r = subprocess.run(['/usr/bin/python3', '-c', script], capture_output=True, text=True, timeout=60)
+        r = subprocess.run(['/usr/bin/python3', '-c', script], capture_output=True, text=True, timeout=120)
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertGreater(int(r.stdout), 50000)
 
@@ -143,7 +143,7 @@ class Sasl(NetworkTest):
         self.wait_log('is refused: SASL authentication failed')
         self.assertIn("fred", self.log()[self.log().index('is refused: SASL'):])
         self.assertLess(self.log().count('is disconnected'), 15)
-        self.wait_log('more clients were disconnected meanwhile', 20)
+        self.wait_log('more clients were disconnected meanwhile')
 
     def test_allowed_users(self):
         self.configure(listen_tcp=True, sasl_allowed_username_list=['fred*', 'admin@*'])

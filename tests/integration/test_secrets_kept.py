@@ -26,7 +26,7 @@ class Kept(OwnSandbox):
         daemon = self.sandbox.daemons['virtsecretd']
         self.conn.close()
         daemon.send_signal(how)
-        daemon.wait(30)
+        daemon.wait(120)
         self.sandbox.start_daemon('virtsecretd')
         self.conn = self.connect(self.uri())
 

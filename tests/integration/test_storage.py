@@ -140,7 +140,7 @@ class FileSystems(Storage):
         with open(image, 'wb') as f:
             f.truncate(mib << 20)
         try:
-            done = subprocess.run(['losetup', '-f', '--show', image], capture_output=True, text=True, timeout=10)
+            done = subprocess.run(['losetup', '-f', '--show', image], capture_output=True, text=True, timeout=120)
         except (OSError, subprocess.TimeoutExpired) as e:
             self.skipTest(f'no loop devices: {e}')
         if done.returncode:
@@ -177,7 +177,7 @@ class FileSystems(Storage):
         """What a server would show is mounted already."""
         target = os.path.join(self.path, 'mnt')
         os.mkdir(target)
-        if subprocess.run(['mount', '-t', 'tmpfs', 'server', target], timeout=10).returncode:
+        if subprocess.run(['mount', '-t', 'tmpfs', 'server', target], timeout=120).returncode:
             self.skipTest('nothing can be mounted')
         self.addCleanup(subprocess.run, ['umount', '-q', target], timeout=10)
         virsh('pool-define-as', self.name, 'netfs', '--source-host', 'h', '--source-path', '/x', '--source-format', 'nfs',
@@ -265,7 +265,7 @@ class FileSystems(Storage):
         virsh('pool-create-as', other, 'dir', '--target', self.path)
         self.addCleanup(virsh, 'pool-destroy', other, check=False)
         raw = self.file('raw', data)
-        subprocess.run(['qemu-img', 'convert', '-O', 'qcow2', raw, os.path.join(self.path, 'q')], check=True, timeout=60)
+        subprocess.run(['qemu-img', 'convert', '-O', 'qcow2', raw, os.path.join(self.path, 'q')], check=True, timeout=120)
         virsh('pool-refresh', other)
         for i, source in enumerate(('raw', 'q'), 1):
             xml = self.file(f'.doc{i}', f'<volume><name>{base}p{i}</name><capacity>{len(data)}</capacity></volume>'.encode())

@@ -37,7 +37,7 @@ class Dead(OwnSandbox):
         self.server.kill()
         self.server.wait()
         self.server.stdout.close()
-        subprocess.run(['umount', '-l', self.mount], timeout=30, stderr=subprocess.DEVNULL)
+        subprocess.run(['umount', '-l', self.mount], timeout=120, stderr=subprocess.DEVNULL)
 
     def modvirt(self, *args):
         tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
@@ -83,7 +83,7 @@ class Dead(OwnSandbox):
         self.others_work()
         os.kill(self.server.pid, signal.SIGCONT)
         virsh('pool-refresh', 'dead')
-        wait_for('the server', lambda: virsh('vol-info', 'v', '--pool', 'dead', check=False)[0] == 0, 20)
+        wait_for('the server', lambda: virsh('vol-info', 'v', '--pool', 'dead', check=False)[0] == 0)
 
     def test_a_restart_does_not_wait(self):
         self.die()
@@ -91,7 +91,7 @@ class Dead(OwnSandbox):
             self.sandbox.stop_daemon(DAEMON, how)
             self.sandbox.start_daemon(DAEMON)
             self.assertRegex(virsh('pool-list', '--all', timeout=8), r'dead +active')
-            wait_for('the other pool', lambda: 'g' in virsh('vol-list', 'good', check=False, timeout=8)[1].split(), 10)
+            wait_for('the other pool', lambda: 'g' in virsh('vol-list', 'good', check=False, timeout=8)[1].split())
         # As a boot does.
         virsh('pool-autostart', 'dead')
         self.sandbox.stop_daemon(DAEMON, signal.SIGKILL)
@@ -109,7 +109,7 @@ class Dead(OwnSandbox):
             def seen():
                 rows[:] = [r.split() for r in self.modvirt('calls', DAEMON).splitlines() if 'vol_delete' in r]
                 return rows
-            wait_for('the call', seen, 10)
+            wait_for('the call', seen)
             self.modvirt('cancel', rows[0][0])
             self.assertIn('cancelled', client.communicate(timeout=8)[1])
 

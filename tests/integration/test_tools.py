@@ -154,7 +154,7 @@ class Tools(OwnSandbox):
         _, text, _ = self.modvirt('metrics', 'virtqemud')
         self.assertEqual(parse_openmetrics(text)['modvirt_calls_waiting']['modvirt_calls_waiting', '{what="turn"}'], 1)
         self.assertEqual(self.modvirt('cancel', waiting[0])[0], 0)
-        wait_for('its end', lambda: ends, 5)
+        wait_for('its end', lambda: ends)
         self.assertEqual(ends[0][0], libvirt.VIR_ERR_OPERATION_ABORTED)
         self.assertNotIn(waiting[0], self.calls())
         status, _, text = self.modvirt('cancel', waiting[0])

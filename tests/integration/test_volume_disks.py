@@ -174,7 +174,7 @@ class Running(Volumes):
         for daemon in ('virtstoraged', 'virtqemud'):
             child = self.sandbox.daemons.pop(daemon)
             child.kill()
-            child.wait(30)
+            child.wait(120)
         self.sandbox.start_daemon('virtqemud')
         qemu = self.sandbox.uri('virtqemud')
         wait_for('the guest', lambda: 'g' in virsh('list', '--name', connect=qemu, check=False)[1])
@@ -287,7 +287,7 @@ class Faults(Volumes):
                 self.assertIn('g', virsh(*command, connect=qemu, timeout=10))
             other = self.connect(qemu).createXML(domain_xml('other'), 0)
             other.destroy()
-            err = starting.communicate(timeout=60)[1]
+            err = starting.communicate(timeout=120)[1]
         finally:
             child.send_signal(signal.SIGCONT)
         self.assertNotEqual(starting.returncode, 0)
@@ -300,7 +300,7 @@ class Faults(Volumes):
         self.define(disk('v', source="startupPolicy='optional'"))  # not an answer: nothing is known to be missing
         child = self.sandbox.daemons.pop('virtstoraged')
         child.kill()
-        child.wait(30)
+        child.wait(120)
         status, _, err = virsh('start', 'g', connect=self.sandbox.uri('virtqemud'), check=False)
         self.assertNotEqual(status, 0)
         self.assertIn('virtstoraged', err)
@@ -316,8 +316,8 @@ class Faults(Volumes):
                                     stdout=subprocess.DEVNULL, text=True)
         time.sleep(1)
         child.kill()
-        child.wait(30)
-        err = starting.communicate(timeout=60)[1]
+        child.wait(120)
+        err = starting.communicate(timeout=120)[1]
         self.assertNotEqual(starting.returncode, 0)
         self.assertIn('virtstoraged', err)
         self.sandbox.start_daemon('virtstoraged')
