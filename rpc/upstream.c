@@ -35,7 +35,7 @@
 enum {
     RETRY_USEC = 10 * 1000,
     /* Another client may have started it as well: then ours ends, and that one's socket is there soon. */
-    STARTED_PATIENCE_USEC = 5 * 1000000,
+    STARTED_PATIENCE_USEC = 15 * 1000000,
 };
 
 static bool is_primary(const Upstream *u)
