@@ -290,6 +290,7 @@ static const ConfField domain_rows[] = {
     CONF_STR(D, iommufd_fdgroup, "iommufd/@fdgroup", 0, "name of descriptors that the client passed"),
     CONF_STRUCT(D, features, "features", features_desc, CF_ABI, "machine features"),
     CONF_OPTIONAL(D, cpu, "cpu", cpu_desc, CF_ABI | CF_SKIP_EMPTY, "CPU model"),
+    CONF_OPTIONAL(D, cpu_asked, "cpuAsked", cpu_desc, CF_LIVE | CF_STATUS | CF_NO_COMPARE, "CPU before the start"),
     CONF_STRUCT(D, clock, "clock", clock_desc, CF_ABI, "clock"),
     CONF_ENUM(D, on_poweroff, "on_poweroff/text()", lifecycle_action_names, 0, "when the guest powers off"),
     CONF_ENUM(D, on_reboot, "on_reboot/text()", lifecycle_action_names, 0, "when the guest reboots"),
@@ -497,9 +498,15 @@ char *domain_format_inside(const DomainDef *d, unsigned flags, const DomainForma
 {
     g_autoptr(GString) out = g_string_sized_new(8192), tmp = g_string_new(NULL);
     ChrDef console;
+    DomainDef as_asked;
     bool live = ctx && ctx->id > 0, inactive_asked = flags & DOMAIN_FORMAT_INACTIVE;
     if (!live && !(flags & DOMAIN_FORMAT_STATUS))
         flags |= DOMAIN_FORMAT_INACTIVE;
+    if (d->cpu_asked && (flags & DOMAIN_FORMAT_MIGRATABLE)) { /* who takes it over asks its own emulator */
+        as_asked = *d;
+        as_asked.cpu = d->cpu_asked;
+        d = &as_asked;
+    }
     ConfFormatter f = { .flags = flags, .inactive_asked = inactive_asked, .root = d, .tmp = tmp, .substitute = console_of_serial, .substitute_data = &console };
 
     xml_writer_init(&f.w, out, indent);

@@ -141,6 +141,7 @@ typedef struct DomainDef {
     GPtrArray *throttle_groups;   /* DiskIotune, each with a group_name */
     Features features;
     CpuDef *cpu;
+    CpuDef *cpu_asked;        /* running guest: .cpu before the emulator had its say; NULL: as it is */
     ClockDef clock;
     LifecycleAction on_poweroff, on_reboot, on_crash;
     LockfailureAction on_lockfailure;

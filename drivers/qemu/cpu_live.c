@@ -6,6 +6,7 @@
  */
 #include "drivers/qemu/cpu_live.h"
 
+#include "conf/host_cpu.h"
 #include "drivers/qemu/caps_rules.h"
 #include "drivers/qemu/cpu_words.h"
 #include "drivers/qemu/qmp_cmds.h"
@@ -103,5 +104,12 @@ bool cpu_live_follow(DomainDef *d, Qmp *mon, GError **err)
         if (row >= 0)
             cpu_features_add(&lacks, (unsigned)row);
     }
-    return cpu_live_apply(d->cpu, &has.features, &lacks, err);
+    CpuDef *asked = guest_cpu_copy(d->cpu);
+    if (!cpu_live_apply(d->cpu, &has.features, &lacks, err)) {
+        guest_cpu_free(asked);
+        return false;
+    }
+    guest_cpu_free(d->cpu_asked);
+    d->cpu_asked = asked;
+    return true;
 }
