@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/host_cpu.h"
 #include "drivers/qemu/driver.h"
 #include "drivers/qemu/file_op.h"
 #include "drivers/qemu/guest_state.h"
@@ -92,6 +93,10 @@ static char *image_xml(const DomainDef *live, const char *given, GError **err)
     if (!own || !given)
         return g_steal_pointer(&own);
     g_autoptr(DomainDef) mine = save_parse_xml(own, err), other = mine ? save_parse_xml(given, err) : NULL;
+    if (other && other->cpu && live->cpu_asked && guest_cpu_equal(other->cpu, live->cpu, NULL)) {
+        guest_cpu_free(other->cpu); /* as the running guest shows it */
+        other->cpu = guest_cpu_copy(live->cpu_asked);
+    }
     return other && save_may_replace(mine, other, err) ? domain_format(other, how, NULL, err) : NULL;
 }
 

@@ -80,7 +80,7 @@ static bool ask(const char *driver, const char *name, Known *k)
     if (k->defined)
         k->config = ask_xml(c, &r.dom, VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_INACTIVE);
     else
-        k->live = ask_xml(c, &r.dom, VIR_DOMAIN_XML_SECURE);
+        k->live = ask_xml(c, &r.dom, VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE);
     free(r.dom.name);
     return true;
 }
