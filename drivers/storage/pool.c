@@ -205,11 +205,27 @@ static SecretValue *ask_for_secret(const SecretRef *ref, int usage, const char *
     return secret_fetch(p, ref, usage, what, err);
 }
 
+/* Beside the call in the list of calls in flight, whose words are constants. */
+static void show_progress(double percent, void *c)
+{
+    enum { ALL = 100 };
+    static char words[ALL + 1][8];
+    static gsize made;
+
+    if (g_once_init_enter(&made)) {
+        for (unsigned i = 0; i <= ALL; i++)
+            g_snprintf(words[i], sizeof(words[i]), "%u%%", i);
+        g_once_init_leave(&made, 1);
+    }
+    call_set_waiting(c, words[(unsigned)CLAMP(percent, 0, ALL)]);
+}
+
 StorageJob job_of_call(Call *c)
 {
     uint64_t now = now_usec(), end = c ? call_deadline(c) : UINT64_MAX;
     return (StorageJob){ .usec = end == UINT64_MAX ? 0 : end > now ? end - now : 1,
-                         .cancelled = c ? call_is_cancelled : NULL, .secret = ask_for_secret, .data = c };
+                         .cancelled = c ? call_is_cancelled : NULL, .progress = c ? show_progress : NULL, .secret = ask_for_secret,
+                         .data = c };
 }
 
 /* The list of volumes ----------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 nothing else notices."""
 import concurrent.futures
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,18 +101,25 @@ class Dead(OwnSandbox):
         self.sandbox.start_daemon(DAEMON)
         self.assertIn('good', virsh('pool-list', '--all', timeout=8))
 
-    def test_a_call_is_cancelled(self):
-        self.die()
-        with subprocess.Popen(['virsh', 'vol-delete', 'v', '--pool', 'dead'], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, text=True) as client:
+    def see_and_cancel(self, words, procedure, shown):
+        with subprocess.Popen(['virsh', *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as client:
             rows = []
 
             def seen():
-                rows[:] = [r.split() for r in self.modvirt('calls', DAEMON).splitlines() if 'vol_delete' in r]
+                rows[:] = [r.split() for r in self.modvirt('calls', DAEMON).splitlines()
+                           if procedure in r and re.search(shown, r)]
                 return rows
-            wait_for('the call', seen)
+            wait_for('the call', seen, 10)
             self.modvirt('cancel', rows[0][0])
             self.assertIn('cancelled', client.communicate(timeout=8)[1])
+
+    def test_a_call_is_cancelled(self):
+        self.die()
+        self.see_and_cancel(['vol-delete', 'v', '--pool', 'dead'], 'vol_delete', '')
+
+    def test_how_far_it_is_is_seen(self):
+        virsh('vol-create-as', 'good', 'large', '64G', '--allocation', '0')
+        self.see_and_cancel(['vol-wipe', 'large', '--pool', 'good', '--algorithm', 'random'], 'vol_wipe', r' \d+% ')
 
 
 if __name__ == '__main__':
