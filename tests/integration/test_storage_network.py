@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Pools that a library speaks to, against servers of this host."""
+import base64
 import os
 import shutil
 import socket
@@ -155,6 +156,111 @@ class IscsiDirect(Network):
         virsh('pool-start', self.name)
         self.assertIn('unit:0:0:2', self.volumes())
         virsh('pool-refresh', self.name)
+
+
+class Rbd(Network):
+    """A Ceph of one monitor and one disk in memory."""
+
+    def setUp(self):
+        super().setUp()
+        self.need('rbd', 'ceph-mon', 'ceph-osd', 'ceph-authtool', 'monmaptool', 'ceph', 'rbd')
+        self.dir = os.path.join(scratch(), unique('ceph'))
+        for d in ('', 'mon', 'osd', 'run'):
+            os.mkdir(os.path.join(self.dir, d))
+        self.conf, self.ring = os.path.join(self.dir, 'ceph.conf'), os.path.join(self.dir, 'keyring')
+        self.port = free_port()
+        fsid = '6c3fd1a2-0b0c-4d0e-8f5a-0123456789ab'
+        with open(self.conf, 'w') as f:
+            f.write(f"""[global]
+fsid = {fsid}
+mon host = v1:127.0.0.1:{self.port}
+run dir = {self.dir}/run
+admin socket = {self.dir}/run/$name.sock
+log file = {self.dir}/$name.log
+keyring = {self.ring}
+auth cluster required = cephx
+auth service required = cephx
+auth client required = cephx
+osd pool default size = 1
+osd crush chooseleaf type = 0
+mon allow pool size one = true
+mon data avail crit = 1
+osd objectstore = memstore
+memstore device bytes = 268435456
+ms bind msgr2 = false
+public addr = 127.0.0.1
+cluster addr = 127.0.0.1
+[mon.a]
+mon data = {self.dir}/mon
+[osd.0]
+osd data = {self.dir}/osd
+""")
+        self.tool('ceph-authtool', '--create-keyring', self.ring, '--gen-key', '-n', 'mon.', '--cap', 'mon', 'allow *')
+        self.tool('ceph-authtool', self.ring, '--gen-key', '-n', 'client.admin', '--cap', 'mon', 'allow *', '--cap', 'osd', 'allow *')
+        self.tool('ceph-authtool', self.ring, '--gen-key', '-n', 'osd.0', '--cap', 'mon', 'allow profile osd', '--cap', 'osd', 'allow *')
+        self.tool('monmaptool', '--create', '--addv', 'a', f'[v1:127.0.0.1:{self.port}]', '--fsid', fsid, self.dir + '/map')
+        self.tool('ceph-mon', '-c', self.conf, '--mkfs', '-i', 'a', '--monmap', self.dir + '/map', '--keyring', self.ring)
+        _, self.stop_server = self.start('ceph-mon', '-c', self.conf, '-i', 'a', '-f')
+        disk = '0f6d1c0e-7e30-4f0e-9f3a-0123456789ab'
+        self.ceph('osd', 'new', disk, '0')
+        self.tool('ceph-osd', '-c', self.conf, '-i', '0', '--mkfs', '--osd-uuid', disk)
+        self.start('ceph-osd', '-c', self.conf, '-i', '0', '-f')
+        self.ceph('osd', 'pool', 'create', 'disks', '8')
+        self.tool('rbd', '-c', self.conf, 'pool', 'init', 'disks')
+        self.key = self.ceph('auth', 'get-key', 'client.admin').strip()
+
+    def tool(self, *argv):
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, f'{argv}: {done.stderr}')
+        return done.stdout
+
+    def ceph(self, *argv):
+        return self.tool('ceph', '-c', self.conf, *argv)
+
+    def images(self):
+        return self.tool('rbd', '-c', self.conf, 'ls', 'disks').split()
+
+    def test_images(self):
+        secret = self.connect().secretDefineXML(
+            f"<secret ephemeral='yes' private='yes'><usage type='ceph'><name>{self.name}</name></usage></secret>")
+        self.addCleanup(secret.undefine)
+        secret.setValue(base64.b64decode(self.key))
+        self.define(f"<pool type='rbd'><name>{self.name}</name><source><name>disks</name><host name='127.0.0.1' port='{self.port}'/>"
+                    f"<auth type='ceph' username='admin'><secret usage='{self.name}'/></auth></source></pool>")
+        virsh('pool-start', self.name)
+        virsh('vol-create-as', self.name, 'one', '8M')
+        self.assertEqual(self.images(), ['one'])
+        v = ET.fromstring(virsh('vol-dumpxml', 'one', '--pool', self.name))
+        self.assertEqual((v.get('type'), v.findtext('key'), v.findtext('target/path'), v.findtext('capacity')),
+                         ('network', 'disks/one', 'disks/one', str(8 << 20)))
+        self.assertEqual(virsh('vol-name', 'disks/one').strip(), 'one')
+        data = os.path.join(scratch(), unique('data'))
+        with open(data, 'wb') as f:
+            f.write(os.urandom(1 << 20))
+        self.tool('rbd', '-c', self.conf, 'import', data, 'disks/by-itself')
+        virsh('pool-refresh', self.name)
+        self.assertEqual(self.volumes(), ['by-itself', 'one'])
+        virsh('vol-clone', 'by-itself', 'copy', '--pool', self.name)
+        back = os.path.join(scratch(), unique('data'))
+        self.tool('rbd', '-c', self.conf, 'export', 'disks/copy', back)
+        with open(data, 'rb') as a, open(back, 'rb') as b:
+            self.assertEqual(a.read(), b.read())
+        virsh('vol-resize', 'one', '16M', '--pool', self.name)
+        self.assertRegex(virsh('vol-info', 'one', '--pool', self.name, '--bytes'), rf'Capacity: +{16 << 20}')
+        virsh('vol-wipe', 'copy', '--pool', self.name)
+        os.unlink(back)
+        self.tool('rbd', '-c', self.conf, 'export', 'disks/copy', back)
+        with open(back, 'rb') as f:
+            self.assertEqual(f.read(), bytes(1 << 20))
+        self.fails('vol-download', 'one', back, '--pool', self.name)
+        self.fails('vol-delete', 'by-itself', '--pool', self.name)   # it has a snapshot, which the copy needs
+        virsh('vol-delete', 'copy', '--pool', self.name)
+        virsh('vol-delete', 'by-itself', '--pool', self.name, '--delete-snapshots')
+        virsh('vol-delete', 'one', '--pool', self.name)
+        self.assertEqual((self.images(), self.volumes()), ([], []))
+        virsh('pool-destroy', self.name)
+        secret.setValue(b'not the key of anybody')
+        self.fails('pool-start', self.name)
 
 
 if __name__ == '__main__':
