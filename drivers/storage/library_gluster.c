@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Volumes of Gluster, by libgfapi: each file of a directory is a volume of ours. Runs in a process of its own
- * (library.h).
+ * (library.h). Nothing is taken down with glfs_fini(), which takes ten seconds: the process ends.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,6 @@
 enum { PORT = 24007, HEAD = 1 << 20 };
 
 typedef struct glfs Gluster;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Gluster, glfs_fini)
 
 static bool fails(const char *what, const char *name, GError **err)
 {
@@ -33,7 +32,7 @@ static bool fails(const char *what, const char *name, GError **err)
 
 static Gluster *connect_to(const StoragePoolDef *d, GError **err)
 {
-    g_autoptr(Gluster) g = glfs_new(d->source.name);
+    Gluster *g = glfs_new(d->source.name);
 
     if (!g) {
         (void)fails("make a client of", d->source.name, err);
@@ -45,8 +44,12 @@ static Gluster *connect_to(const StoragePoolDef *d, GError **err)
             return NULL;
         }
     (void)glfs_set_logging(g, "/dev/null", 0);
-    if (glfs_init(g) == 0)
-        return g_steal_pointer(&g);
+    if (glfs_init(g) == 0) {
+        if (glfs_chdir(g, d->source.dir ? d->source.dir : "/") == 0)
+            return g;
+        error_set_errno(err, errno, "failed to change to directory '%s' in '%s'", d->source.dir, d->source.name);
+        return NULL;
+    }
     const PoolHost *h = list_at(d->source.hosts, 0);
     error_set(err, VIR_ERR_INTERNAL_ERROR, "failed to connect to gluster://%s/%s: %s", h ? h->name : "", d->source.name,
               g_strerror(errno));
@@ -55,12 +58,18 @@ static Gluster *connect_to(const StoragePoolDef *d, GError **err)
 
 static char *path_in(const StoragePoolDef *d, const char *name)
 {
-    return g_build_filename("/", d->source.dir ? d->source.dir : "/", name, NULL);
+    const char *dir = d->source.dir ? d->source.dir : "";
+
+    while (*dir == '/')
+        dir++;
+    /* A slash more is another, missing, name to the library. */
+    g_autofree char *base = g_strdup_printf("/%s", dir);
+    return name ? g_build_filename(base, name, NULL) : g_steal_pointer(&base);
 }
 
 static bool gluster_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err)
 {
-    g_autoptr(Gluster) g = connect_to(d, err);
+    Gluster *g = connect_to(d, err);
     g_autofree char *dir = path_in(d, NULL);
     struct statvfs st;
 
@@ -113,6 +122,11 @@ static StorageVolumeDef *volume_of(const StoragePoolDef *d, Gluster *g, const ch
         return NULL;
     }
     StorageVolumeDef *v = library_volume(d, name, uri, uri, (uint64_t)st.st_size, (uint64_t)st.st_blocks * 512);
+    v->physical = (uint64_t)st.st_size;
+    v->permissions = g_new0(StoragePermissions, 1);
+    v->permissions->mode = (OptU32){ 1, st.st_mode & 07777 };
+    v->permissions->owner = (OptU32){ 1, st.st_uid };
+    v->permissions->group = (OptU32){ 1, st.st_gid };
     if (S_ISDIR(st.st_mode)) {
         v->type = VOLUME_NETDIR;
         v->format = FORMAT_DIR;
@@ -149,7 +163,7 @@ static bool list_in(const StoragePoolDef *d, Gluster *g, glfs_fd_t *dir, VolumeF
 
 static bool gluster_list(const StoragePoolDef *d, VolumeFoundFn *found, void *data, const StorageJob *job, GError **err)
 {
-    g_autoptr(Gluster) g = connect_to(d, err);
+    Gluster *g = connect_to(d, err);
     g_autofree char *path = path_in(d, NULL);
     glfs_fd_t *dir = g ? glfs_opendir(g, path) : NULL;
 
@@ -163,14 +177,14 @@ static bool gluster_list(const StoragePoolDef *d, VolumeFoundFn *found, void *da
 
 static StorageVolumeDef *gluster_vol_look(const StoragePoolDef *d, const char *name, GError **err)
 {
-    g_autoptr(Gluster) g = connect_to(d, err);
+    Gluster *g = connect_to(d, err);
     return g ? volume_of(d, g, name, err) : NULL;
 }
 
 static bool gluster_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job,
                                GError **err)
 {
-    g_autoptr(Gluster) g = flags ? NULL : connect_to(d, err);
+    Gluster *g = flags ? NULL : connect_to(d, err);
     g_autofree char *path = path_in(d, v->name);
 
     (void)job;

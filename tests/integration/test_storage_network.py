@@ -263,5 +263,73 @@ osd data = {self.dir}/osd
         self.fails('pool-start', self.name)
 
 
+SERVER = """
+for d in /var/lib/glusterd /var/log/glusterfs /run; do mkdir -p $d && mount -t tmpfs none $d || exit 1; done
+mkdir /run/gluster
+glusterd --no-daemon &
+until gluster --mode=script pool list >/dev/null 2>&1; do sleep 0.2; kill -0 $! || exit 1; done
+gluster --mode=script volume create $1 $2 force && gluster --mode=script volume start $1 || exit 1
+wait
+"""
+
+
+def own_address():
+    """One of this host that others could use; Gluster takes no other."""
+    words = subprocess.run(['hostname', '-I'], capture_output=True, text=True, timeout=10).stdout.split()
+    return next((w for w in words if '.' in w), None)
+
+
+class GlusterVolumes(Network):
+    def setUp(self):
+        super().setUp()
+        self.need('gluster', 'glusterd', 'gluster', 'unshare')
+        self.address = own_address()
+        if not self.address or os.geteuid():
+            self.skipTest('needs root and an address of this host')
+        with socket.socket() as s:
+            if s.connect_ex((self.address, 24007)) == 0:
+                self.skipTest('another glusterd is running')
+        self.volume = unique('vol').replace('-', '')
+        self.brick = os.path.join(scratch(), unique('brick'))
+        os.mkdir(self.brick)
+        # With the first process of the namespace all others end.
+        child, _ = self.start('unshare', '-m', '-p', '-f', '--kill-child', '--mount-proc', '--propagation', 'private', 'sh', '-c',
+                              SERVER, 'sh', self.volume, f'{self.address}:{self.brick}')
+        wait_for('the volume', lambda: child.poll() is not None or 'Started' in self.said('volume', 'info', self.volume), seconds=90)
+        if child.poll() is not None:
+            self.skipTest('no volume can be made here')
+
+    def said(self, *args):
+        return subprocess.run(['gluster', '--mode=script', f'--remote-host={self.address}', '--log-file=/dev/null', *args],
+                              capture_output=True, text=True, timeout=120).stdout
+
+    def test_files(self):
+        found = ET.fromstring(virsh('find-storage-pool-sources-as', 'gluster', self.address))
+        self.assertIn(self.volume, [s.findtext('name') for s in found])
+        self.define(f"<pool type='gluster'><name>{self.name}</name><source><host name='{self.address}'/><dir path='/'/>"
+                    f"<name>{self.volume}</name></source></pool>")
+        # A brick is there a little before it answers.
+        wait_for('the brick', lambda: virsh('pool-start', self.name, check=False)[0] == 0, seconds=60)
+        self.assertEqual(self.volumes(), [])
+        # No client with FUSE is needed: names are made where the brick is, as Gluster shows them.
+        os.mkdir(os.path.join(self.brick, 'sub'))
+        with open(os.path.join(self.brick, 'a b'), 'wb') as f:
+            f.write(bytes(1 << 20))
+        subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', os.path.join(self.brick, 'q'), '5M'], check=True, timeout=60)
+        virsh('pool-refresh', self.name)
+        volumes = {v.name(): ET.fromstring(v.XMLDesc()) for v in self.connect().storagePoolLookupByName(self.name).listAllVolumes()}
+        base = f'gluster://{self.address}/{self.volume}/'
+        self.assertEqual({n: (v.get('type'), v.findtext('target/path'), v.find('target/format').get('type')) for n, v in volumes.items()},
+                         {'sub': ('netdir', base + 'sub', 'dir'), 'a b': ('network', base + 'a%20b', 'raw'),
+                          'q': ('network', base + 'q', 'qcow2')})
+        self.assertEqual([volumes[n].findtext('capacity') for n in ('a b', 'q')], [str(1 << 20), str(5 << 20)])
+        self.assertRegex(virsh('pool-info', self.name), r'Capacity: +[1-9]')
+        self.fails('vol-create-as', self.name, 'new', '1M')
+        virsh('vol-delete', 'q', '--pool', self.name)
+        self.assertFalse(os.path.exists(os.path.join(self.brick, 'q')))
+        virsh('vol-delete', 'sub', '--pool', self.name)
+        self.assertEqual(len(self.connect().storagePoolLookupByName(self.name).listVolumes()), 1)
+
+
 if __name__ == '__main__':
     unittest.main()
