@@ -74,6 +74,7 @@ enum { /* ProcInfo.bits */
     PROC_OBJECT_XML = 1 << 8,/* object_off is a string: a document that names the object */
     PROC_CREATES = 1 << 9,   /* with OBJECT_XML: the object may be new */
     PROC_PREOPEN = 1 << 10,  /* allowed between authentication and CONNECT_OPEN */
+    PROC_SENSITIVE = 1 << 11, /* nothing of its messages stays in memory that was freed */
 };
 
 enum { ACL_CONNECT = 255 }; /* AclRule.object: the connection itself */

@@ -461,6 +461,8 @@ bool_t xdrb_opaque(XDR *x, u_int *len, u_char **v, u_int max)
         }
         return get(x, *v, *len) && skip(x, pad(*len));
     case XDR_FREE:
+        if (*v)
+            explicit_bzero(*v, *len); /* values of secrets are among them */
         g_clear_pointer(v, g_free);
         *len = 0;
         return TRUE;

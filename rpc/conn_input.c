@@ -227,6 +227,8 @@ static void conn_read(Conn *c)
                 return;
             }
         }
+        if ((size_t)r > direct)
+            explicit_bzero(chunk, (size_t)r - direct); /* a secret's value, perhaps: this stack is never left */
         if (fd >= 0) {
             error_set(&error, VIR_ERR_RPC, "file descriptor that belongs to no message");
             conn_lost(c, error);

@@ -150,7 +150,8 @@ static void call_succeed(Call *c)
     h.type = MSG_REPLY;
     h.status = MSG_OK;
     c->reply = c->body ? message_new_bytes(&h, c->body->data, c->body->len)
-                       : message_new(&h, c->proc->ret_xdr, c->ret, &error);
+               : c->proc->bits & PROC_SENSITIVE ? message_new_sensitive(&h, c->proc->ret_xdr, c->ret, &error)
+                                                : message_new(&h, c->proc->ret_xdr, c->ret, &error);
     for (unsigned i = 0; c->reply && i < c->n_reply_fds; i++)
         if (!message_add_fd(c->reply, fd_take(&c->reply_fds[i]), &error))
             c->reply = message_unref(c->reply);

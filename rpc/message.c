@@ -162,12 +162,12 @@ int message_take_fd(Message *m, unsigned i)
     return i < m->n_fds ? fd_take(&m->fds[i]) : -1;
 }
 
-Message *message_new(const MsgHeader *h, xdrproc_t xdr, const void *payload, GError **err)
+static Message *encode(const MsgHeader *h, xdrproc_t xdr, const void *payload, unsigned room, bool wipe, GError **err)
 {
     if (!xdr)
         return message_new_bytes(h, NULL, 0);
 
-    GByteArray *bytes = g_byte_array_sized_new(256);
+    GByteArray *bytes = g_byte_array_sized_new(room);
 
     g_byte_array_set_size(bytes, MESSAGE_HEAD);
     if (!proc_encode("message", xdr, payload, bytes, MESSAGE_MAX - MESSAGE_HEAD, err)) {
@@ -183,6 +183,8 @@ Message *message_new(const MsgHeader *h, xdrproc_t xdr, const void *payload, GEr
     if (len <= INLINE_MAX) {
         m = message_alloc(len, len);
         memcpy(m->data, data, len);
+        if (wipe)
+            explicit_bzero(data, len);
         g_free(data);
     } else {
         m = message_alloc(len, 0);
@@ -190,8 +192,20 @@ Message *message_new(const MsgHeader *h, xdrproc_t xdr, const void *payload, GEr
     }
     m->h = *h;
     m->filled = len;
+    m->wipe = wipe;
     msg_header_encode(h, len, m->data);
     return m;
+}
+
+Message *message_new(const MsgHeader *h, xdrproc_t xdr, const void *payload, GError **err)
+{
+    return encode(h, xdr, payload, 256, false, err);
+}
+
+/* With room for the longest value at once: what grows leaves its smaller self behind. */
+Message *message_new_sensitive(const MsgHeader *h, xdrproc_t xdr, const void *payload, GError **err)
+{
+    return encode(h, xdr, payload, 80 << 10, true, err);
 }
 
 /* The longest prefix of s that is valid for an XDR string and at most max bytes. */

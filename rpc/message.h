@@ -55,6 +55,8 @@ static inline size_t message_body_len(const Message *m) { return m->len - m->bod
 
 /* Encodes header and payload; xdr NULL: no payload. NULL with *err when it does not fit. */
 Message *message_new(const MsgHeader *h, xdrproc_t xdr, const void *payload, GError **err);
+/* The same for what nobody should find in memory that was freed. */
+Message *message_new_sensitive(const MsgHeader *h, xdrproc_t xdr, const void *payload, GError **err);
 /* The same with ready payload bytes (copied). */
 Message *message_new_bytes(const MsgHeader *h, const void *bytes, size_t n);
 /* Adds an fd to a call or reply under construction (ownership moves); type becomes *_FDS. */

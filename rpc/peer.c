@@ -241,11 +241,10 @@ static Talk exchange(Peer *p, const ProgramInfo *program, const ProcInfo *proc, 
                      bool *ret_begun, GError **err)
 {
     const MsgHeader h = { program->number, program->version, proc->number, MSG_CALL, ++p->serial, MSG_OK };
-    g_autoptr(Message) m = message_new(&h, proc->args_xdr, args, err), reply = NULL;
+    g_autoptr(Message) m = message_new_sensitive(&h, proc->args_xdr, args, err), reply = NULL;
 
     if (!m)
         return TALK_FAILED;
-    m->wipe = true;
     Talk t = peer_write(p, m->data, m->len, deadline, ret_begun, err);
     if (t == TALK_OK)
         t = receive_reply(p, &h, deadline, &reply, err);

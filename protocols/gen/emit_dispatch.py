@@ -172,6 +172,7 @@ def bits(proc):
         'PROC_ACTIVE': proc.active, 'PROC_STREAM_IN': proc.writestream, 'PROC_STREAM_OUT': proc.readstream,
         'PROC_FDS_IN': 'in' in proc.fds, 'PROC_FDS_OUT': 'out' in proc.fds, 'PROC_EVENT': proc.event is not None,
         'PROC_OBJECT_XML': proc.from_xml, 'PROC_CREATES': proc.creates, 'PROC_PREOPEN': proc.preopen,
+        'PROC_SENSITIVE': proc.sensitive,
     }
     return ' | '.join(n for n, on in names.items() if on) or '0'
 

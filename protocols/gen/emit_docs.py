@@ -27,6 +27,8 @@ def properties(proc):
         out.append('before authentication')
     if proc.preopen:
         out.append('before opening')
+    if proc.sensitive:
+        out.append('wiped from memory')
     if proc.readstream:
         out.append('stream to the client')
     if proc.writestream:

@@ -20,6 +20,7 @@ NOTES = [             # default
     'readonly',       # by rule, see Proc.readonly_by_rule(); yes | no
     'auth',           # no; allowed before authentication
     'preopen',        # no; allowed between authentication and opening the connection
+    'sensitive',      # no; arguments or reply are wiped from memory once they are sent or handled
     'readstream',     # no; the reply opens a stream from daemon to client
     'writestream',    # no; … from client to daemon
     'fds',            # none; in | out
@@ -31,7 +32,7 @@ NOTES = [             # default
     'event',          # (marks a message, not a call) identifier that subscribers use, or none
 ]
 REPEATABLE = {'acl', 'aclfilter', 'fds'}
-EMPTY = {'auth', 'preopen', 'readstream', 'writestream'}
+EMPTY = {'auth', 'preopen', 'sensitive', 'readstream', 'writestream'}
 OF_EVENT = {'route', 'since', 'event'}
 
 KINDS = {  # object kind: name of its capability types
@@ -144,7 +145,7 @@ class Proc:
         self.object = self.object_path = None
         self.from_xml = self.creates = self.active = False
         self.job, self.lane, self.route, self.deadline = 'none', 'normal', 'primary', None
-        self.auth = self.preopen = self.readstream = self.writestream = False
+        self.auth = self.preopen = self.sensitive = self.readstream = self.writestream = False
         self.readonly = self.flags = self.list = self.params = self.since = self.event = None
         self.args = self.ret = self.msg = None
 
