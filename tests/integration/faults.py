@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Faults at every step: a page that is shared with the library tests/faults/points.c in the daemon, and what there is
 of guests on this host, to be compared before and after."""
-import collections
 import contextlib
 import ctypes
 import errno
@@ -110,15 +109,6 @@ class World(OwnSandbox):
         self.use(self.sandbox, 'virtqemud')
         self.conn = libvirt.open(self.sandbox.uri('virtqemud'))
 
-    def descriptors(self):
-        """How many the daemon has open of each sort."""
-        found = collections.Counter()
-        folder = f'/proc/{self.daemon_pid()}/fd'
-        for fd in os.listdir(folder):
-            with contextlib.suppress(OSError):
-                found[re.sub(r'\d+', 'N', os.readlink(f'{folder}/{fd}'))] += 1
-        return found
-
     # What there is ----------------------------------------------------------------------------------
 
     def lent(self):
@@ -210,7 +200,6 @@ class World(OwnSandbox):
         for dom in self.conn.listAllDomains():
             with contextlib.suppress(libvirt.libvirtError):
                 found['domains'][dom.name()] = self.domain(dom)
-        found['open'] = self.descriptors()
         return found
 
     def reset(self):
