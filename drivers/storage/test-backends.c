@@ -206,6 +206,39 @@ static void test_iscsi(void)
     assert_ran(discovery);
 }
 
+static SecretValue *password(const StoragePoolDef *d, GError **err)
+{
+    if (g_str_equal(d->name, "i"))
+        return secret_value_new("geheim", 6, err);
+    error_set(err, VIR_ERR_NO_SECRET, "none");
+    return NULL;
+}
+
+static void test_iscsi_password(void)
+{
+    g_autoptr(StoragePoolDef) d =
+        pool("<pool type='iscsi'><name>i</name><source><host name='10.0.0.1'/><device path='iqn.t:x'/>"
+             "<auth type='chap' username='me'><secret usage='u'/></auth></source><target><path>/dev</path></target></pool>");
+    g_autoptr(GError) err = NULL;
+
+    assert(!backend_iscsi.start(d, NULL, &err)); /* nobody to ask */
+    assert_ran("iscsiadm --mode session\niscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --op new\n");
+    backend_use_secrets(password);
+    assert(backend_iscsi.start(d, NULL, NULL) && backend_iscsi.stop(d, NULL, NULL));
+#define UPDATE "iscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --op update --name node.session.auth."
+    assert_ran("iscsiadm --mode session\n"
+               "iscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --op new\n"
+               UPDATE "authmethod --value CHAP\n" UPDATE "username --value me\n" UPDATE "password --value geheim\n"
+               "iscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --login\n"
+               "iscsiadm --mode session\n"
+               "iscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --logout\n");
+    g_free(d->name);
+    d->name = g_strdup("other");
+    g_clear_error(&err);
+    assert(!backend_iscsi.start(d, NULL, &err) && error_is(err, VIR_ERR_NO_SECRET)); /* not logged in without */
+    assert_ran("iscsiadm --mode session\niscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --op new\n");
+}
+
 static void test_scsi(void)
 {
     g_autoptr(StoragePoolDef) d = pool("<pool type='scsi'><name>s</name><source><adapter type='scsi_host' name='scsi_host5'/></source>"
@@ -299,14 +332,30 @@ static void test_logical_clone(void)
     g_autoptr(StoragePoolDef) d = pool("<pool type='logical'><name>l</name><source><name>g</name></source></pool>");
     StorageVolumeDef v = { .pool_type = POOL_LOGICAL, .name = (char *)"new", .path = (char *)"/dev/g/new", .type = VOLUME_BLOCK,
                            .capacity = 1 << 20, .allocation = { 1 << 20, 1, 0 } };
-    StorageVolumeDef input = { .pool_type = POOL_DIR, .name = (char *)"q", .path = (char *)"/p/q", .format = FORMAT_QCOW2,
+    g_autofree char *image = g_build_filename(dir, "q", NULL), *evil = g_build_filename(dir, "evil", NULL);
+    g_autoptr(GError) err = NULL;
+    StorageVolumeDef input = { .pool_type = POOL_DIR, .name = (char *)"q", .path = image, .format = FORMAT_QCOW2,
                                .capacity = 1 << 20 };
+    const char *const make[][9] = {
+        { "qemu-img", "create", "-q", "-f", "qcow2", image, "1M", NULL },
+        { "qemu-img", "create", "-q", "-f", "qcow2", evil, "1M", NULL },
+        { "qemu-img", "rebase", "-u", "-F", "raw", "-b", "nbd://h/x", evil, NULL },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(make); i++)
+        assert(g_spawn_sync(NULL, (char **)make[i], NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));
 
     program("lvcreate", "");
     program("lvremove", "");
     program("qemu-img", "[ ! -e $D/fail ]");
     assert(backend_logical.vol_create(d, &v, &input, 0, NULL, NULL));
-    assert_ran("lvcreate --name new -L 1024K g\nqemu-img convert -f qcow2 -O raw /p/q /dev/g/new\n");
+    g_autofree char *converted =
+        g_strdup_printf("lvcreate --name new -L 1024K g\nqemu-img convert -f qcow2 -O raw %s /dev/g/new\n", image);
+    assert_ran(converted);
+    input.path = evil; /* whoever wrote the image does not choose what is opened */
+    assert(!backend_logical.vol_create(d, &v, &input, 0, NULL, &err));
+    assert_ran("lvcreate --name new -L 1024K g\nlvremove -f g/new\n");
+    input.path = image;
     v.allocation.v = 0; /* thin */
     assert(backend_logical.vol_create(d, &v, NULL, 0, NULL, NULL));
     assert_ran("lvcreate --name new --type snapshot --virtualsize 1024K -L 1024K g\n");
@@ -314,7 +363,8 @@ static void test_logical_clone(void)
     g_autofree char *fail = g_build_filename(dir, "fail", NULL);
     assert(g_file_set_contents(fail, "", 0, NULL));
     assert(!backend_logical.vol_create(d, &v, &input, 0, NULL, NULL)); /* what is half is not left */
-    assert_ran("lvcreate --name new -L 1024K g\nqemu-img convert -f qcow2 -O raw /p/q /dev/g/new\nlvremove -f g/new\n");
+    g_autofree char *undone = g_strconcat(converted, "lvremove -f g/new\n", NULL);
+    assert_ran(undone);
 }
 
 static void assert_places(const char *type, const char *a, const char *b, bool same)
@@ -361,6 +411,7 @@ int main(void)
     make_units();
     test_zfs();
     test_iscsi();
+    test_iscsi_password();
     test_scsi();
     test_fibre_channel();
     test_mpath();
