@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A driver as a client of another daemon of this host: virtqemud asks virtsecretd for a passphrase, virtstoraged
- * asks virtqemud for nothing. Calls wait on the worker that makes them, with a deadline, and are aborted with the
+ * A driver as a client of another daemon of this host: virtqemud asks virtsecretd for a passphrase and virtstoraged for
+ * a volume. Calls wait on the worker that makes them, with a deadline, and are aborted with the
  * call they are made for; never on the loop thread. A Peer belongs to one thread.
  *
  * A connection is for a few calls that belong together, and is not kept: so it holds up no idle exit, and a daemon
