@@ -93,9 +93,6 @@ class World(OwnSandbox):
             self.files.append(path)
         return path
 
-    def daemon_pid(self):
-        return self.sandbox.daemons['virtqemud'].pid
-
     def killed(self):
         """Whether the daemon is gone; collects it."""
         return self.sandbox.daemons['virtqemud'].poll() is not None

@@ -24,7 +24,7 @@ import libvirt
 
 import faults
 from faults import World
-from harness import EMULATOR, ON_PEER, domain_xml, emulators, unique, wait_for
+from harness import ON_PEER, domain_xml, emulators, unique, wait_for
 
 FULL = 'MODVIRT_TEST_FULL' in os.environ
 SEED = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
