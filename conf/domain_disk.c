@@ -99,7 +99,7 @@ static const ConfField ivgen_rows[] = {
 CONF_DESC(ivgen_desc, EncryptionIvgen, ivgen_rows);
 
 static const ConfField encryption_rows[] = {
-    CONF_ENUM(StorageEncryption, format, "@format", encryption_format_names, CF_REQUIRED | CF_ALWAYS, "encryption scheme"),
+    CONF_ENUM(StorageEncryption, format, "@format", encryption_format_names, CF_REQUIRED | CF_ALWAYS | CF_UNSUPPORTED, "encryption scheme"),
     CONF_ENUM(StorageEncryption, engine, "@engine", encryption_engine_names, 0, "who decrypts"),
     CONF_LIST(StorageEncryption, secrets, "secret", secret_ref_desc, 0, "passphrases"),
     CONF_OPTIONAL(StorageEncryption, cipher, "cipher", cipher_desc, 0, "cipher"),

@@ -52,6 +52,7 @@ enum { /* ConfField.flags */
     CF_LIVE_INPUT = 1 << 18, /* read from documents of running guests only, hidden when an inactive document is asked for */
     CF_ONE_PER_NAMESPACE = 1 << 19, /* raw: children without a namespace, or with one that came before, are dropped */
     CF_ONCE = 1 << 21,      /* a second element of this name is an error; otherwise the first one counts */
+    CF_UNSUPPORTED = 1 << 22, /* a word that is not known is no mistake, but unsupported configuration */
     CF_UNITS = 1 << 20,     /* the unit stands in @units instead of @unit */
     CF_ON_IF_PRESENT = 1 << 15, /* the element without the attribute means the second word */
 };

@@ -376,7 +376,12 @@ const ConfType conf_opt_pretty = { "size",        sizeof(OptU64), true,       op
 
 /* ---- words ---- */
 
-static void unknown_word(GError **err, const EnumTable *t, const char *text)
+static int unknown_code(const ConfField *row)
+{
+    return row->flags & CF_UNSUPPORTED ? VIR_ERR_CONFIG_UNSUPPORTED : VIR_ERR_XML_ERROR;
+}
+
+static void unknown_word(GError **err, int code, const EnumTable *t, const char *text)
 {
     g_autoptr(GString) s = g_string_new(NULL);
 
@@ -391,7 +396,7 @@ static void unknown_word(GError **err, const EnumTable *t, const char *text)
     const char *near = strlen(text) < 64 ? enum_nearest(t, text) : NULL;
     if (near)
         g_string_append_printf(s, "; did you mean '%s'?", near);
-    error_set(err, VIR_ERR_XML_ERROR, "%s", s->str);
+    error_set(err, code, "%s", s->str);
 }
 
 static bool enum_parse(const ConfField *row, const char *text, const char *unit, void *v,
@@ -401,7 +406,7 @@ static bool enum_parse(const ConfField *row, const char *text, const char *unit,
     int n = enum_value(t, text);
 
     if (n < 0) {
-        unknown_word(err, t, text);
+        unknown_word(err, unknown_code(row), t, text);
         return false;
     }
     *(uint32_t *)v = (uint32_t)n;
@@ -423,7 +428,7 @@ static bool enum_by_parse(const ConfField *row, const char *text, const char *un
     int n = by->find(base, text);
 
     if (n < 0) {
-        error_set(err, VIR_ERR_XML_ERROR, "unknown %s '%.100s'", by->what, text);
+        error_set(err, unknown_code(row), "unknown %s '%.100s'", by->what, text);
         return false;
     }
     *(uint32_t *)v = (uint32_t)n;
@@ -458,7 +463,7 @@ static bool yesflag_parse(const ConfField *row, const char *text, const char *un
 {
     int n = enum_value(&tri_yesno_names, text);
     if (n < TRI_YES) {
-        unknown_word(err, &tri_yesno_names, text);
+        unknown_word(err, unknown_code(row), &tri_yesno_names, text);
         return false;
     }
     *(Flag *)v = n == TRI_YES;

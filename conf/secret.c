@@ -14,7 +14,7 @@ static const ConfField secret_rows[] = {
     CONF_YESFLAG(D, private_, "@private", CF_ALWAYS, "the value is not given back"),
     CONF_UUID(D, uuid, "uuid/text()", 0, "identity"),
     CONF_STR(D, description, "description/text()", 0, "for people"),
-    CONF_ENUM(D, usage, "usage/@type", secret_usage_names, CF_REQUIRED | CF_IF_ELEMENT, "what the secret is for"),
+    CONF_ENUM(D, usage, "usage/@type", secret_usage_names, CF_REQUIRED | CF_IF_ELEMENT | CF_UNSUPPORTED, "what the secret is for"),
     CONF_STR(D, usage_id, "usage/volume/text()", CF_VIEW | CF_REQUIRED, "path of the volume", FOR(BIT(SECRET_USAGE_VOLUME))),
     CONF_STR(D, usage_id, "usage/name/text()", CF_VIEW | CF_REQUIRED, "name that users of the secret give", FOR(BIT(SECRET_USAGE_CEPH) | BIT(SECRET_USAGE_TLS) | BIT(SECRET_USAGE_VTPM))),
     CONF_STR(D, usage_id, "usage/target/text()", CF_VIEW | CF_REQUIRED, "iscsi target", FOR(BIT(SECRET_USAGE_ISCSI))),

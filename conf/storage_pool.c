@@ -58,7 +58,7 @@ static const ConfField device_rows[] = {
 CONF_DESC(pool_device_desc, PoolDevice, device_rows);
 
 static const ConfField pool_auth_rows[] = {
-    CONF_ENUM(PoolAuth, type, "@type", pool_auth_names, CF_REQUIRED, "protocol"),
+    CONF_ENUM(PoolAuth, type, "@type", pool_auth_names, CF_REQUIRED | CF_UNSUPPORTED, "protocol"),
     CONF_STR(PoolAuth, username, "@username", CF_REQUIRED | CF_NOT_EMPTY, "user"),
     CONF_STRUCT(PoolAuth, secret, "secret", secret_ref_desc, 0, "the password"),
     CONF_PAD(PoolAuth, _pad),
@@ -138,10 +138,10 @@ static const ConfField source_rows[] = {
     CONF_OPTIONAL(S, adapter, "adapter", pool_adapter_desc, 0, "host bus adapter", OF(BIT(POOL_SCSI))),
     CONF_STR(S, name, "name/text()", 0, "name in the storage system", OF(NAMES)),
     CONF_STR(S, initiator, "initiator/iqn/@name", 0, "iSCSI initiator", OF(ISCSIS)),
-    CONF_ENUM(S, format, "format/@type", pool_fs_format_names, CF_ALWAYS, "file system", OF(BIT(POOL_FS))),
-    CONF_ENUM(S, format, "format/@type", pool_netfs_format_names, CF_VIEW | CF_ALWAYS, "network file system", OF(BIT(POOL_NETFS))),
-    CONF_ENUM(S, format, "format/@type", pool_disk_format_names, CF_VIEW | CF_ALWAYS, "partition table", OF(BIT(POOL_DISK))),
-    CONF_ENUM(S, format, "format/@type", pool_logical_format_names, CF_VIEW | CF_ALWAYS, "volume group", OF(BIT(POOL_LOGICAL))),
+    CONF_ENUM(S, format, "format/@type", pool_fs_format_names, CF_ALWAYS | CF_UNSUPPORTED, "file system", OF(BIT(POOL_FS))),
+    CONF_ENUM(S, format, "format/@type", pool_netfs_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED, "network file system", OF(BIT(POOL_NETFS))),
+    CONF_ENUM(S, format, "format/@type", pool_disk_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED, "partition table", OF(BIT(POOL_DISK))),
+    CONF_ENUM(S, format, "format/@type", pool_logical_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED, "volume group", OF(BIT(POOL_LOGICAL))),
     CONF_OPTIONAL(S, auth, "auth", pool_auth_desc, 0, "credentials"),
     CONF_STR(S, protocol_version, "protocol/@ver", 0, "nfs version", OF(BIT(POOL_NETFS))),
     CONF_STR(S, vendor, "vendor/@name", 0, "vendor of the storage"),
@@ -247,10 +247,14 @@ static bool pool_resolve(void *def, unsigned flags, GError **err)
     StoragePoolDef *d = def;
     StoragePoolSource *s = &d->source;
 
+    if (s->type == POOL_RBD && !s->name) {
+        error_set(err, VIR_ERR_XML_ERROR, "pool/source/name: missing, a pool of type 'rbd' needs it");
+        return false;
+    }
     if (!d->name && (NAMES >> s->type & 1))
         d->name = g_strdup(s->name);
     if (!d->name || !*d->name) {
-        error_set(err, VIR_ERR_NO_NAME, "pool/name: missing");
+        error_set(err, VIR_ERR_XML_ERROR, "pool/name: missing");
         return false;
     }
     if (!s->name && (NAMES >> s->type & 1))

@@ -12,8 +12,6 @@
 #include "util/api.h"
 #include "util/error.h"
 
-enum { VOLUME_PARSE_NEED_CAPACITY = 1 << 20 }; /* internal: the element was not there */
-
 /* clang-format off */
 ENUM_TABLE(storage_volume_type_names, "volume type", _VOLUME_TYPE_N, "file", "block", "dir", "network", "netdir", "ploop");
 ENUM_TABLE(volume_format_names, "volume format", FORMAT_VMDK + 1, "none", "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow", "qcow2", "qed", "vmdk");
@@ -57,8 +55,8 @@ static const ConfField volume_rows[] = {
     CONF_OPTSIZE(D, allocation, "allocation/text()", size_bytes, CF_ALWAYS, "bytes that it takes"),
     CONF_SIZE(D, physical, "physical/text()", size_bytes, CF_LIVE, "size of the container"),
     CONF_STR(D, path, "target/path/text()", 0, "where it is"),
-    CONF_ENUM_BY(D, format, "target/format/@type", file_format, CF_ALWAYS, "format of the file", OF(FILES)),
-    CONF_ENUM(D, format, "target/format/@type", partition_format_names, CF_VIEW | CF_ALWAYS, "partition type", OF(BIT(POOL_DISK))),
+    CONF_ENUM_BY(D, format, "target/format/@type", file_format, CF_ALWAYS | CF_UNSUPPORTED, "format of the file", OF(FILES)),
+    CONF_ENUM(D, format, "target/format/@type", partition_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED, "partition type", OF(BIT(POOL_DISK))),
     CONF_ENUM(D, format, "target/format/@type", pool_disk_format_names, CF_VIEW | CF_ALWAYS | CF_WRITE_ONLY, "always 'unknown'", OF(NAMELESS)),
     CONF_OPTIONAL(D, permissions, "target/permissions", storage_permissions_desc, CF_SKIP_EMPTY, "of the file"),
     CONF_OPTIONAL(D, timestamps, "target/timestamps", storage_timestamps_desc, CF_LIVE, "of the file"),
@@ -70,13 +68,27 @@ static const ConfField volume_rows[] = {
     CONF_FLAG(D, lazy_refcounts, "target/features/lazy_refcounts", 0, "reference counts are written late"),
     CONF_FLAG(D, extended_l2, "target/features/extended_l2", 0, "subclusters"),
     CONF_STR(D, backing.path, "backingStore/path/text()", 0, "volume below"),
-    CONF_ENUM_BY(D, backing.format, "backingStore/format/@type", file_format, 0, "its format", OF(FILES)),
+    CONF_ENUM_BY(D, backing.format, "backingStore/format/@type", file_format, CF_UNSUPPORTED, "its format", OF(FILES)),
     CONF_OPTIONAL(D, backing.permissions, "backingStore/permissions", storage_permissions_desc, CF_SKIP_EMPTY, "of its file"),
     CONF_OPTIONAL(D, backing.timestamps, "backingStore/timestamps", storage_timestamps_desc, CF_LIVE, "of its file"),
-    CONF_HIDDEN(D, pool_type, 0), CONF_HIDDEN(D, allocation_missing, CF_NO_COMPARE), CONF_PAD(D, backing._pad),
+    CONF_HIDDEN(D, pool_type, 0), CONF_HIDDEN(D, allocation_missing, CF_NO_COMPARE),
+    CONF_HIDDEN(D, capacity_missing, CF_NO_COMPARE), CONF_PAD(D, _pad), CONF_PAD(D, backing._pad),
 };
 #undef D
-CONF_DESC(storage_volume_desc, StorageVolumeDef, volume_rows);
+/* A feature that the image would not have is no detail. */
+static bool volume_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    xmlNode *target = xml_child(el, "target"), *features = target ? xml_child(target, "features") : NULL;
+
+    for (xmlNode *f = features ? xml_child(features, NULL) : NULL; f; f = xml_next(f, NULL)) {
+        if (xml_is(f, "lazy_refcounts") || xml_is(f, "extended_l2"))
+            continue;
+        conf_error_at(err, VIR_ERR_CONFIG_UNSUPPORTED, f, NULL, "unsupported feature");
+        return false;
+    }
+    return true;
+}
+CONF_DESC(storage_volume_desc, StorageVolumeDef, volume_rows, .parsed = volume_parsed);
 /* clang-format on */
 
 /* ---- stages ---- */
@@ -127,7 +139,7 @@ static bool volume_validate(const void *def, unsigned flags, GError **err)
         error_set(err, VIR_ERR_XML_ERROR, "volume/target/compat: '%.100s' is not of the form 1.1", d->compat);
         return false;
     }
-    if (d->capacity || may_miss || !(flags & VOLUME_PARSE_NEED_CAPACITY))
+    if (!d->capacity_missing || may_miss)
         return true;
     error_set(err, VIR_ERR_XML_ERROR, "volume '%s': 'capacity' is missing", d->name);
     return false;
@@ -148,9 +160,9 @@ StorageVolumeDef *storage_volume_parse_for(const char *xml, gsize len, unsigned 
     g_autoptr(GPtrArray) problems = flags & DOMAIN_PARSE_STRICT ? g_ptr_array_new_with_free_func(g_free) : NULL;
     ConfParser p = { .flags = flags, .root = d, .problems = problems };
     d->pool_type = pool;
-    /* An older spelling of "no capacity" is the size 0: what counts is that the element is there. */
-    if (!xml_child(root, "capacity"))
-        flags |= VOLUME_PARSE_NEED_CAPACITY;
+    /* An older spelling of "no capacity" is the size 0: what counts is that the element says something. */
+    xmlNode *capacity = xml_child(root, "capacity");
+    d->capacity_missing = !capacity || !capacity->children;
     if (!conf_parse(&p, &storage_volume_desc, root, d, err) || !conf_check_unread(&p, root, err) ||
         !volume_resolve(d, flags, err) || !volume_defaults(d, flags, err) || !volume_validate(d, flags, err))
         return NULL;
@@ -191,6 +203,8 @@ static PoolCapsOptions *options(const char *what, const EnumTable *t, unsigned n
 
 StoragePoolCaps *storage_pool_caps_new(uint64_t supported)
 {
+    static const char *const raw[] = { "raw" };
+    static const EnumTable rbd_formats = { .names = raw, .n = 0 }; /* nothing to choose */
     static const struct {
         const EnumTable *table;
         unsigned normal;
@@ -213,6 +227,8 @@ StoragePoolCaps *storage_pool_caps_new(uint64_t supported)
             c->volume = options("targetFormatType", &volume_format_names, FORMAT_RAW);
         else if (t == POOL_DISK)
             c->volume = options("targetFormatType", &partition_format_names, PARTITION_NONE);
+        else if (t == POOL_RBD)
+            c->volume = options("targetFormatType", &rbd_formats, 0);
         g_ptr_array_add(caps->pools, c);
     }
     return caps;

@@ -53,7 +53,7 @@ typedef struct StorageVolumeDef {
     StorageEncryption *encryption;
     char *compat;         /* qcow2: "1.1" */
     uint64_t cluster_size; /* bytes, 0: the format's own */
-    Flag lazy_refcounts, extended_l2, has_features, allocation_missing;
+    Flag lazy_refcounts, extended_l2, has_features, allocation_missing, capacity_missing, _pad;
     VolumeBacking backing;
 } StorageVolumeDef;
 

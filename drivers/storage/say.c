@@ -159,23 +159,23 @@ static bool say_pool(char **argv, GError **err)
     return text != NULL;
 }
 
-static StorageVolumeDef *read_volume(const char *pool, const char *path, GError **err)
+static StorageVolumeDef *read_volume(const char *pool, const char *path, unsigned flags, GError **err)
 {
     g_autoptr(StoragePoolDef) p = read_pool(pool, err);
     g_autofree char *text = NULL;
     gsize len;
 
     return p && g_file_get_contents(path, &text, &len, err)
-               ? storage_volume_parse_for(text, len, DOMAIN_PARSE_INACTIVE, p->source.type, err)
+               ? storage_volume_parse_for(text, len, DOMAIN_PARSE_INACTIVE | flags, p->source.type, err)
                : NULL;
 }
 
 static bool say_volume(char **argv, GError **err)
 {
-    g_autoptr(StorageVolumeDef) d = read_volume(argv[1], argv[2], err), input = NULL;
+    g_autoptr(StorageVolumeDef) d = read_volume(argv[1], argv[2], argv[3] ? VOLUME_PARSE_NO_CAPACITY : VOLUME_PARSE_OPT_CAPACITY, err), input = NULL;
     unsigned flags = atoi(argv[0]) ? QEMU_IMG_PREALLOCATE : 0;
 
-    if (!d || (argv[3] && !(input = read_volume(argv[3], argv[4], err))))
+    if (!d || (argv[3] && !(input = read_volume(argv[3], argv[4], 0, err))))
         return false;
     QemuImgSide to = { d, NULL, "/path/to/secretFile" }, from = { input, NULL, "/path/to/inputSecretFile" };
     g_autoptr(GPtrArray) commands = qemu_img_create(&to, input ? &from : NULL, flags, err);
