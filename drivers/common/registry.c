@@ -168,6 +168,13 @@ static Object *remove_locked(Object *o)
     return o;
 }
 
+/* "pool" of "storage pool", as clients have always read it here. */
+static const char *kind_short_word(const KindInfo *k)
+{
+    const char *blank = strrchr(k->word, ' ');
+    return blank ? blank + 1 : k->word;
+}
+
 static bool conflict_locked(Registry *r, const char *name, const uint8_t *uuid, Object **ret_same, GError **err)
 {
     Object *u = uuid ? g_hash_table_lookup(r->by_uuid, uuid) : NULL;
@@ -177,12 +184,12 @@ static bool conflict_locked(Registry *r, const char *name, const uint8_t *uuid, 
     *ret_same = NULL;
     if (u && u != n) {
         uuid_format(u->uuid, text);
-        error_set(err, VIR_ERR_OPERATION_FAILED, "%s '%s' is already defined with uuid %s", r->kind->word, u->index_name, text);
+        error_set(err, VIR_ERR_OPERATION_FAILED, "%s '%s' is already defined with uuid %s", kind_short_word(r->kind), u->index_name, text);
         return true;
     }
     if (n && !u && (r->kind->identity & DOC_IDENTITY_UUID)) {
         uuid_format(n->uuid, text);
-        error_set(err, VIR_ERR_OPERATION_FAILED, "%s '%s' already exists with uuid %s", r->kind->word, name, text);
+        error_set(err, VIR_ERR_OPERATION_FAILED, "%s '%s' already exists with uuid %s", kind_short_word(r->kind), name, text);
         return true;
     }
     *ret_same = n;

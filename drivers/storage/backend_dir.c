@@ -70,8 +70,10 @@ static bool dir_build(const StoragePoolDef *d, unsigned flags, const StorageJob 
     bool there = g_file_test(d->target, G_FILE_TEST_IS_DIR);
     mode_t mode = d->permissions && d->permissions->mode.set ? d->permissions->mode.v : POOL_MODE;
 
-    if (flags & VIR_STORAGE_POOL_BUILD_OVERWRITE && !(d->source.type == POOL_FS))
-        return backend_refuse(d, "being made over what is there", err);
+    if ((flags & (VIR_STORAGE_POOL_BUILD_OVERWRITE | VIR_STORAGE_POOL_BUILD_NO_OVERWRITE)) && d->source.type != POOL_FS) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "No source device specified when formatting pool '%s'", d->name);
+        return false;
+    }
     if (!path_make_dir(d->target, mode, err))
         return false;
     /* One that was there keeps what nobody asks for. */
@@ -84,7 +86,7 @@ static bool dir_remove(const StoragePoolDef *d, const StorageJob *job, GError **
         return apart_simple(APART_REMOVE, d, 0, job, err);
     if (rmdir(d->target) == 0)
         return true;
-    error_set_errno(err, errno, "failed to remove pool '%s'", d->name);
+    error_set_errno(err, errno, "failed to remove pool '%s'", d->target);
     return false;
 }
 
@@ -249,6 +251,12 @@ static bool dir_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const S
 
     if (apart_needed(d, input ? input->path : NULL, v->backing.path))
         return apart_volume(APART_CREATE, d, v, input, 0, flags, job, err);
+    g_autofree char *below = v->backing.path && *v->backing.path != '/' ? g_build_filename(d->target, v->backing.path, NULL)
+                                                                       : g_strdup(v->backing.path);
+    if (below && access(below, R_OK) < 0) {
+        error_set_errno(err, errno, "inaccessible backing store volume %s", v->backing.path);
+        return false;
+    }
     if (v->format == FORMAT_DIR) {
         if (input)
             return backend_refuse(d, "copies of directories", err);
@@ -355,6 +363,10 @@ static bool fs_build(const StoragePoolDef *d, unsigned flags, const StorageJob *
     if (!(flags & (VIR_STORAGE_POOL_BUILD_OVERWRITE | VIR_STORAGE_POOL_BUILD_NO_OVERWRITE)))
         return true;
     const char *device = ((PoolDevice *)list_at(d->source.devices, 0))->path;
+    if (access(device, F_OK) < 0) {
+        error_set(err, VIR_ERR_OPERATION_INVALID, "Source device does not exist when formatting pool '%s'", d->name);
+        return false;
+    }
     g_autoptr(Argv) a = mkfs_command(d, err);
     g_autofree char *holds = a && (flags & VIR_STORAGE_POOL_BUILD_NO_OVERWRITE) ? backend_device_holds(device, job) : NULL;
     if (holds) {
@@ -394,7 +406,7 @@ static StorageSourceList *netfs_find(const StoragePoolSource *like, const Storag
     g_autofree char *out = NULL;
 
     if (list_len(like->hosts) != 1) {
-        error_set(err, VIR_ERR_INVALID_ARG, "the name of the server is missing");
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "Expected exactly 1 host for the storage pool");
         return NULL;
     }
     const PoolHost *h = list_at(like->hosts, 0);

@@ -90,7 +90,7 @@ static unsigned build_flags(unsigned create)
 static bool exclusive(unsigned flags, unsigned one, unsigned other, GError **err)
 {
     if ((flags & one) && (flags & other)) {
-        error_set(err, VIR_ERR_INVALID_ARG, "overwrite and no-overwrite exclude each other");
+        error_set(err, VIR_ERR_INVALID_ARG, "flags for overwriting and for not overwriting are mutually exclusive");
         return false;
     }
     return true;
@@ -147,7 +147,7 @@ bool handle_storage_pool_create_xml(Call *c, StoragePoolTurn *t, const remote_st
     if (!exclusive(a->flags, VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE, VIR_STORAGE_POOL_CREATE_WITH_BUILD_NO_OVERWRITE, err))
         return false;
     if (object_turn_base(TURN(t)) && VIEW(t)->active) {
-        error_set(err, VIR_ERR_OPERATION_FAILED, "pool '%s' is already active", VIEW(t)->name);
+        error_set(err, VIR_ERR_OPERATION_INVALID, "pool is already active as '%s'", VIEW(t)->name);
         return false;
     }
     StoragePoolDef *d = parse_pool(TURN(t), a->xml, 0, err);
@@ -324,6 +324,9 @@ bool handle_connect_find_storage_pool_sources(Call *c, const remote_connect_find
         like = storage_pool_source_parse(a->srcSpec, strlen(a->srcSpec), b->type, err);
         if (!like)
             return false;
+    } else if (type == POOL_NETFS || type == POOL_ISCSI || type == POOL_ISCSI_DIRECT || type == POOL_GLUSTER) {
+        error_set(err, VIR_ERR_INVALID_ARG, "hostname must be specified for %s sources", a->type);
+        return false;
     } else {
         like = g_new0(StoragePoolSource, 1);
         like->type = b->type;

@@ -76,6 +76,19 @@ static bool check_below(Call *c, const StorageVolumeDef *top, GError **err)
     return at != NULL;
 }
 
+static bool name_ok(const char *name, GError **err)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (strchr(name, '/'))
+        error_set(err, VIR_ERR_OPERATION_INVALID, "volume name '%s' cannot contain '/'", name);
+    else if (!path_component_ok(name, NULL, &why))
+        error_set(err, VIR_ERR_OPERATION_INVALID, "%s", why->message);
+    else
+        return true;
+    return false;
+}
+
 static bool create(Call *c, ObjectTurn *t, const char *xml, const StorageVolumeDef *input, unsigned parse, unsigned flags,
                    remote_nonnull_storage_vol *ret, GError **err)
 {
@@ -93,17 +106,18 @@ static bool create(Call *c, ObjectTurn *t, const char *xml, const StorageVolumeD
     if (flags & VIR_STORAGE_VOL_CREATE_VALIDATE)
         parse |= DOMAIN_PARSE_STRICT;
     g_autoptr(StorageVolumeDef) vol = storage_volume_parse_for(xml, strlen(xml), parse, d->source.type, err);
-    if (!vol || !path_component_ok(vol->name, NULL, err))
+    if (!vol || !name_ok(vol->name, err))
         return false;
     if (input && vol->capacity < input->capacity) {
         /* A copy holds all of its original. */
         vol->capacity = input->capacity;
+        vol->capacity_missing = 0;
         if (vol->allocation_missing)
             vol->allocation.v = vol->capacity;
     }
     g_autoptr(Object) there = volume_find(v->uuid, vol->name);
     if (there) {
-        error_set(err, VIR_ERR_STORAGE_VOL_EXIST, "storage volume name '%s' already in use", vol->name);
+        error_set(err, VIR_ERR_STORAGE_VOL_EXIST, "'%s'", vol->name);
         return false;
     }
     g_free(vol->path);
@@ -198,12 +212,12 @@ bool handle_storage_vol_resize(Call *c, StorageVolTurn *t, const remote_storage_
         else if (__builtin_add_overflow(d->capacity, capacity, &capacity))
             capacity = UINT64_MAX;
     }
-    if (capacity < d->capacity && !(a->flags & VIR_STORAGE_VOL_RESIZE_SHRINK)) {
-        error_set(err, VIR_ERR_INVALID_ARG, "Can't shrink capacity below current capacity unless shrink flag explicitly specified");
-        return false;
-    }
     if (capacity < d->capacity && capacity < d->allocation.v) {
         error_set(err, VIR_ERR_INVALID_ARG, "can't shrink capacity below existing allocation");
+        return false;
+    }
+    if (capacity < d->capacity && !(a->flags & VIR_STORAGE_VOL_RESIZE_SHRINK)) {
+        error_set(err, VIR_ERR_INVALID_ARG, "Can't shrink capacity below current capacity unless shrink flag explicitly specified");
         return false;
     }
     PoolFigures f;

@@ -135,9 +135,10 @@ static bool check_features(const StorageVolumeDef *d, unsigned flags, GError **e
         return refuse(err, d, "metadata can be preallocated with format qcow2 only");
     if ((flags & QEMU_IMG_PREALLOCATE) && d->backing.path)
         return refuse(err, d, "metadata cannot be preallocated above a backing store");
-    if (d->backing.path && format_of(d) == FORMAT_RAW)
-        return refuse(err, d, "a raw volume has no backing store");
-    return true;
+    if (!d->backing.path || format_of(d) != FORMAT_RAW)
+        return true;
+    error_set(err, VIR_ERR_NO_SUPPORT, "volume '%s': backing storage is not supported for raw volumes", d->name);
+    return false;
 }
 
 static void add_options(ArgvList *l, const QemuImgSide *vol, unsigned flags)
@@ -184,7 +185,8 @@ static bool make_new(GPtrArray *commands, const QemuImgSide *vol, unsigned flags
     add_options(&l, vol, flags);
     argv_list_end(&l, a, "-o");
     argv_operand(a, path_of(vol));
-    if (vol->def->capacity || !vol->def->backing.path) /* else that of the image below */
+    /* Without one it is that of what is below. */
+    if (!vol->def->capacity_missing && (vol->def->capacity || !vol->def->backing.path))
         add_size(a, vol->def->capacity);
     g_ptr_array_add(commands, g_steal_pointer(&a));
     return true;

@@ -167,10 +167,14 @@ static uint64_t blocks(const char *name)
 
 static void test_sizes(void)
 {
-    VolumeFile f = { "v", SIZE, 1 << 20, (mode_t)-1, (uid_t)-1, (gid_t)-1, true, false };
+    VolumeFile f = { "v", SIZE, 1 << 20, (mode_t)-1, (uid_t)-1, (gid_t)-1, false, false };
+    VolumeFile cow = { "c", SIZE, 0, (mode_t)-1, (uid_t)-1, (gid_t)-1, true, false };
     g_autofree char *path = in_pool("v");
+    g_autoptr(GError) why = NULL;
     struct stat st;
 
+    /* Without copy-on-write, or not at all. */
+    assert(volume_file_create(&dir, &cow, -1, NULL, &why) ? volume_file_delete(&dir, "c", NULL) : error_errno(why) == ENOSYS);
     assert(volume_file_create(&dir, &f, -1, NULL, NULL));
     assert(blocks("v") >= 1 << 20 && blocks("v") < 2 << 20);
     assert(volume_file_resize(path, 5 << 20, true, NULL) && blocks("v") >= 3 << 20);

@@ -11,8 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/fs.h>
 #include <limits.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "drivers/storage/mounts.h"
@@ -60,7 +62,7 @@ static int step(int result)
 static bool fails(GError **err, const VolumeDir *d, const char *name, const char *what)
 {
     if (errno == EEXIST)
-        error_set(err, VIR_ERR_STORAGE_VOL_EXIST, "'%s' exists in '%s' already", name, d->path);
+        error_set(err, VIR_ERR_STORAGE_VOL_EXIST, "'%s'", name);
     else
         error_set_errno(err, errno, "cannot %s volume '%s' in '%s'", what, name, d->path);
     return false;
@@ -91,15 +93,21 @@ static bool set_owner(int fd, const VolumeFile *f)
     return STEP(fchmod(fd, mode)) == 0; /* after the owner, whose change may clear bits */
 }
 
-/* Only possible while the file is empty; other file systems do not have it and need not. */
-static void set_nocow(int fd)
+/* Only possible while the file is empty, and on btrfs: who asks for it elsewhere is told. */
+static bool set_nocow(int fd, const char *name, GError **err)
 {
+    struct statfs fs;
     int flags;
 
-    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
-        return;
-    flags |= FS_NOCOW_FL;
-    (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    if (fstatfs(fd, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+        flags |= FS_NOCOW_FL;
+        if (ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0)
+            return true;
+        error_set_errno(err, errno, "cannot switch off copy-on-write of '%s'", name);
+        return false;
+    }
+    error_set_errno(err, ENOSYS, "unable to control COW flag on '%s', not btrfs", name);
+    return false;
 }
 
 static bool all_zero(const char *buf, size_t n)
@@ -161,8 +169,8 @@ static bool copy_content(int from, int to, uint64_t capacity, const StorageJob *
 
 static bool fill_raw(int fd, const VolumeFile *f, int input, const StorageJob *job, GError **err)
 {
-    if (f->nocow)
-        set_nocow(fd);
+    if (f->nocow && !set_nocow(fd, f->name, err))
+        return false;
     if (STEP(ftruncate(fd, (off_t)f->capacity)) < 0)
         return false;
     if (input >= 0) {
@@ -353,7 +361,7 @@ bool volume_file_create(const VolumeDir *d, const VolumeFile *f, int input, cons
     if (dir < 0)
         return false;
     if (f->capacity > INT64_MAX) {
-        error_set(err, VIR_ERR_INVALID_ARG, "volume '%s' is too large: %" G_GUINT64_FORMAT " bytes", f->name, f->capacity);
+        error_set(err, VIR_ERR_OVERFLOW, "volume '%s' is too large: %" G_GUINT64_FORMAT " bytes", f->name, f->capacity);
         return false;
     }
     if (faccessat(dir, f->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {

@@ -137,6 +137,7 @@ StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char
     if (S_ISDIR(st.st_mode)) {
         v->type = VOLUME_DIR;
         v->format = FORMAT_DIR;
+        v->capacity = v->physical = v->allocation.v = 0; /* what is in it is not counted */
         return g_steal_pointer(&v);
     }
     if (S_ISBLK(st.st_mode)) {
