@@ -316,6 +316,14 @@ static char *text_without_name(Registry *r, const char *name)
     return g_string_free(text, FALSE);
 }
 
+static bool remove_links(Registry *r, const char *name, GError **err)
+{
+    for (unsigned i = 0; r->kind->links && r->kind->links[i]; i++)
+        if (!store_set_link(r, name, i, false, err))
+            return false;
+    return true;
+}
+
 /* Two definitions of one object: a rename that was cut short, whose old name goes, or somebody's copy. */
 static void settle_twins(Registry *r, const char *name, const char *older)
 {
@@ -325,7 +333,7 @@ static void settle_twins(Registry *r, const char *name, const char *older)
     if (!*new_text || !g_str_equal(new_text, old_text))
         log_error("%s/%s.xml is an older definition of %s '%s'; the file is left as it is", r->dirs.config_path, older,
                   r->kind->word, name);
-    else if (!store_remove_config(r, older, &error))
+    else if (!store_remove_config(r, older, &error) || !remove_links(r, older, &error))
         log_error("cannot remove what was kept of %s '%s' under its old name '%s': %s", r->kind->word, name, older,
                   error->message);
 }
