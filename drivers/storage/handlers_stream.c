@@ -109,19 +109,11 @@ static bool start(Call *call, const StorageVolView *v, bool upload, uint64_t off
         return false;
     }
     bool apart = apart_needed(NULL, v->path, NULL);
-    uint64_t size = 0;
     int p[2];
     auto_fd fd = -1;
 
-    if (apart) {
-        g_autoptr(StorageVolumeDef) d = volume_details(v, err);
-        if (!d || !pump_check_range(v->path, offset, length, MAX(d->physical, d->capacity), err))
-            return false;
-    } else {
-        fd = pump_open(v->path, upload, &size, err);
-        if (fd < 0 || !pump_check_range(v->path, offset, length, size, err))
-            return false;
-    }
+    if (!pump_check_range(v->path, offset, length, err) || (!apart && (fd = pump_open(v->path, upload, err)) < 0))
+        return false;
     if (pipe2(p, O_CLOEXEC) < 0) {
         error_set_errno(err, errno, "cannot make a pipe");
         return false;

@@ -40,7 +40,12 @@ static void flow_done(Flow *f)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Flow, flow_done)
 
-int pump_open(const char *path, bool write, uint64_t *ret_size, GError **err)
+static uint64_t file_end(int fd)
+{
+    return (uint64_t)MAX(lseek(fd, 0, SEEK_END), 0);
+}
+
+int pump_open(const char *path, bool write, GError **err)
 {
     auto_fd fd = image_open(path, write ? O_WRONLY : O_RDONLY);
     struct stat st;
@@ -53,19 +58,17 @@ int pump_open(const char *path, bool write, uint64_t *ret_size, GError **err)
         error_set(err, VIR_ERR_OPERATION_UNSUPPORTED, "volume '%s' is neither a file nor a block device", path);
         return -1;
     }
-    off_t end = lseek(fd, 0, SEEK_END);
-    *ret_size = end < 0 ? 0 : (uint64_t)end;
     (void)fd_set_nonblock(fd, false);
     return fd_take(&fd);
 }
 
-bool pump_check_range(const char *path, uint64_t offset, uint64_t length, uint64_t size, GError **err)
+bool pump_check_range(const char *path, uint64_t offset, uint64_t length, GError **err)
 {
-    if (offset <= size && length <= size - offset)
+    if (offset <= INT64_MAX && length <= INT64_MAX - offset)
         return true;
     error_set(err, VIR_ERR_INVALID_ARG,
-              "offset %" G_GUINT64_FORMAT " and length %" G_GUINT64_FORMAT " are beyond the end of volume '%s' (%" G_GUINT64_FORMAT
-              " bytes)", offset, length, path, size);
+              "offset %" G_GUINT64_FORMAT " and length %" G_GUINT64_FORMAT " are more than volume '%s' can ever have", offset,
+              length, path);
     return false;
 }
 
@@ -75,13 +78,15 @@ static bool flow_open(Flow *f, const Pump *p, bool write, const StorageJob *job,
 
     *f = (Flow){ .p = p, .job = job, .fd = p->fd, .pipe = p->pipe, .at = p->offset };
     if (p->fd < 0)
-        f->fd = pump_open(p->path, write, &f->size, err);
-    else
-        f->size = (uint64_t)MAX(lseek(p->fd, 0, SEEK_END), 0);
-    if (f->fd < 0 || !pump_check_range(p->path, p->offset, p->length, f->size, err))
+        f->fd = pump_open(p->path, write, err);
+    if (f->fd < 0 || !pump_check_range(p->path, p->offset, p->length, err))
         return false;
+    f->size = file_end(f->fd);
     f->device = fstat(f->fd, &st) == 0 && S_ISBLK(st.st_mode);
-    f->left = p->length ? p->length : write ? INT64_MAX - p->offset : f->size - p->offset;
+    f->left = p->length ? p->length : INT64_MAX - p->offset;
+    /* A reader gets what there is. A file grows under a writer: a fresh image is shorter than what comes into it. */
+    if (!write)
+        f->left = MIN(f->left, f->size - MIN(f->size, p->offset));
     return fd_set_nonblock(f->pipe, true);
 }
 
@@ -180,7 +185,7 @@ static Moved put_stretch(Flow *f, uint64_t n, GError **err)
         Moved how = storage_job_cancelled(f->job, err) ? MOVE_FAILED : put_some(f, n, &moved, err);
         if (how != MOVED)
             return how;
-        if (!moved && f->at >= (uint64_t)MAX(lseek(f->fd, 0, SEEK_END), 0)) {
+        if (!moved && f->at >= file_end(f->fd)) {
             error_set(err, VIR_ERR_OPERATION_FAILED, "volume '%s' became shorter while it was read", f->p->path);
             return MOVE_FAILED;
         }
@@ -318,6 +323,8 @@ static bool get_hole(Flow *f, uint64_t n, GError **err)
             return fails(f, "write", err);
     } else if (fallocate(f->fd, punch, (off_t)f->at, (off_t)n) < 0) {
         return write_zeros(f, n, err);
+    } else if (file_end(f->fd) < end && ftruncate(f->fd, (off_t)end) < 0) {
+        return fails(f, "write", err);
     }
     f->left -= end - f->at;
     f->at = end;

@@ -17,8 +17,9 @@ typedef struct Pump {
 } Pump;
 
 /* The file or device; -1 with *err. */
-int pump_open(const char *path, bool write, uint64_t *ret_size, GError **err);
-bool pump_check_range(const char *path, uint64_t offset, uint64_t length, uint64_t size, GError **err);
+int pump_open(const char *path, bool write, GError **err);
+/* Whether a file may have such bytes at all. What is behind the end of this one reads as nothing and may be written. */
+bool pump_check_range(const char *path, uint64_t offset, uint64_t length, GError **err);
 /* A reader that has gone is no error: true. */
 bool pump_read(const Pump *p, const StorageJob *job, GError **err);
 /* Until the end of what comes. */

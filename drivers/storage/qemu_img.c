@@ -198,10 +198,6 @@ static bool copy_and_make(GPtrArray *commands, const QemuImgSide *vol, const Qem
     ArgvList l = { NULL };
 
     argv_words(a, "convert", "-f", qemu_img_format(input->def, NULL), "-O", qemu_img_format(vol->def, NULL), NULL);
-    if (vol->def->backing.path) {
-        argv_words(a, "-B", NULL);
-        argv_operand(a, vol->def->backing.path);
-    }
     add_options(&l, vol, flags);
     argv_list_end(&l, a, "-o");
     argv_operand(a, path_of(input));
@@ -244,10 +240,16 @@ GPtrArray *qemu_img_create(const QemuImgSide *vol, const QemuImgSide *input, uns
     if (!qemu_img_format(vol->def, err) || (input && !qemu_img_format(input->def, err)) ||
         !check_features(vol->def, flags, err))
         return NULL;
+    /* A copy is whole, as users know it: it goes on when what the original lies on is deleted. */
+    StorageVolumeDef def = *vol->def;
+    QemuImgSide made = *vol;
+    made.def = &def;
+    if (input)
+        def.backing.path = NULL;
     if (input && !encrypted)
-        ok = copy_and_make(commands, vol, input, flags);
+        ok = copy_and_make(commands, &made, input, flags);
     else
-        ok = make_new(commands, vol, flags, err) && (!input || copy(commands, vol, input, err));
+        ok = make_new(commands, &made, flags, err) && (!input || copy(commands, &made, input, err));
     for (guint i = 0; ok && i < commands->len; i++)
         ok = argv_check(commands->pdata[i], err);
     return ok ? g_steal_pointer(&commands) : NULL;

@@ -332,6 +332,10 @@ class Hostile(Storage):
             virsh('vol-clone', name, f'{name}-copy', '--pool', self.name)
             subprocess.run(['qemu-io', '-c', 'read -P 7 0 64k', os.path.join(self.path, f'{name}-copy')], check=True,
                            stdout=subprocess.DEVNULL)
+            info = subprocess.run(['qemu-img', 'info', os.path.join(self.path, f'{name}-copy')], check=True, text=True,
+                                  stdout=subprocess.PIPE).stdout
+            self.assertNotIn('backing', info)
+            self.assertNotIn('backingStore', virsh('vol-dumpxml', f'{name}-copy', '--pool', self.name))
 
     def test_an_upload_is_as_long_as_it_said(self):
         self.pool()
@@ -348,6 +352,25 @@ class Hostile(Storage):
         virsh('vol-upload', 'v', data, '--pool', self.name, '--length', '1000', '--offset', '500')
         with open(os.path.join(self.path, 'v'), 'rb') as f:
             self.assertEqual(f.read()[500:], b'x' * 1000 + bytes(102400 - 1500))
+
+    def test_an_upload_may_be_longer_than_a_fresh_image(self):
+        self.pool()
+        virsh('vol-create-as', self.name, 'q', '10M', '--format', 'qcow2')
+        data, back = (os.path.join(scratch(), unique(stem)) for stem in ('data', 'back'))
+        for path in (data, back):
+            self.addCleanup(lambda path=path: os.path.exists(path) and os.unlink(path))
+        with open(data, 'wb') as f:
+            f.write(os.urandom(3 << 20))
+        virsh('vol-upload', 'q', data, '--pool', self.name, '--length', str(3 << 20))
+        virsh('vol-download', 'q', back, '--pool', self.name, '--length', str(100 << 20))
+        self.assertEqual(subprocess.run(['cmp', data, back], check=False).returncode, 0)
+        virsh('vol-download', 'q', back, '--pool', self.name, '--offset', str(4 << 20))
+        self.assertEqual(os.stat(back).st_size, 0)
+        with open(data, 'wb') as f:                # a hole at the end counts
+            f.truncate(5 << 20)
+        virsh('vol-upload', 'q', data, '--pool', self.name, '--sparse', '--length', str(5 << 20))
+        self.assertEqual(os.stat(os.path.join(self.path, 'q')).st_size, 5 << 20)
+        self.assertIn('more than volume', self.fails('vol-download', 'q', back, '--pool', self.name, '--offset', str(1 << 63)))
 
     def test_targets_begin_with_a_slash(self):
         for target in ('relative/path', 'nbd:localhost:1', '..'):
