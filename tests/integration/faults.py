@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ET
 import libvirt
 import libvirt_qemu
 
-from harness import OwnSandbox
+from harness import OwnSandbox, wait_for
 
 OFF, COUNT, KILL, FAIL, FAIL_FROM, WAIT = range(6)
 PENDING, HIT, GO = range(3)
@@ -74,6 +74,8 @@ class World(OwnSandbox):
         self.sandbox.start()
         self.use(self.sandbox, 'virtqemud')
         self.conn = self.connect()
+        mark = os.path.join(self.sandbox.run_dir, 'qemu', 'autostarted')
+        wait_for('the mark of a start of the host', lambda: os.path.exists(mark))   # the daemon answers before it is there
 
     def write(self, name, text, mode=0o644):
         path = os.path.join(self.sandbox.dir, name)
