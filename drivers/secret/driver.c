@@ -12,43 +12,38 @@
 
 static Registry *secrets;
 
-static void take_over(ObjectTurn *t, void *unused)
-{
-    g_autoptr(GError) error = NULL;
-    (void)unused;
+/* Why a value is sealed at the start. */
+typedef struct Reason {
+    bool first;                /* ahead of all calls for the secret */
+    const char *done, *failed; /* what to say of the value */
+} Reason;
 
-    if (!t)
-        return;
-    const ObjectView *v = object_turn_view(t);
-    g_autoptr(SecretValue) value = v->persistent ? secret_file_read(v->name, v->uuid, &error) : NULL;
-    if (error || (value && !secret_file_write(v->name, v->uuid, value, &error)))
-        log_error("the value of secret '%s' stays readable on disk: %s", v->name, error->message);
-    else if (value)
-        log_info("the value of secret '%s' is encrypted from now on", v->name);
-}
-
+static const Reason was_readable = { true, "is encrypted from now on", "stays readable on disk" };
 /* The key has changed (key.h): the old one is not needed any more when this is through. */
-static void seal_again(ObjectTurn *t, void *unused)
+static const Reason other_key = { false, "is encrypted with the key of today",
+                                  "stays as it is, encrypted with another key than that of today" };
+
+static void seal(ObjectTurn *t, void *data)
 {
+    const Reason *why = data;
     g_autoptr(GError) error = NULL;
-    (void)unused;
 
     if (!t)
         return;
     const ObjectView *v = object_turn_view(t);
     g_autoptr(SecretValue) value = v->persistent ? secret_file_read(v->name, v->uuid, &error) : NULL;
     if (error || (value && !secret_file_write(v->name, v->uuid, value, &error)))
-        log_error("the value of secret '%s' stays as it is, encrypted with another key than that of today: %s", v->name, error->message);
+        log_error("the value of secret '%s' %s: %s", v->name, why->failed, error->message);
     else if (value)
-        log_info("the value of secret '%s' is encrypted with the key of today", v->name);
+        log_info("the value of secret '%s' %s", v->name, why->done);
 }
 
-static void in_turn(char **names, const char *what, ObjectTurnFn fn, bool first)
+static void seal_all(char **names, const Reason *why)
 {
     for (char **name = names; name && *name; name++) {
         g_autoptr(Object) o = registry_find_name(secrets, *name);
         if (o)
-            object_run_turn(o, what, first, fn, NULL);
+            object_run_turn(o, "encryption of the value", why->first, seal, (void *)why);
     }
 }
 
@@ -59,7 +54,7 @@ static void driver_start(void)
 
     if (error)
         log_error("cannot tell which secrets another key encrypted: %s", error->message);
-    in_turn(stale, "encryption of the value", seal_again, false);
+    seal_all(stale, &other_key);
 }
 
 static bool driver_init(const DriverContext *ctx, GError **err)
@@ -70,7 +65,7 @@ static bool driver_init(const DriverContext *ctx, GError **err)
         return false;
 
     g_auto(GStrv) readable = secret_files_readable(err);
-    in_turn(readable, "encryption of the value", take_over, true);
+    seal_all(readable, &was_readable);
     return readable != NULL;
 }
 
