@@ -138,7 +138,7 @@ static bool take_answer(const char *said, char **ret, GError **err)
 bool apart_run(const ApartRequest *r, const StorageJob *job, char **ret, GError **err)
 {
     bool looks = r->op == APART_CHECK || r->op == APART_MEASURE || r->op == APART_LIST || r->op == APART_LOOK ||
-                 r->op == APART_FIND;
+                 r->op == APART_FIND || r->op == APART_CHAIN;
     const char *place = r->pool && r->pool->target ? r->pool->target : r->pool ? r->pool->name : r->path;
     g_autofree char *program = g_build_filename(paths()->libexec, r->program ? r->program : "virt-storage-work", NULL), *said = NULL;
     g_autoptr(Argv) a = argv_new(program);

@@ -9,7 +9,7 @@
 
 typedef enum ApartOp {
     APART_CHECK, APART_START, APART_BUILD, APART_REMOVE, APART_MEASURE, APART_LIST, APART_LOOK, APART_CREATE,
-    APART_DELETE, APART_RESIZE, APART_WIPE, APART_READ, APART_WRITE, APART_FIND, _APART_N,
+    APART_DELETE, APART_RESIZE, APART_WIPE, APART_READ, APART_WRITE, APART_FIND, APART_CHAIN, _APART_N,
 } ApartOp;
 
 typedef struct ApartRequest {
@@ -17,7 +17,7 @@ typedef struct ApartRequest {
     const StoragePoolDef *pool;          /* may be NULL where path is what it is about */
     const StorageVolumeDef *vol, *input; /* may be NULL */
     const char *path;                    /* or a volume's name */
-    unsigned flags;
+    unsigned flags;                      /* also a format */
     uint64_t offset, length;             /* length: also a new capacity */
     int fd;                              /* of streams, -1: none */
     const char *program;                 /* that knows the pool; NULL: it is a directory */

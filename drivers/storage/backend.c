@@ -111,7 +111,7 @@ bool volume_copy(const StorageVolumeDef *v, const StorageVolumeDef *input, const
         return false;
     }
     /* Formats of partitions are others, and a partition is raw. */
-    if (!volume_chain_check(input->path, input->pool_type == POOL_DISK ? FORMAT_RAW : input->format, err))
+    if (!volume_chain_check(input->path, input->pool_type == POOL_DISK ? FORMAT_RAW : input->format, job, err))
         return false;
     g_autoptr(GPtrArray) commands = qemu_img_create(&to, &from, 0, err);
     patient.usec = (uint64_t)G_USEC_PER_SEC * 3600 * 24; /* as long as the copy takes */

@@ -76,10 +76,12 @@ extern const PoolBackend backend_dir, backend_fs, backend_netfs, backend_logical
 const char *backend_records(void);
 void backend_use_records(const char *dir); /* before the first question */
 
-/* volume_chain.c. What qemu-img would open with this image is only files and block devices of this host. */
-bool volume_chain_check(const char *path, unsigned format, GError **err);
+/* volume_chain.c. The file that an image calls so as the one below it; NULL: it is none. Looks at nothing. */
+char *volume_below(const char *path, const char *backing);
+/* What qemu-img would open with this image is only files and block devices of this host. */
+bool volume_chain_check(const char *path, unsigned format, const StorageJob *job, GError **err);
 /* The same of the backing store that a client wants for a volume in dir. */
-bool volume_backing_check(const StorageVolumeDef *v, const char *dir, GError **err);
+bool volume_backing_check(const StorageVolumeDef *v, const char *dir, const StorageJob *job, GError **err);
 /* Shared by rows (volume_look.c). What a file or device says of itself; path is absolute. not_here (may be NULL)
  * says of the image below whether it is to be looked at elsewhere (apart_needed()): then NULL without *err. */
 typedef bool LookElsewhereFn(const StoragePoolDef *d, const char *path, const char *other);

@@ -207,8 +207,8 @@ static bool run_qemu_img(const char *path, void *data, GError **err)
     job.fds = fds;
     job.n_fds = (word.open ? 1 : 0) + (old.open ? 1 : 0);
 
-    if ((f->input && !volume_chain_check(f->input->path, f->input->format, err)) ||
-        (f->v->backing.path && !volume_backing_check(f->v, dir, err)))
+    if ((f->input && !volume_chain_check(f->input->path, f->input->format, f->job, err)) ||
+        (f->v->backing.path && !volume_backing_check(f->v, dir, f->job, err)))
         return false;
     job.own = true; /* what it makes is removed at the next start */
     job.usec = STORAGE_PATIENCE_USEC;
@@ -249,10 +249,11 @@ static bool dir_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const S
         .reflink = flags & VIR_STORAGE_VOL_CREATE_REFLINK,
     };
 
-    if (apart_needed(d, input ? input->path : NULL, v->backing.path))
-        return apart_volume(APART_CREATE, d, v, input, 0, flags, job, err);
     g_autofree char *below = v->backing.path && *v->backing.path != '/' ? g_build_filename(d->target, v->backing.path, NULL)
                                                                        : g_strdup(v->backing.path);
+
+    if (apart_needed(d, input ? input->path : NULL, below))
+        return apart_volume(APART_CREATE, d, v, input, 0, flags, job, err);
     if (below && access(below, R_OK) < 0) {
         error_set_errno(err, errno, "inaccessible backing store volume %s", v->backing.path);
         return false;
@@ -294,7 +295,7 @@ static bool dir_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, u
     if (is_raw(v))
         return volume_file_resize(v->path, capacity, allocate, err);
     g_auto(Passphrase) word = { 0 };
-    if (!volume_chain_check(v->path, v->format, err) || !passphrase_open(v, false, 0, job, &word, err))
+    if (!volume_chain_check(v->path, v->format, job, err) || !passphrase_open(v, false, 0, job, &word, err))
         return false;
     QemuImgSide side = { v, NULL, word.path };
     StorageJob with = job ? *job : (StorageJob){ 0 };

@@ -34,11 +34,12 @@ static void reconnect(ObjectTurn *t, void *unused)
     StoragePoolDef *d = object_turn_edit_live(t);
     const ObjectView *v = object_turn_view(t);
     const PoolBackend *b = d ? pool_backend(d->source.type, &error) : NULL;
+    StorageJob job = job_of_pool(NULL, object_turn_object(t));
     bool ok = b && (!b->check || b->check(d, &active, &error)) &&
-              (!active || pool_refresh(object_turn_object(t), (const StoragePoolView *)v, d, NULL, &error));
+              (!active || pool_refresh(object_turn_object(t), (const StoragePoolView *)v, d, &job, &error));
     if (ok && active)
         return;
-    if (error_is(error, VIR_ERR_OPERATION_TIMEOUT)) {
+    if (error_is(error, VIR_ERR_OPERATION_TIMEOUT) || error_is(error, VIR_ERR_OPERATION_ABORTED)) {
         /* It is as active as it was; its volumes are found by name, and listed when it is refreshed. */
         log_warn("pool '%s': %s", v->name, error->message);
         return;
@@ -58,7 +59,8 @@ static void autostart(ObjectTurn *t, void *unused)
     if (!t || object_turn_view(t)->active)
         return;
     const StoragePoolDef *d = pool_def((const StoragePoolView *)object_turn_view(t), NULL, &error);
-    if (!d || !pool_start(t, pool_copy(d), 0, NULL, &error))
+    StorageJob job = job_of_pool(NULL, object_turn_object(t));
+    if (!d || !pool_start(t, pool_copy(d), 0, &job, &error))
         log_error("cannot autostart pool '%s': %s", object_turn_view(t)->name, error->message);
 }
 

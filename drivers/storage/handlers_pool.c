@@ -126,7 +126,7 @@ bool pool_start(ObjectTurn *t, StoragePoolDef *take, unsigned flags, const Stora
 
 bool handle_storage_pool_create(Call *c, StoragePoolTurn *t, const remote_storage_pool_create_args *a, GError **err)
 {
-    StorageJob job = job_of_call(c);
+    StorageJob job = job_of_pool(c, object_turn_object(TURN(t)));
     const StoragePoolDef *d;
 
     if (!exclusive(a->flags, VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE, VIR_STORAGE_POOL_CREATE_WITH_BUILD_NO_OVERWRITE, err))
@@ -142,7 +142,7 @@ bool handle_storage_pool_create(Call *c, StoragePoolTurn *t, const remote_storag
 bool handle_storage_pool_create_xml(Call *c, StoragePoolTurn *t, const remote_storage_pool_create_xml_args *a,
                                     remote_storage_pool_create_xml_ret *r, GError **err)
 {
-    StorageJob job = job_of_call(c);
+    StorageJob job = job_of_pool(c, object_turn_object(TURN(t)));
 
     if (!exclusive(a->flags, VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE, VIR_STORAGE_POOL_CREATE_WITH_BUILD_NO_OVERWRITE, err))
         return false;
@@ -163,6 +163,7 @@ bool handle_storage_pool_destroy(Call *c, StoragePoolTurn *t, const remote_stora
     const StoragePoolDef *d;
 
     (void)a;
+    atomic_store(&pool_state(object_turn_object(TURN(t)))->stopping, false); /* nobody else has a turn now */
     if (!pool_need_active(VIEW(t), err) || !(d = pool_def(VIEW(t), c, err)))
         return false;
     const PoolBackend *b = pool_backend(d->source.type, err);
@@ -177,7 +178,7 @@ bool handle_storage_pool_destroy(Call *c, StoragePoolTurn *t, const remote_stora
 
 bool handle_storage_pool_build(Call *c, StoragePoolTurn *t, const remote_storage_pool_build_args *a, GError **err)
 {
-    StorageJob job = job_of_call(c);
+    StorageJob job = job_of_pool(c, object_turn_object(TURN(t)));
     const StoragePoolDef *d;
 
     if (!exclusive(a->flags, VIR_STORAGE_POOL_BUILD_OVERWRITE, VIR_STORAGE_POOL_BUILD_NO_OVERWRITE, err))
@@ -209,7 +210,7 @@ bool handle_storage_pool_delete(Call *c, StoragePoolTurn *t, const remote_storag
 
 bool handle_storage_pool_refresh(Call *c, StoragePoolTurn *t, const remote_storage_pool_refresh_args *a, GError **err)
 {
-    StorageJob job = job_of_call(c);
+    StorageJob job = job_of_pool(c, object_turn_object(TURN(t)));
 
     (void)a;
     if (!pool_need_active(VIEW(t), err))

@@ -33,6 +33,19 @@ static void detach(Object *o)
     g_free(s);
 }
 
+/* Whoever stops a pool does not wait for a look at a server that may be dead. A stop that has failed lets others
+ * look again, and so does one that has its turn. */
+static void interrupt(Object *o, bool destroy)
+{
+    (void)destroy;
+    atomic_store(&pool_state(o)->stopping, true);
+}
+
+static void interrupt_failed(Object *o)
+{
+    atomic_store(&pool_state(o)->stopping, false);
+}
+
 static char **def_name(void *def) { return &((StoragePoolDef *)def)->name; }
 static OptUuid *def_uuid(void *def) { return &((StoragePoolDef *)def)->uuid; }
 
@@ -146,6 +159,8 @@ const KindInfo storage_pool_info = {
     .status_parse = status_parse,
     .attach = attach,
     .detach = detach,
+    .interrupt = interrupt,
+    .interrupt_failed = interrupt_failed,
     .refuse_inactive = refuse_inactive,
     .wire_identity = wire_identity,
     .wire_fill = wire_fill,
@@ -226,6 +241,14 @@ StorageJob job_of_call(Call *c)
     return (StorageJob){ .usec = end == UINT64_MAX ? 0 : end > now ? end - now : 1,
                          .cancelled = c ? call_is_cancelled : NULL, .progress = c ? show_progress : NULL, .secret = ask_for_secret,
                          .data = c };
+}
+
+StorageJob job_of_pool(Call *c, Object *pool)
+{
+    StorageJob job = job_of_call(c);
+
+    job.stopped = &pool_state(pool)->stopping;
+    return job;
 }
 
 /* The list of volumes ----------------------------------------------------------------------------- */

@@ -36,7 +36,7 @@ static void on_output(const char *said, size_t len, void *data)
 static bool is_cancelled(void *data)
 {
     const StorageJob *job = data;
-    return job->cancelled && job->cancelled(job->data);
+    return (job->stopped && atomic_load(job->stopped)) || (job->cancelled && job->cancelled(job->data));
 }
 
 static void is_alive(void *data)
@@ -87,8 +87,13 @@ bool storage_run_with(const Argv *a, const StorageFiles *files, const StorageJob
                 .fds = (const SpawnFd *)(void *)fds->data, .n_fds = fds->len, .memlock = -1, .new_session = true,
                 .dies_with_us = job->own, .watch = &watch };
     pool_wait_begin();
-    bool ok = spawn_run(&s, job->usec ? job->usec : STORAGE_RUN_USEC, STORAGE_OUTPUT_MAX, ret_out, NULL, err);
+    GError *why = NULL;
+    bool ok = spawn_run(&s, job->usec ? job->usec : STORAGE_RUN_USEC, STORAGE_OUTPUT_MAX, ret_out, NULL, &why);
     pool_wait_end();
+    if (error_is(why, VIR_ERR_OPERATION_ABORTED) && job->stopped && atomic_load(job->stopped))
+        g_prefix_error(&why, "the pool is to stop: ");
+    if (why)
+        g_propagate_error(err, why);
     return ok;
 }
 
@@ -110,7 +115,7 @@ bool storage_job_cancelled(const StorageJob *job, GError **err)
 {
     if (!job || !is_cancelled((void *)job))
         return false;
-    error_set(err, VIR_ERR_OPERATION_ABORTED, "the operation was cancelled");
+    error_set(err, VIR_ERR_OPERATION_ABORTED, "%s", job->stopped && *job->stopped ? "the pool is to stop" : "the operation was cancelled");
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "util/secret_value.h"
 #include "util/spawn.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 typedef struct StorageJob {
@@ -17,6 +18,7 @@ typedef struct StorageJob {
     uint64_t stall_usec;                         /* a program is given up when nothing moves for so long; 0: never */
     bool own;                                    /* programs work for us alone, and end with us */
     bool (*cancelled)(void *data);               /* may be NULL */
+    const atomic_bool *stopped;                  /* the pool's end is wanted, and with it that of this; may be NULL */
     void (*progress)(double percent, void *data); /* may be NULL */
     void (*alive)(void *data);                   /* something went on; may be NULL */
     /* The value of a secret, on behalf of who waits (drivers/common/secrets.h); NULL: nobody can be asked. */

@@ -32,6 +32,7 @@ typedef struct PoolState {
     uint64_t generation; /* of the list of volumes, 0: not known; under look */
     Lock lock;           /* of figures, for some instructions; taken inside of look */
     PoolFigures figures; /* as of the last look */
+    atomic_bool stopping; /* somebody waits to stop it: what else has its turn ends, unless a volume is being made */
 } PoolState;
 
 enum { STORAGE_XML_MAX = 16 << 20 };
@@ -59,6 +60,8 @@ void pool_emit_lifecycle(ObjectTurn *t, int event);
 void pool_emit_refresh(const ObjectView *v);
 /* For a call: until its deadline, unless it is cancelled. */
 StorageJob job_of_call(Call *c);
+/* The same in the turn of a pool, which is given up when the pool is to stop. c: may be NULL. */
+StorageJob job_of_pool(Call *c, Object *pool);
 
 /* Makes a pool active (handlers_pool.c); take: becomes its live definition; flags: VIR_STORAGE_POOL_CREATE_*. */
 bool pool_start(ObjectTurn *t, StoragePoolDef *take, unsigned flags, const StorageJob *job, GError **err);

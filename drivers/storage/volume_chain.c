@@ -2,13 +2,15 @@
 /*
  * What a program would open beside the image that it is given (backend.h). The head of an image may have been written by
  * a guest, for whom it was a raw disk, and may name any file, any device, any server; before qemu-img opens an image,
- * all that its layers name is looked at here, and has to be files and block devices of this host. Blocks.
+ * all that its layers name is looked at here, and has to be files and block devices of this host. Of each layer the
+ * name of the next is known before that is touched: one that may hang is the business of the process that works apart,
+ * and then all of them are. Workers.
  */
 #include <fcntl.h>
 #include <string.h>
 
 #include "conf/backing.h"
-#include "drivers/storage/backend.h"
+#include "drivers/storage/apart.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -20,12 +22,25 @@ static bool refuse(GError **err, const char *path, const char *why)
     return false;
 }
 
+char *volume_below(const char *path, const char *backing)
+{
+    g_autoptr(StorageSource) s = backing_parse(backing, NULL, NULL);
+
+    if (!s || s->type != STORAGE_FILE)
+        return NULL;
+    if (*s->path == '/')
+        return g_steal_pointer(&s->path);
+    g_autofree char *dir = g_path_get_dirname(path);
+    return g_build_filename(dir, s->path, NULL);
+}
+
+/* data: whether only another may look. */
 static bool is_plain(const StorageSource *s, const StorageSource *top, void *data, GError **err)
 {
     auto_fd fd = image_open(s->path, O_RDONLY);
     g_auto(ImageInfo) info = { 0 };
+    bool *elsewhere = data;
 
-    (void)data;
     if (fd < 0) {
         error_set_errno(err, errno, s == top ? "cannot open '%s'" : "inaccessible backing store volume '%s'", s->path);
         return false;
@@ -36,16 +51,23 @@ static bool is_plain(const StorageSource *s, const StorageSource *top, void *dat
         return refuse(err, s->path, "has its data in another file");
     if (s->format == FORMAT_VMDK && (!info.has_capacity || info.capacity == 0))
         return refuse(err, s->path, "has its data in other files");
-    return true;
+    g_autofree char *below = info.backing ? volume_below(s->path, info.backing) : NULL;
+    *elsewhere = below && apart_needed(NULL, below, NULL);
+    return !*elsewhere;
 }
 
-bool volume_chain_check(const char *path, unsigned format, GError **err)
+bool volume_chain_check(const char *path, unsigned format, const StorageJob *job, GError **err)
 {
     g_autoptr(StorageSource) top = storage_source_new(STORAGE_FILE, path);
     const StorageSource *s = top;
+    bool elsewhere = apart_needed(NULL, path, NULL);
+    const ApartRequest r = { .op = APART_CHAIN, .path = path, .flags = format, .fd = -1 };
 
     top->format = format ? (StorageFormat)format : FORMAT_RAW;
-    if (!storage_chain_load(top, is_plain, NULL, err))
+    bool loaded = !elsewhere && storage_chain_load(top, is_plain, &elsewhere, err);
+    if (elsewhere)
+        return apart_run(&r, job, NULL, err);
+    if (!loaded)
         return false;
     for (; s->backing; s = s->backing)
         if (s->backing->type != STORAGE_FILE && s->backing->type != STORAGE_BLOCK)
@@ -55,7 +77,7 @@ bool volume_chain_check(const char *path, unsigned format, GError **err)
            refuse(err, s->path, "lies on something that is neither a file nor a block device");
 }
 
-bool volume_backing_check(const StorageVolumeDef *v, const char *dir, GError **err)
+bool volume_backing_check(const StorageVolumeDef *v, const char *dir, const StorageJob *job, GError **err)
 {
     const char *path = v->backing.path, *slash = strchr(path, '/'), *colon = strchr(path, ':');
 
@@ -64,5 +86,5 @@ bool volume_backing_check(const StorageVolumeDef *v, const char *dir, GError **e
         return false;
     }
     g_autofree char *full = *path == '/' ? g_strdup(path) : g_build_filename(dir, path, NULL);
-    return volume_chain_check(full, v->backing.format, err);
+    return volume_chain_check(full, v->backing.format, job, err);
 }

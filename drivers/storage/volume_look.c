@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf/backing.h"
 #include "drivers/storage/backend.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/image.h"
 
 enum { BLOCK = 512 };
 
@@ -68,21 +68,16 @@ static bool look_below(StorageVolumeDef *v, const ImageInfo *info, LookElsewhere
 {
     if (!info->backing)
         return true;
-    g_autoptr(StorageSource) s = backing_parse(info->backing, NULL, NULL);
     int format = info->backing_format ? enum_value(&storage_format_names, info->backing_format) : -1;
-    if (s && s->type == STORAGE_FILE && *s->path != '/') {
-        g_autofree char *dir = g_path_get_dirname(v->path);
-        v->backing.path = g_build_filename(dir, s->path, NULL);
-    } else {
-        v->backing.path = g_strdup(s && s->type == STORAGE_FILE ? s->path : info->backing);
-    }
+    char *below = volume_below(v->path, info->backing);
+    v->backing.path = below ? below : g_strdup(info->backing);
     if (not_here && not_here(NULL, v->backing.path, NULL))
         return false;
     auto_fd fd = image_open(v->backing.path, O_RDONLY);
     if (format <= FORMAT_NONE && fd >= 0) {
-        g_auto(ImageInfo) below = { 0 };
-        if (image_probe_fd(fd, NULL, &below, NULL))
-            format = enum_value(&storage_format_names, below.format);
+        g_auto(ImageInfo) its = { 0 };
+        if (image_probe_fd(fd, NULL, &its, NULL))
+            format = enum_value(&storage_format_names, its.format);
     }
     v->backing.format = format > FORMAT_NONE ? (unsigned)format : FORMAT_RAW;
     if (fd >= 0) {

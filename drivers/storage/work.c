@@ -141,6 +141,8 @@ static bool work(const ApartWork *w, const StorageJob *job, GString *out, GError
         if (w->vol)
             return b->vol_wipe(w->pool, w->vol, w->flags, job, err);
         return volume_wipe(w->path, w->flags, job, err);
+    case APART_CHAIN:
+        return volume_chain_check(w->path, w->flags, job, err);
     case APART_READ:
     case APART_WRITE: {
         Pump p = { .path = w->path, .fd = -1, .pipe = DATA_FD, .offset = w->offset, .length = w->length, .framed = w->flags };
@@ -183,7 +185,7 @@ static bool is_able(ApartOp op)
 /* Which of them the request has to have. */
 static bool complete(const ApartWork *w)
 {
-    bool by_path = (w->op == APART_WIPE && !w->vol) || w->op == APART_READ || w->op == APART_WRITE;
+    bool by_path = (w->op == APART_WIPE && !w->vol) || w->op == APART_READ || w->op == APART_WRITE || w->op == APART_CHAIN;
     bool of_volume = w->op == APART_CREATE || w->op == APART_DELETE || w->op == APART_RESIZE || w->op == APART_WIPE;
     bool library = work_row->flags & BACKEND_LIBRARY;
 

@@ -101,21 +101,72 @@ class Dead(OwnSandbox):
         self.sandbox.start_daemon(DAEMON)
         self.assertIn('good', virsh('pool-list', '--all', timeout=8))
 
+    def see(self, procedure, shown=''):
+        """The number of a call that is there."""
+        rows = []
+
+        def seen():
+            rows[:] = [r.split() for r in self.modvirt('calls', DAEMON).splitlines() if procedure in r and re.search(shown, r)]
+            return rows
+        wait_for('the call', seen, 10)
+        return rows[0][0]
+
     def see_and_cancel(self, words, procedure, shown):
         with subprocess.Popen(['virsh', *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as client:
-            rows = []
-
-            def seen():
-                rows[:] = [r.split() for r in self.modvirt('calls', DAEMON).splitlines()
-                           if procedure in r and re.search(shown, r)]
-                return rows
-            wait_for('the call', seen, 10)
-            self.modvirt('cancel', rows[0][0])
+            self.modvirt('cancel', self.see(procedure, shown))
             self.assertIn('cancelled', client.communicate(timeout=8)[1])
 
     def test_a_call_is_cancelled(self):
         self.die()
         self.see_and_cancel(['vol-delete', 'v', '--pool', 'dead'], 'vol_delete', '')
+
+    def test_layers_far_below(self):
+        """Files that lie on the dead one, but only in the third layer: the daemon itself looks at none of that."""
+        good = os.path.join(self.directory, 'good')
+        below = os.path.join(self.mount, 'v')
+        for name, base, kind in (('middle', below, 'raw'), ('top', 'middle', 'qcow2')):
+            run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', base, '-F', kind, os.path.join(good, name)])
+        virsh('pool-refresh', 'good')
+        virsh('vol-clone', 'top', 'copy', '--pool', 'good')
+        self.die()
+        self.assertIn('middle', virsh('vol-dumpxml', 'top', '--pool', 'good', timeout=8))
+        calls = [['vol-resize', 'top', '1M', '--pool', 'good'], ['vol-clone', 'top', 'another', '--pool', 'good'],
+                 ['vol-create-as', 'good', 'new', '1M', '--format', 'qcow2', '--backing-vol', 'middle', '--backing-vol-format', 'qcow2']]
+        with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+            for call, r in [(c, pool.submit(virsh, *c, check=False, timeout=60)) for c in calls]:
+                status, _, err = r.result()
+                self.assertNotEqual(status, 0, call)
+                self.assertRegex(err, 'does not answer|did not answer', call)
+        self.others_work()
+
+    def test_a_stop_does_not_wait_for_looks(self):
+        self.die()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            refresh = pool.submit(virsh, 'pool-refresh', 'dead', check=False, timeout=60)
+            self.see('storage_pool_refresh')
+            virsh('pool-destroy', 'dead')
+            status, _, err = refresh.result()
+            self.assertNotEqual(status, 0)
+            self.assertIn('the pool is to stop', err)
+        self.assertRegex(virsh('pool-list', '--all'), r'dead +inactive')
+        self.assertIn('not active', virsh('pool-destroy', 'dead', check=False)[2])
+        # A stop that fails leaves nothing behind that would end others.
+        os.kill(self.server.pid, signal.SIGCONT)
+        virsh('pool-start', 'dead')
+        virsh('pool-refresh', 'dead')
+
+    def test_a_stop_waits_for_what_is_made(self):
+        self.die()
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            made = pool.submit(virsh, 'vol-create-as', 'dead', 'n', '1M', check=False, timeout=60)
+            self.see('storage_vol_create_xml')
+            stopped = pool.submit(virsh, 'pool-destroy', 'dead', timeout=60)
+            self.see('storage_pool_destroy')
+            self.assertIn('v', virsh('vol-list', 'dead').split())
+            os.kill(self.server.pid, signal.SIGCONT)
+            # This server makes no files, and lives to say so.
+            self.assertRegex(made.result()[2], 'not implemented|No such file|cannot create')
+            stopped.result()
 
     def test_how_far_it_is_is_seen(self):
         virsh('vol-create-as', 'good', 'large', '64G', '--allocation', '0')
