@@ -103,10 +103,11 @@ typedef struct QemuCaps {
     QemuSev *sev;
     QemuSgx *sgx;
     char **hyperv; /* enlightenments that KVM offers here, NULL: none or not told */
+    bool brief; /* only version, architecture, whether there is KVM, and the machines under the best accelerator */
     /* What the cache entry depends on; 0 when it came from elsewhere. */
-    int64_t binary_mtime;
+    int64_t binary_ctime; /* ns */
     uint64_t binary_size;
-    char *host_key; /* kernel release and CPU signature at probing time */
+    char *host_key; /* kernel, CPU, KVM and the emulator's modules at probing time */
 } QemuCaps;
 
 QemuCaps *qemu_caps_new(const char *binary, const char *arch);

@@ -367,10 +367,10 @@ char *qemu_capabilities_xml(GError **err)
     xml_writer_init(&w, out, 1);
     if (!host(&w, err))
         return NULL;
-    qemu_caps_get_all(emulators);
+    qemu_caps_get_all_brief(emulators);
     for (unsigned i = 0; emulators[i]; i += 2) {
         g_autoptr(GError) why = NULL;
-        g_autoptr(QemuCaps) caps = qemu_caps_get(emulators[i + 1], &why);
+        g_autoptr(QemuCaps) caps = qemu_caps_get_brief(emulators[i + 1], &why);
 
         if (!caps) { /* a broken emulator for one architecture does not hide the others */
             log_warn("emulator left out: %s", why->message);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Finding emulators and asking them once. An answer is valid as long as the binary's time and size,
- * the host's kernel and CPU, the accessibility of /dev/kvm and our rules are those that it was made
- * with; all of that is in the cache entry, so that an entry is believed or probed anew, never
- * repaired. The cache directory is today's, the file names are ours.
+ * Finding emulators and asking them once. An answer is valid as long as the binary and its modules,
+ * the host's kernel and CPU, KVM and our rules are those that it was made with; all of that is in the
+ * cache entry, so that an entry is believed or probed anew, never repaired. What of it can change while we
+ * run is looked at (Look) for each answer out of memory, too. The cache directory is today's, the file names are ours.
+ *
+ * A brief answer is kept where the whole one would be, until somebody needs that.
  *
  * One lock guards the table of known binaries. A probe runs without it: who comes second to the
  * same binary waits on the condition variable, others are not held up. Workers.
@@ -30,14 +32,22 @@
 #include "util/paths.h"
 #include "util/state.h"
 
-#define RULES_VERSION 2 /* raise it when caps_rules.c or caps_query.c find out more */
+#define RULES_VERSION 3 /* raise it when caps_rules.c or caps_query.c find out more */
 #define PROBE_USEC (60 * G_USEC_PER_SEC)
 #define CACHE_FILE_MAX (4 * 1024 * 1024)
 #define CHILD_FD 3
 #define PROBES_MAX 8 /* at a time */
 
+/* Of a running daemon, what an answer depends on. */
+typedef struct Look {
+    int64_t binary_ctime, modules_mtime; /* ns */
+    uint64_t binary_size;
+    uint64_t kvm; /* inode of /dev/kvm, which is another one when the module was loaded anew; 0: no access */
+} Look;
+
 typedef struct Entry {
     QemuCaps *caps; /* NULL: not known yet */
+    Look look;      /* from before caps were asked for */
     bool probing;
 } Entry;
 
@@ -91,11 +101,11 @@ static bool probe_start(Probe *p, const char *binary, const char *accel, GError 
         err);
 }
 
-static bool probe_ask(Probe *p, QemuCaps *c, bool primary, GError **err)
+static bool probe_ask(Probe *p, QemuCaps *c, CapsPass pass, GError **err)
 {
     Qmp *q = qmp_open(NULL, fd_take(&p->monitor), 0, now_usec() + PROBE_USEC, &no_ops, NULL, err);
     CapsSource src = { live_call, q };
-    bool ok = q && qemu_caps_query(c, &src, primary, err);
+    bool ok = q && qemu_caps_query(c, &src, pass, err);
 
     qmp_unref(q);
     return ok;
@@ -111,20 +121,19 @@ static void probe_end(Probe *p)
 /* Once with the best accelerator and, where that is not the emulation, with that, too. An emulator takes a
  * third of the time to start, so the second starts while the first is asked; on a host without KVM it is
  * not made. */
-static bool probe_both(QemuCaps *c, GError **err)
+static bool probe_both(QemuCaps *c, bool kvm, GError **err)
 {
-    bool kvm = access("/dev/kvm", R_OK | W_OK) == 0;
     Probe first = { .monitor = -1 }, second = { .monitor = -1 };
     GError *why = NULL, *why_second = NULL;
 
     bool ok = probe_start(&first, c->binary, kvm ? "kvm:tcg" : "tcg", &why);
-    bool started = ok && kvm && probe_start(&second, c->binary, "tcg", &why_second);
+    bool started = ok && kvm && !c->brief && probe_start(&second, c->binary, "tcg", &why_second);
 
-    ok = ok && probe_ask(&first, c, true, &why);
+    ok = ok && probe_ask(&first, c, c->brief ? CAPS_BRIEF : CAPS_ALL, &why);
     if (!ok && first.launch)
         qemu_launch_explain(first.launch, &why);
-    if (ok && qemu_caps_has(c, QEMU_CAP_KVM) && qemu_caps_has(c, QEMU_CAP_TCG)) {
-        ok = started && probe_ask(&second, c, false, &why_second);
+    if (ok && !c->brief && qemu_caps_has(c, QEMU_CAP_KVM) && qemu_caps_has(c, QEMU_CAP_TCG)) {
+        ok = started && probe_ask(&second, c, CAPS_SECOND, &why_second);
         if (!ok && second.launch)
             qemu_launch_explain(second.launch, &why_second);
         if (!ok)
@@ -140,8 +149,73 @@ static bool probe_both(QemuCaps *c, GError **err)
     return false;
 }
 
-/* What the answer depends on besides the binary. */
-static char *host_key(void)
+/* What the answer depends on. */
+
+static int64_t ns(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Packages add and remove modules without touching the binary, which looks for them beside itself, in one of these.
+ * 0: nowhere. */
+static int64_t modules_mtime(const char *binary)
+{
+    static const char *const dirs[] = { "lib/x86_64-linux-gnu/qemu", "lib/aarch64-linux-gnu/qemu", "lib64/qemu-kvm",
+                                        "lib64/qemu", "lib/qemu" };
+    const char *name = strrchr(binary, '/');
+    char path[4096];
+    struct stat st;
+
+    for (unsigned i = 0; name && i < G_N_ELEMENTS(dirs); i++) {
+        int n = snprintf(path, sizeof(path), "%.*s/../%s", (int)(name - binary), binary, dirs[i]);
+        if (n > 0 && (size_t)n < sizeof(path) && stat(path, &st) == 0)
+            return ns(st.st_mtim);
+    }
+    return 0;
+}
+
+static bool look_at(const char *binary, Look *l, GError **err)
+{
+    struct stat st, kvm;
+
+    *l = (Look){ 0 };
+    if (stat(binary, &st) < 0)
+        error_set_errno(err, errno, "Cannot check QEMU binary %s", binary);
+    else if (!S_ISREG(st.st_mode) || access(binary, X_OK) < 0)
+        error_set_errno(err, S_ISREG(st.st_mode) ? errno : EACCES, "QEMU binary %s is not executable", binary);
+    else {
+        l->binary_ctime = ns(st.st_ctim);
+        l->binary_size = (uint64_t)st.st_size;
+        l->modules_mtime = modules_mtime(binary);
+        if (access("/dev/kvm", R_OK | W_OK) == 0 && stat("/dev/kvm", &kvm) == 0)
+            l->kvm = kvm.st_ino;
+        return true;
+    }
+    return false;
+}
+
+static bool look_equal(const Look *a, const Look *b)
+{
+    return a->binary_ctime == b->binary_ctime && a->binary_size == b->binary_size &&
+           a->modules_mtime == b->modules_mtime && a->kvm == b->kvm;
+}
+
+/* Whether guests can be hosts is part of the processor that KVM offers. */
+static char kvm_nested(void)
+{
+    static const char *const files[] = { "/sys/module/kvm_intel/parameters/nested", "/sys/module/kvm_amd/parameters/nested" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *text = NULL;
+        size_t len = 0;
+        if (fd_read_file(AT_FDCWD, files[i], 16, &text, &len, NULL) && len)
+            return text[0];
+    }
+    return '-';
+}
+
+/* All but the binary, as text for the cache. */
+static char *host_key(const Look *l)
 {
     g_autofree char *cpu = NULL;
     struct utsname u;
@@ -152,23 +226,12 @@ static char *host_key(void)
     /* The first processor's lines, without its momentary clock rate. */
     g_autoptr(GString) s = g_string_new(NULL);
     g_auto(GStrv) lines = g_strsplit(cpu ? cpu : "", "\n", 64);
-    for (char **l = lines; *l && **l; l++)
-        if (!g_str_has_prefix(*l, "cpu MHz") && !g_str_has_prefix(*l, "bogomips"))
-            g_string_append(s, *l);
+    for (char **line = lines; *line && **line; line++)
+        if (!g_str_has_prefix(*line, "cpu MHz") && !g_str_has_prefix(*line, "bogomips"))
+            g_string_append(s, *line);
     g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, s->str, -1);
-    return g_strdup_printf("%s %s cpu=%.16s kvm=%d rules=%d", u.sysname, u.release, sum,
-                           access("/dev/kvm", R_OK | W_OK) == 0, RULES_VERSION);
-}
-
-static bool binary_stat(const char *binary, struct stat *st, GError **err)
-{
-    if (stat(binary, st) < 0)
-        error_set_errno(err, errno, "Cannot check QEMU binary %s", binary);
-    else if (!S_ISREG(st->st_mode) || access(binary, X_OK) < 0)
-        error_set_errno(err, S_ISREG(st->st_mode) ? errno : EACCES, "QEMU binary %s is not executable", binary);
-    else
-        return true;
-    return false;
+    return g_strdup_printf("%s %s %s cpu=%.16s kvm=%d nested=%c modules=%" G_GINT64_FORMAT " rules=%d", u.sysname,
+                           u.release, u.version, sum, l->kvm != 0, kvm_nested(), l->modules_mtime, RULES_VERSION);
 }
 
 /* How many encrypted guests there can be is told by the processor, not by the emulator. */
@@ -186,32 +249,36 @@ static void sev_limits(QemuSev *sev)
 #endif
 }
 
-QemuCaps *qemu_caps_probe(const char *binary, GError **err)
+static QemuCaps *probe(const char *binary, const Look *l, bool brief, GError **err)
 {
     g_autoptr(QemuCaps) c = qemu_caps_new(binary, NULL);
-    struct stat st;
 
-    if (!binary_stat(binary, &st, err))
-        return NULL;
-    c->binary_mtime = (int64_t)st.st_mtime;
-    c->binary_size = (uint64_t)st.st_size;
-    c->host_key = host_key();
-    if (!probe_both(c, err))
+    c->brief = brief;
+    c->binary_ctime = l->binary_ctime;
+    c->binary_size = l->binary_size;
+    c->host_key = host_key(l);
+    if (!probe_both(c, l->kvm != 0, err))
         return NULL;
     if (c->sev)
         sev_limits(c->sev);
     return g_steal_pointer(&c);
 }
 
+QemuCaps *qemu_caps_probe(const char *binary, GError **err)
+{
+    Look l;
+
+    return look_at(binary, &l, err) ? probe(binary, &l, false, err) : NULL;
+}
+
 /* Cache. */
 
-static bool still_valid(const QemuCaps *c)
+static bool still_valid(const QemuCaps *c, const char *binary, const Look *l)
 {
-    g_autofree char *key = host_key();
-    struct stat st;
+    g_autofree char *key = host_key(l);
 
-    return stat(c->binary, &st) == 0 && c->binary_mtime == (int64_t)st.st_mtime &&
-           c->binary_size == (uint64_t)st.st_size && g_strcmp0(c->host_key, key) == 0;
+    return g_str_equal(c->binary, binary) && c->binary_ctime == l->binary_ctime && c->binary_size == l->binary_size &&
+           g_strcmp0(c->host_key, key) == 0;
 }
 
 static char *cache_dir(void)
@@ -226,7 +293,13 @@ static char *cache_name(const char *binary)
     return g_strconcat(sum, ".modvirt.xml", NULL);
 }
 
-static QemuCaps *cache_load(const char *binary)
+/* Enough: the whole answer, or a brief one where that will do. */
+static bool enough(const QemuCaps *c, bool brief)
+{
+    return c && (brief || !c->brief);
+}
+
+static QemuCaps *cache_load(const char *binary, const Look *l, bool brief)
 {
     g_autofree char *dir = cache_dir(), *name = cache_name(binary), *text = NULL;
     auto_fd dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -235,7 +308,7 @@ static QemuCaps *cache_load(const char *binary)
     if (dirfd < 0 || !(text = state_read(dirfd, name, CACHE_FILE_MAX, &len, NULL)))
         return NULL;
     g_autoptr(QemuCaps) c = qemu_caps_parse_xml(name, text, len, NULL);
-    return c && g_str_equal(c->binary, binary) && still_valid(c) ? g_steal_pointer(&c) : NULL;
+    return enough(c, brief) && still_valid(c, binary, l) ? g_steal_pointer(&c) : NULL;
 }
 
 /* A cache that cannot be written only costs time later. */
@@ -269,11 +342,11 @@ static Entry *entry_of_locked(const char *binary)
     return e;
 }
 
-QemuCaps *qemu_caps_get(const char *binary, GError **err)
+static QemuCaps *get(const char *binary, bool brief, GError **err)
 {
-    struct stat st;
+    Look look;
 
-    if (!binary_stat(binary, &st, err))
+    if (!look_at(binary, &look, err))
         return NULL;
 
     lock_enter(&known.lock);
@@ -282,7 +355,7 @@ QemuCaps *qemu_caps_get(const char *binary, GError **err)
         pthread_cond_wait(&known.changed, &known.lock.m);
         e = entry_of_locked(binary); /* the table may have been cleared */
     }
-    if (e->caps && e->caps->binary_mtime == (int64_t)st.st_mtime && e->caps->binary_size == (uint64_t)st.st_size) {
+    if (enough(e->caps, brief) && look_equal(&e->look, &look)) {
         QemuCaps *c = qemu_caps_ref(e->caps);
         lock_leave(&known.lock);
         return c;
@@ -290,19 +363,31 @@ QemuCaps *qemu_caps_get(const char *binary, GError **err)
     e->probing = true;
     lock_leave(&known.lock);
 
-    QemuCaps *c = cache_load(binary);
-    if (!c && (c = qemu_caps_probe(binary, err)))
+    QemuCaps *c = cache_load(binary, &look, brief);
+    if (!c && (c = probe(binary, &look, brief, err)))
         cache_save(c);
-    (void)malloc_trim(0); /* the answers as they came took a hundred times what is kept of them */
+    if (!c || !c->brief)
+        (void)malloc_trim(0); /* the answers as they came took a hundred times what is kept of them */
 
     lock_enter(&known.lock);
     e = entry_of_locked(binary);
     e->probing = false;
     qemu_caps_unref(e->caps);
     e->caps = qemu_caps_ref(c);
+    e->look = look;
     pthread_cond_broadcast(&known.changed);
     lock_leave(&known.lock);
     return c;
+}
+
+QemuCaps *qemu_caps_get(const char *binary, GError **err)
+{
+    return get(binary, false, err);
+}
+
+QemuCaps *qemu_caps_get_brief(const char *binary, GError **err)
+{
+    return get(binary, true, err);
 }
 
 /* Those that somebody must still be asked about; the threads take one after the other. */
@@ -317,11 +402,11 @@ static void *get_unknown(void *data)
     unsigned i;
 
     while ((i = atomic_fetch_add(&u->next, 1)) < u->binaries->len)
-        qemu_caps_unref(qemu_caps_get(u->binaries->pdata[i], NULL));
+        qemu_caps_unref(qemu_caps_get_brief(u->binaries->pdata[i], NULL));
     return NULL;
 }
 
-void qemu_caps_get_all(char *const *emulators)
+void qemu_caps_get_all_brief(char *const *emulators)
 {
     g_autoptr(GPtrArray) binaries = g_ptr_array_new(), threads = g_ptr_array_new();
     Unknown u = { .binaries = binaries };
@@ -339,14 +424,6 @@ void qemu_caps_get_all(char *const *emulators)
     (void)get_unknown(&u);
     for (unsigned i = 0; i < threads->len; i++)
         (void)g_thread_join(threads->pdata[i]);
-}
-
-QemuCaps *qemu_caps_peek(const char *binary)
-{
-    lock_enter(&known.lock);
-    QemuCaps *c = qemu_caps_ref(entry_of_locked(binary)->caps);
-    lock_leave(&known.lock);
-    return c ? c : cache_load(binary);
 }
 
 void qemu_caps_cache_clear(void)

@@ -12,11 +12,11 @@
 /* Cached or probed; a reference. Blocks for the time of a probe (about a second) when it must;
  * threads that ask for the same binary wait for one probe. Workers only. */
 QemuCaps *qemu_caps_get(const char *binary, GError **err);
-/* Makes all of them known, several at a time; emulators: as qemu_emulators() has them. Errors are those that
- * qemu_caps_get() will have. */
-void qemu_caps_get_all(char *const *emulators);
-/* As qemu_caps_get() without ever starting the emulator: NULL when it has not been probed. Any thread. */
-QemuCaps *qemu_caps_peek(const char *binary);
+/* The same for who needs no more than what caps.h says of brief: a tenth of the time when nothing is known. */
+QemuCaps *qemu_caps_get_brief(const char *binary, GError **err);
+/* Makes all of them known briefly, several at a time; emulators: as qemu_emulators() has them. Errors are those
+ * that qemu_caps_get_brief() will have. */
+void qemu_caps_get_all_brief(char *const *emulators);
 /* Probes now, no cache. */
 QemuCaps *qemu_caps_probe(const char *binary, GError **err);
 /* Forgets what is in memory (a reload, tests). */
@@ -42,6 +42,10 @@ typedef struct CapsSource {
     bool (*call)(void *data, const char *cmd, JsonObject *args, JsonObject **ret, GError **err);
     void *data;
 } CapsSource;
-/* The rules from replies to flags, machines and models. primary: first pass, which finds out
- * everything; otherwise only what differs under the second accelerator (CPU models, machines). */
-bool qemu_caps_query(QemuCaps *c, const CapsSource *src, bool primary, GError **err);
+typedef enum CapsPass {
+    CAPS_BRIEF,  /* what QemuCaps.brief says */
+    CAPS_ALL,    /* under the best accelerator */
+    CAPS_SECOND, /* after CAPS_ALL, what differs under the second accelerator: CPU models, machines */
+} CapsPass;
+/* The rules from replies to flags, machines and models. */
+bool qemu_caps_query(QemuCaps *c, const CapsSource *src, CapsPass pass, GError **err);

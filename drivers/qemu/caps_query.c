@@ -2,7 +2,8 @@
 /*
  * Asking an emulator: version, target, machines, CPU models, the CPU that it offers, and what its
  * accelerator can do. The first pass runs under the best accelerator; when that was KVM, a second
- * pass under TCG asks again for what differs. The source may be a live monitor or a recording.
+ * pass under TCG asks again for what differs. A brief pass asks what the emulator has at hand: version,
+ * accelerator, machines. The source may be a live monitor or a recording.
  * One thread at a time per QemuCaps.
  */
 #include <string.h>
@@ -285,21 +286,27 @@ static bool query_sgx(QemuCaps *c, const CapsSource *src, GError **err)
     return true;
 }
 
-static bool query_primary(QemuCaps *c, const CapsSource *src, GError **err)
+static bool query_brief(QemuCaps *c, const CapsSource *src, QemuAccel *a, GError **err)
 {
     g_autoptr(JsonObject) kvm = NULL;
 
-    if (!query_version(c, src, err))
-        return false;
-
-    g_autoptr(CapsReplies) r = caps_replies_new(src, err);
-    if (!r || !caps_ask_maybe(src, "query-kvm", NULL, &kvm, err))
+    if (!query_version(c, src, err) || !caps_ask_maybe(src, "query-kvm", NULL, &kvm, err))
         return false;
     if (json_get_bool(kvm, "present", false) && json_get_bool(kvm, "enabled", false))
         qemu_caps_set(c, QEMU_CAP_KVM);
-    QemuAccel a = qemu_caps_has(c, QEMU_CAP_KVM) ? QEMU_ACCEL_KVM : QEMU_ACCEL_TCG;
+    *a = qemu_caps_has(c, QEMU_CAP_KVM) ? QEMU_ACCEL_KVM : QEMU_ACCEL_TCG;
+    return query_machines(c, *a, src, err);
+}
 
-    if (!query_machines(c, a, src, err) || !caps_rules_apply(c, src, r, err))
+static bool query_all(QemuCaps *c, const CapsSource *src, GError **err)
+{
+    QemuAccel a;
+
+    if (!query_brief(c, src, &a, err))
+        return false;
+
+    g_autoptr(CapsReplies) r = caps_replies_new(src, err);
+    if (!r || !caps_rules_apply(c, src, r, err))
         return false;
     caps_rules_derive(c, r);
     if (!query_cpus(c, a, src, err) || !query_host_cpu(c, a, src, err) || !query_hyperv(c, src, err))
@@ -312,10 +319,14 @@ static bool query_primary(QemuCaps *c, const CapsSource *src, GError **err)
            (!caps_replies_has_command(r, "query-sgx-capabilities") || query_sgx(c, src, err));
 }
 
-bool qemu_caps_query(QemuCaps *c, const CapsSource *src, bool primary, GError **err)
+bool qemu_caps_query(QemuCaps *c, const CapsSource *src, CapsPass pass, GError **err)
 {
-    if (primary)
-        return query_primary(c, src, err);
+    QemuAccel a;
+
+    if (pass == CAPS_BRIEF)
+        return query_brief(c, src, &a, err);
+    if (pass == CAPS_ALL)
+        return query_all(c, src, err);
     return query_cpus(c, QEMU_ACCEL_TCG, src, err) && query_host_cpu(c, QEMU_ACCEL_TCG, src, err) &&
            query_machines(c, QEMU_ACCEL_TCG, src, err);
 }

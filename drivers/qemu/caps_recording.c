@@ -87,11 +87,11 @@ QemuCaps *qemu_caps_from_recording(const char *path, const char *binary, GError 
     CapsSource src = { replay, &r };
     if (!r.items)
         return NULL;
-    bool ok = qemu_caps_query(c, &src, true, err);
+    bool ok = qemu_caps_query(c, &src, CAPS_ALL, err);
 
     if (ok && qemu_caps_has(c, QEMU_CAP_KVM)) {
         r.session = 2;
-        ok = qemu_caps_query(c, &src, false, err);
+        ok = qemu_caps_query(c, &src, CAPS_SECOND, err);
     }
     g_ptr_array_unref(r.items);
     return ok ? g_steal_pointer(&c) : NULL;

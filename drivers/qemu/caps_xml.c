@@ -214,7 +214,8 @@ static void read_element(QemuCaps *c, xmlNode *n)
     } else if (xml_is(n, "hypervCapabilities")) {
         read_hyperv(c, n);
     } else if (xml_is(n, "cacheKey")) {
-        c->binary_mtime = (int64_t)attr_number(n, "mtime");
+        c->brief = attr_is(n, "brief", "yes");
+        c->binary_ctime = (int64_t)attr_number(n, "ctime");
         c->binary_size = attr_number(n, "size");
         g_free(c->host_key);
         c->host_key = attr(n, "host");
@@ -402,8 +403,9 @@ char *qemu_caps_format_xml(const QemuCaps *c)
     GString *s = g_string_new("<qemuCaps>\n");
 
     put_text(s, "  ", "emulator", c->binary);
-    g_string_append_printf(s, "  <cacheKey mtime='%" G_GINT64_FORMAT "' size='%" G_GUINT64_FORMAT "'",
-                           c->binary_mtime, c->binary_size);
+    g_string_append_printf(s, "  <cacheKey ctime='%" G_GINT64_FORMAT "' size='%" G_GUINT64_FORMAT "'",
+                           c->binary_ctime, c->binary_size);
+    put_flag(s, "brief", c->brief);
     put_attr(s, "host", c->host_key);
     g_string_append(s, "/>\n");
     for (unsigned f = 0; f < QEMU_CAP_N_; f++)

@@ -229,7 +229,7 @@ bool qemu_connect_get_version(Call *c, remote_connect_get_version_ret *r, GError
         error_set(err, VIR_ERR_INTERNAL_ERROR, "no emulator for %s is installed", host_arch());
         return false;
     }
-    g_autoptr(QemuCaps) caps = qemu_caps_get(emulator, err);
+    g_autoptr(QemuCaps) caps = qemu_caps_get_brief(emulator, err);
     if (!caps)
         return false;
     r->hv_ver = caps->version;

@@ -83,6 +83,75 @@ static void test_probe_and_cache(void)
     qemu_caps_cache_clear();
 }
 
+/* How often the emulator has been started, as the wrapper below has written it down. */
+static unsigned starts(const char *file)
+{
+    g_autofree char *text = NULL;
+    gsize len = 0;
+
+    return g_file_get_contents(file, &text, &len, NULL) ? (unsigned)len : 0;
+}
+
+static void wrap(const char *path, const char *count, const char *comment)
+{
+    g_autofree char *text = g_strdup_printf("#!/bin/sh\n# %s\nprintf x >>%s\nexec %s \"$@\"\n", comment, count, emulator);
+    bool ok = g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0755, NULL);
+
+    assert(ok);
+}
+
+/* What is known is not asked for again, neither in memory nor by a later daemon; a brief answer serves those who
+ * need no more; and both are asked for anew when the binary or the directory of its modules changes. */
+static void test_brief_and_validity(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autofree char *dir = g_dir_make_tmp("modvirt-caps-XXXXXX", NULL);
+    g_autofree char *bin = g_build_filename(dir, "bin", NULL), *binary = g_build_filename(bin, "emulator", NULL);
+    g_autofree char *modules = g_build_filename(dir, "lib", "qemu", NULL), *count = g_build_filename(dir, "count", NULL);
+    g_autofree char *lib = g_path_get_dirname(modules);
+
+    assert(mkdir(bin, 0755) == 0);
+    wrap(binary, count, "first");
+    g_autoptr(QemuCaps) c = qemu_caps_get_brief(binary, &err);
+    if (!c)
+        g_error("%s", err->message);
+    assert(c->brief && c->version >= 7000000 && g_str_equal(c->arch, "x86_64") && starts(count) == 1);
+    QemuAccel a = qemu_caps_accel_usable(c, QEMU_ACCEL_KVM) ? QEMU_ACCEL_KVM : QEMU_ACCEL_TCG;
+    assert(qemu_caps_machine(c, a, "pc") && qemu_caps_machine(c, a, "q35"));
+    qemu_caps_unref(qemu_caps_get_brief(binary, &err));
+    assert(starts(count) == 1);
+    qemu_caps_cache_clear();
+    g_autoptr(QemuCaps) later = qemu_caps_get_brief(binary, &err);
+    assert(later && later->brief && starts(count) == 1);
+    assert(later->accel[a].machines->len == c->accel[a].machines->len);
+
+    assert(g_mkdir_with_parents(modules, 0755) == 0);
+    qemu_caps_unref(qemu_caps_get_brief(binary, &err));
+    assert(starts(count) == 2);
+    assert(rmdir(modules) == 0);
+    qemu_caps_cache_clear();
+    qemu_caps_unref(qemu_caps_get_brief(binary, &err));
+    assert(starts(count) == 3);
+    wrap(binary, count, "other");
+    qemu_caps_unref(qemu_caps_get_brief(binary, &err));
+    assert(starts(count) == 4);
+
+    /* The whole answer takes the place of the brief one. */
+    g_autoptr(QemuCaps) whole = qemu_caps_get(binary, &err);
+    assert(whole && !whole->brief && qemu_caps_has(whole, QEMU_CAP_DEVICE_JSON));
+    assert(whole->accel[a].machines->len == c->accel[a].machines->len);
+    unsigned n = starts(count);
+    assert(n > 4);
+    g_autoptr(QemuCaps) same = qemu_caps_get_brief(binary, &err);
+    assert(same == whole);
+    qemu_caps_cache_clear();
+    g_autoptr(QemuCaps) again = qemu_caps_get_brief(binary, &err);
+    assert(again && !again->brief && starts(count) == n);
+
+    qemu_caps_cache_clear();
+    assert(unlink(binary) == 0 && unlink(count) == 0 && rmdir(bin) == 0 && rmdir(lib) == 0 && rmdir(dir) == 0);
+}
+
 static QemuLaunch *begin(const char *extra, const char *value, GError **err)
 {
     const char *argv[] = { emulator, "-S", "-nodefaults", "-no-user-config", "-machine", "pc,accel=tcg",
@@ -243,6 +312,7 @@ int main(void)
     test_orphan(false); /* forks: before there are threads */
     test_orphan(true);
     test_probe_and_cache();
+    test_brief_and_validity();
     test_life();
     test_early_exit_tells_why();
     qmp_loop_stop();
