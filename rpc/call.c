@@ -76,6 +76,14 @@ bool call_attach_stream(Call *c, int fd, StreamDir dir, const StreamOps *ops, vo
     return c->stream != NULL;
 }
 
+bool call_attach_stream_queue(Call *c, const StreamOps *ops, void *data, StreamQueue **ret, GError **err)
+{
+    if (!call_attach_stream(c, -1, STREAM_IN, ops, data, err))
+        return false;
+    *ret = stream_queue_ref(stream_queue_of(c->stream));
+    return true;
+}
+
 bool call_watch_close(Call *c, void (*fn)(uint64_t client_id, void *data), void *data)
 {
     ClientState *cs = c->cs;

@@ -178,12 +178,22 @@ bool acl_event_question(const Identity *who, const char *driver, ObjectKind kind
                         const uint8_t *uuid, AccessQuestion *ret);
 
 /* stream.c; loop thread */
+/* fd -1: with a queue */
 Stream *stream_new(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *data, GError **err);
+StreamQueue *stream_queue_of(Stream *s);
 void stream_start(Stream *s);   /* the reply has been sent */
 void stream_discard(Stream *s); /* never started, or the client is gone */
 void stream_incoming(ClientState *cs, Message *m);
 void stream_congestion(ClientState *cs, bool on);
 void stream_close_all(ClientState *cs);
+void stream_resume(Stream *s);  /* its sink has room again */
+
+/* stream_queue.c; loop thread */
+StreamQueue *stream_queue_new(Stream *s, Loop *loop);
+StreamQueue *stream_queue_ref(StreamQueue *q);
+bool stream_queue_put(StreamQueue *q, Message *m); /* true: it is full, and stream_resume() will be called */
+void stream_queue_end(StreamQueue *q);
+void stream_queue_leave(StreamQueue *q); /* the stream is over; drops its reference */
 
 /* event.c; loop thread */
 void event_hub_init(Dispatcher *d);

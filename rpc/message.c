@@ -9,6 +9,7 @@
  */
 #include "rpc/message.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -123,6 +124,26 @@ Message *message_new_bytes(const MsgHeader *h, const void *bytes, size_t n)
     if (n)
         memcpy(m->data + MESSAGE_HEAD, bytes, n);
     return m;
+}
+
+Message *message_new_read(const MsgHeader *h, int fd, size_t max, ssize_t *ret_n)
+{
+    g_autoptr(Message) m = message_alloc(MESSAGE_HEAD, MESSAGE_HEAD + max);
+
+    m->h = *h;
+    *ret_n = read(fd, m->data + MESSAGE_HEAD, max);
+    if (*ret_n <= 0) {
+        int saved = errno;
+        g_clear_pointer(&m, message_unref);
+        errno = saved;
+        return NULL;
+    }
+    m->len = m->filled = MESSAGE_HEAD + (uint32_t)*ret_n;
+    msg_header_encode(h, m->len, m->data);
+    /* It may wait long for its client. */
+    if ((size_t)*ret_n < max / 2)
+        (void)message_resize(m, m->len);
+    return g_steal_pointer(&m);
 }
 
 bool message_add_fd(Message *m, int fd, GError **err)

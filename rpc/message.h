@@ -59,6 +59,8 @@ Message *message_new(const MsgHeader *h, xdrproc_t xdr, const void *payload, GEr
 Message *message_new_sensitive(const MsgHeader *h, xdrproc_t xdr, const void *payload, GError **err);
 /* The same with ready payload bytes (copied). */
 Message *message_new_bytes(const MsgHeader *h, const void *bytes, size_t n);
+/* The same with what one read() of up to max bytes gives. NULL: *ret_n is 0, the end, or -1 with errno. */
+Message *message_new_read(const MsgHeader *h, int fd, size_t max, ssize_t *ret_n);
 /* Adds an fd to a call or reply under construction (ownership moves); type becomes *_FDS. */
 bool message_add_fd(Message *m, int fd, GError **err);
 /* Moves fd i out of the message, -1 when there is none. */

@@ -17,8 +17,8 @@
  * ignored; an answer would replace the error that they show.
  *
  * Holes are frames of their own, for streams that were opened with them; in the descriptor each stretch has a
- * head that tells its length. A confirmed stream that has drained closes its descriptor, which is how the
- * one behind it learns of the end, and answers when that one has said how it went.
+ * head that tells its length. A stream with a queue (stream_queue.c) has no descriptor; it is drained when the
+ * worker behind the queue has said how it went.
  *
  * A client that has finished waits for us alone, and maybe is not even read. So a descriptor that
  * takes nothing any more has a deadline while draining, which starts anew with each byte it takes.
@@ -42,7 +42,7 @@
 #include "util/log.h"
 #include "util/stream_frame.h"
 
-enum { READ_CHUNK = 65536 };
+enum { READ_CHUNK = MESSAGE_STREAM_MAX };
 
 typedef enum StreamState { STREAM_NEW, STREAM_OPEN, STREAM_DRAINING } StreamState;
 
@@ -54,7 +54,8 @@ struct Stream {
     MsgHeader h; /* of the call: program, procedure, serial */
     StreamState state;
     StreamDir dir;
-    int fd;
+    int fd;             /* -1: a queue */
+    StreamQueue *queue; /* NULL: a descriptor */
     bool file; /* always ready: io is a deferred source */
     sd_event_source *io;
     sd_event_source *stuck; /* the deadline of draining */
@@ -64,8 +65,8 @@ struct Stream {
     bool paused;         /* we paused reading the client */
     char *aborted;       /* why it ends as soon as it has started */
     int aborted_code;
-    bool confirmed;      /* the one behind the descriptor has said that all is well */
-    uint64_t stretch;    /* out, framed: what is left of the present one's data */
+    bool confirmed;      /* the one behind the queue has said that all is well */
+    uint64_t stretch;    /* out, with holes: what is left of the present one's data */
     StreamFrame head;    /* and as much of the next one's head as is there */
     size_t head_len;
     const StreamOps *ops;
@@ -111,7 +112,7 @@ Stream *stream_new(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *d
         error_set(err, VIR_ERR_OPERATION_INVALID, "%d streams are open on this connection already", STREAMS_PER_CLIENT);
         return NULL;
     }
-    if (!fd_set_nonblock(own, true)) {
+    if (own >= 0 && !fd_set_nonblock(own, true)) {
         atomic_fetch_sub(&c->cs->n_streams, 1);
         error_set_errno(err, errno, "cannot prepare the descriptor of a stream");
         return NULL;
@@ -124,6 +125,7 @@ Stream *stream_new(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *d
     s->h.type = MSG_STREAM;
     s->dir = dir;
     s->fd = fd_take(&own);
+    s->queue = s->fd < 0 ? stream_queue_new(s, c->d->loop) : NULL;
     s->pending = g_byte_array_new();
     s->ops = ops;
     s->data = data;
@@ -135,6 +137,19 @@ Stream *stream_new(Call *c, int fd, StreamDir dir, const StreamOps *ops, void *d
     return s;
 }
 
+StreamQueue *stream_queue_of(Stream *s)
+{
+    return s->queue;
+}
+
+void stream_resume(Stream *s)
+{
+    if (!s->paused)
+        return;
+    s->paused = false;
+    conn_resume(s->cs->client->conn);
+}
+
 /* Lets go of the descriptor and tells the owner, once. */
 static void stream_release(Stream *s)
 {
@@ -144,10 +159,9 @@ static void stream_release(Stream *s)
     if (s->ops && s->ops->closed)
         s->ops->closed(s->data);
     s->ops = NULL;
-    if (s->paused) {
-        s->paused = false;
-        conn_resume(s->cs->client->conn);
-    }
+    if (s->queue)
+        stream_queue_leave(g_steal_pointer(&s->queue));
+    stream_resume(s);
 }
 
 static void stream_free(Stream *s)
@@ -169,12 +183,12 @@ void stream_discard(Stream *s)
     stream_free(s);
 }
 
-static void send_status(Stream *s, MsgStatus status, const void *bytes, size_t n)
+static void send_status(Stream *s, MsgStatus status)
 {
     MsgHeader h = s->h;
 
     h.status = status;
-    g_autoptr(Message) m = message_new_bytes(&h, bytes, n);
+    g_autoptr(Message) m = message_new_bytes(&h, NULL, 0);
     client_send(s->cs->client, m);
 }
 
@@ -199,6 +213,8 @@ void stream_start(Stream *s)
         stream_fail(s, s->aborted_code, s->aborted);
         return;
     }
+    if (s->queue)
+        return;
     int r = sd_event_add_io(loop_event(cs->d->loop), &s->io, s->fd, 0, on_io, s);
     s->file = r == -EPERM && s->dir == STREAM_OUT;
     if (s->file)
@@ -215,26 +231,19 @@ void stream_start(Stream *s)
 static void end_of_data(Stream *s)
 {
     s->out_done = true;
-    send_status(s, MSG_CONTINUE, NULL, 0);
+    send_status(s, MSG_CONTINUE);
 }
 
-static bool is(const Stream *s, StreamMode m)
+static bool has_holes(const Stream *s)
 {
-    return s->ops && (s->ops->mode & m);
+    return s->ops && s->ops->holes;
 }
 
-/* All that came before finish has been written. False when the stream is gone. */
-static bool finish_drained(Stream *s)
+/* All that came before finish is where it belongs. */
+static void finish_drained(Stream *s)
 {
-    if (is(s, STREAM_CONFIRMED) && !s->confirmed) {
-        s->io = sd_event_source_disable_unref(s->io);
-        s->stuck = sd_event_source_disable_unref(s->stuck);
-        fd_close(&s->fd);
-        return true;
-    }
-    send_status(s, MSG_OK, NULL, 0);
+    send_status(s, MSG_OK);
     stream_free(s);
-    return false;
 }
 
 static int on_stuck(sd_event_source *src, uint64_t usec, void *data)
@@ -277,12 +286,12 @@ static bool write_pending(Stream *s)
         g_byte_array_remove_range(s->pending, 0, s->written);
         s->written = 0;
     }
-    if (s->paused && s->pending->len - s->written < STREAM_IN_HIGH / 2) {
-        s->paused = false;
-        conn_resume(s->cs->client->conn);
+    if (s->pending->len - s->written < STREAM_IN_HIGH / 2)
+        stream_resume(s);
+    if (!s->pending->len && s->state == STREAM_DRAINING) {
+        finish_drained(s);
+        return false;
     }
-    if (!s->pending->len && s->state == STREAM_DRAINING)
-        return finish_drained(s);
     if (s->state == STREAM_DRAINING && (progress || !s->stuck))
         loop_timer_set(s->cs->d->loop, &s->stuck, s->cs->d->stream_drain_usec, on_stuck, s);
     return true;
@@ -322,23 +331,28 @@ static ssize_t read_head(Stream *s)
 /* False when the stream is gone. */
 static bool read_some(Stream *s)
 {
-    static uint8_t buf[READ_CHUNK]; /* loop thread only */
-    bool framed = is(s, STREAM_FRAMED), head = framed && !s->stretch;
-    ssize_t n = head ? read_head(s) : read(s->fd, buf, framed ? (size_t)MIN(s->stretch, (uint64_t)READ_CHUNK) : READ_CHUNK);
+    bool holes = has_holes(s), head = holes && !s->stretch;
+    MsgHeader h = s->h;
+    ssize_t n;
 
-    if (n > 0 && head)
-        return true;
-    if (n == 0 && framed && (!head || s->head_len)) {
+    h.status = MSG_CONTINUE;
+    if (head) {
+        n = read_head(s);
+        if (n > 0)
+            return true;
+    }
+    g_autoptr(Message) m =
+        head ? NULL : message_new_read(&h, s->fd, holes ? (size_t)MIN(s->stretch, (uint64_t)READ_CHUNK) : READ_CHUNK, &n);
+    if (n == 0 && holes && (!head || s->head_len)) {
         stream_fail(s, VIR_ERR_OPERATION_FAILED, "what the stream reads ended early");
         return false;
     }
-    if (n > 0 && framed)
-        s->stretch -= (uint64_t)n;
-    if (n > 0)
-        send_status(s, MSG_CONTINUE, buf, (size_t)n);
-    else if (n == 0 || errno == EIO) /* EIO: the other side of a pty has gone */
+    if (m) {
+        s->stretch -= holes ? (uint64_t)n : 0;
+        client_send(s->cs->client, m);
+    } else if (n == 0 || errno == EIO) { /* EIO: the other side of a pty has gone */
         end_of_data(s);
-    else if (errno != EAGAIN && errno != EINTR) {
+    } else if (errno != EAGAIN && errno != EINTR) {
         g_autofree char *why = g_strdup_printf("cannot read the stream: %s", g_strerror(errno));
         stream_fail(s, VIR_ERR_SYSTEM_ERROR, why);
         return false;
@@ -367,26 +381,33 @@ static int on_file(sd_event_source *src, void *data)
     return on_io(src, ((Stream *)data)->fd, EPOLLIN, data);
 }
 
-static void take_pending(Stream *s);
-
-static void add_head(Stream *s, uint64_t length, bool hole)
+static void stop_reading(Stream *s)
 {
-    const StreamFrame f = { length, hole };
-    g_byte_array_append(s->pending, (const uint8_t *)&f, sizeof(f));
+    if (s->paused)
+        return;
+    s->paused = true;
+    conn_pause(s->cs->client->conn);
 }
 
 static void incoming_data(Stream *s, Message *m)
 {
-    size_t n = message_body_len(m);
-
     if (!(s->dir & STREAM_IN)) {
         stream_fail(s, VIR_ERR_RPC, "this stream takes no data");
         return;
     }
-    if (is(s, STREAM_FRAMED) && n)
-        add_head(s, n, false);
-    g_byte_array_append(s->pending, message_body(m), (guint)n);
-    take_pending(s);
+    if (!message_body_len(m))
+        return;
+    if (s->queue) {
+        if (stream_queue_put(s->queue, m))
+            stop_reading(s);
+        return;
+    }
+    g_byte_array_append(s->pending, message_body(m), (guint)message_body_len(m));
+    if (!write_pending(s))
+        return;
+    if (s->pending->len - s->written > STREAM_IN_HIGH)
+        stop_reading(s);
+    update_io(s);
 }
 
 static void incoming_hole(Stream *s, Message *m)
@@ -394,30 +415,28 @@ static void incoming_hole(Stream *s, Message *m)
     g_autoptr(GError) error = NULL;
     net_stream_hole hole;
 
-    if (!(s->dir & STREAM_IN) || !is(s, STREAM_FRAMED))
+    if (!s->queue || !has_holes(s))
         error_set(&error, VIR_ERR_RPC, "this stream was not opened with holes");
     else if (proc_decode("stream hole", (xdrproc_t)xdr_net_stream_hole, sizeof(hole), message_body(m), message_body_len(m), &hole,
                          &error) &&
              (hole.length < 0 || hole.flags))
         error_set(&error, VIR_ERR_RPC, "a hole of %" G_GINT64_FORMAT " bytes with flags 0x%x", (gint64)hole.length, hole.flags);
-    if (error) {
+    if (error)
         stream_fail(s, error->code, error->message);
-        return;
-    }
-    if (hole.length)
-        add_head(s, (uint64_t)hole.length, true);
-    take_pending(s);
+    else if (hole.length && stream_queue_put(s->queue, m))
+        stop_reading(s);
 }
 
-static void take_pending(Stream *s)
+/* The client has sent all. */
+static void incoming_finish(Stream *s)
 {
-    if (!write_pending(s))
-        return;
-    if (s->pending->len - s->written > STREAM_IN_HIGH && !s->paused) {
-        s->paused = true;
-        conn_pause(s->cs->client->conn);
-    }
-    update_io(s);
+    s->state = STREAM_DRAINING;
+    if (s->queue && s->confirmed)
+        finish_drained(s);
+    else if (s->queue)
+        stream_queue_end(s->queue);
+    else if (write_pending(s))
+        update_io(s);
 }
 
 static Stream *find_stream(ClientState *cs, const MsgHeader *h)
@@ -438,7 +457,7 @@ void stream_incoming(ClientState *cs, Message *m)
     if (!s)
         return;
     if (status == MSG_ERROR) {
-        send_status(s, MSG_OK, NULL, 0);
+        send_status(s, MSG_OK);
         stream_free(s);
         return;
     }
@@ -454,13 +473,10 @@ void stream_incoming(ClientState *cs, Message *m)
         incoming_hole(s, m);
         return;
     }
-    if (status == MSG_OK) {
-        s->state = STREAM_DRAINING;
-        if (write_pending(s))
-            update_io(s);
-        return;
-    }
-    incoming_data(s, m);
+    if (status == MSG_OK)
+        incoming_finish(s);
+    else
+        incoming_data(s, m);
 }
 
 void stream_congestion(ClientState *cs, bool on)
@@ -487,8 +503,8 @@ typedef struct AbortRequest {
 static void confirm(Stream *s)
 {
     s->confirmed = true;
-    if (s->state == STREAM_DRAINING && s->fd < 0)
-        (void)finish_drained(s);
+    if (s->queue && s->state == STREAM_DRAINING)
+        finish_drained(s);
 }
 
 static void do_abort(void *data)

@@ -18,6 +18,7 @@ static struct {
     StreamDir dir;
     bool fail, abort, abort_before, holes;
     char *data; /* identity of the stream */
+    StreamQueue *queue; /* of a stream that has no descriptor */
 } next;
 static atomic_int attached, closed;
 
@@ -27,7 +28,15 @@ static void on_closed(void *data)
     atomic_fetch_add(&closed, 1);
 }
 static const StreamOps ops = { .closed = on_closed };
-static const StreamOps hole_ops = { .closed = on_closed, .mode = STREAM_CONFIRMED | STREAM_FRAMED };
+static const StreamOps hole_ops = { .closed = on_closed, .holes = true };
+
+static bool attach(Call *c, GError **err)
+{
+    const StreamOps *o = next.holes ? &hole_ops : &ops;
+
+    return next.fd < 0 ? call_attach_stream_queue(c, o, next.data, &next.queue, err)
+                       : call_attach_stream(c, next.fd, next.dir, o, next.data, err);
+}
 
 static bool do_console(Call *c, const DomainView *v, const remote_domain_open_console_args *a, GError **err)
 {
@@ -35,7 +44,7 @@ static bool do_console(Call *c, const DomainView *v, const remote_domain_open_co
     next.data = calloc(1, 1);
     if (next.abort_before) /* of an earlier stream whose data lay at this address */
         stream_abort_by_data(next.data, "not this one");
-    if (!call_attach_stream(c, next.fd, next.dir, next.holes ? &hole_ops : &ops, next.data, err)) {
+    if (!attach(c, err)) {
         free(next.data);
         return false;
     }
@@ -327,10 +336,90 @@ static void put_hole(int fd, const char *length)
     put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, body, sizeof(body));
 }
 
-static void expect_frame(int fd, uint64_t length, bool hole)
+/* A stream that we take piece by piece. */
+static StreamQueue *open_queue(int fd)
 {
-    StreamFrame f;
-    assert(fd_read_all(fd, &f, sizeof(f)) == sizeof(f) && f.length == length && f.hole == hole);
+    g_autofree Reply *r = g_new0(Reply, 1);
+
+    call_console(fd, -1, STREAM_IN);
+    get(fd, r);
+    assert(r->h.type == MSG_REPLY && r->h.status == MSG_OK && r->h.serial == serial);
+    return next.queue;
+}
+
+static void expect_piece(StreamQueue *q, const char *text)
+{
+    StreamPiece p;
+    assert(stream_take(q, &p) == STREAM_PIECE && p.bytes && p.n == strlen(text) && memcmp(p.bytes, text, p.n) == 0);
+}
+
+static void expect_hole(StreamQueue *q, uint64_t length)
+{
+    StreamPiece p;
+    assert(stream_take(q, &p) == STREAM_PIECE && !p.bytes && p.n == length);
+}
+
+static void expect_taken(StreamQueue *q, StreamTaken how)
+{
+    StreamPiece p;
+    assert(stream_take(q, &p) == how);
+}
+
+static void test_queue(void)
+{
+    auto_fd fd = dial(td.path, true);
+    g_autoptr(GError) full = NULL;
+    int before = atomic_load(&closed);
+
+    StreamQueue *q = open_queue(fd);
+    put_stream(fd, MSG_CONTINUE, "one", 3);
+    put_stream(fd, MSG_CONTINUE, NULL, 0);
+    put_stream(fd, MSG_CONTINUE, "two", 3);
+    expect_piece(q, "one");
+    expect_piece(q, "two");
+    /* The end is answered when the worker says so. */
+    put_stream(fd, MSG_OK, NULL, 0);
+    expect_taken(q, STREAM_END);
+    assert_quiet(fd);
+    stream_done_by_data(next.data, NULL);
+    expect_stream(fd, MSG_OK, "");
+    wait_closed(before + 1);
+    expect_taken(q, STREAM_GONE);
+    stream_queue_unref(q);
+    expect_forgotten(fd);
+
+    q = open_queue(fd); /* the worker is the first to be done */
+    stream_done_by_data(next.data, NULL);
+    assert_quiet(fd);
+    put_stream(fd, MSG_OK, NULL, 0);
+    expect_stream(fd, MSG_OK, "");
+    stream_queue_unref(q);
+
+    q = open_queue(fd);
+    error_set(&full, VIR_ERR_SYSTEM_ERROR, "no room left");
+    stream_done_by_data(next.data, full);
+    expect_stream(fd, MSG_ERROR, "no room left");
+    expect_forgotten(fd);
+    expect_taken(q, STREAM_GONE);
+    stream_queue_unref(q);
+
+    q = open_queue(fd); /* what waits is not taken after an abort */
+    put_stream(fd, MSG_CONTINUE, "one", 3);
+    put_stream(fd, MSG_ERROR, NULL, 0);
+    expect_stream(fd, MSG_OK, "");
+    expect_taken(q, STREAM_GONE);
+    stream_queue_unref(q);
+
+    q = open_queue(fd);
+    put_hole(fd, "\7");
+    expect_stream(fd, MSG_ERROR, "holes");
+    stream_queue_unref(q);
+
+    int alone = dial(td.path, true);
+    q = open_queue(alone);
+    close(alone);
+    expect_taken(q, STREAM_GONE);
+    stream_queue_unref(q);
 }
 
 static void put_head(int fd, uint64_t length, bool hole)
@@ -343,36 +432,25 @@ static void test_holes(void)
 {
     auto_fd fd = dial(td.path, true);
     g_autofree Reply *r = g_new0(Reply, 1);
-    g_autoptr(GError) full = NULL;
-    char buf[16];
 
     next.holes = true;
-    auto_fd in = open_stream(fd, STREAM_IN);
+    StreamQueue *q = open_queue(fd);
     put_stream(fd, MSG_CONTINUE, "one", 3);
     put_hole(fd, "\7");
+    put_hole(fd, "\0");
     put_stream(fd, MSG_CONTINUE, "two", 3);
-    expect_frame(in, 3, false);
-    assert(fd_read_all(in, buf, 3) == 3 && memcmp(buf, "one", 3) == 0);
-    expect_frame(in, 7, true);
-    expect_frame(in, 3, false);
-    assert(fd_read_all(in, buf, 3) == 3 && memcmp(buf, "two", 3) == 0);
-    /* The end goes on to the other side, and is answered when that says so. */
-    put_stream(fd, MSG_OK, NULL, 0);
-    assert(fd_read_all(in, buf, 1) == 0);
-    assert_quiet(fd);
-    stream_done_by_data(next.data, NULL);
-    expect_stream(fd, MSG_OK, "");
-    auto_fd late = open_stream(fd, STREAM_IN);
-    error_set(&full, VIR_ERR_SYSTEM_ERROR, "no room left");
-    stream_done_by_data(next.data, full);
-    expect_stream(fd, MSG_ERROR, "no room left");
-    expect_forgotten(fd);
-    auto_fd broken = open_stream(fd, STREAM_IN);
+    expect_piece(q, "one");
+    expect_hole(q, 7);
+    expect_piece(q, "two");
+    put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, "\0\0\0\1\x23\x45\x67\x89\0\0\0\0", 12);
+    expect_hole(q, 0x123456789);
     put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, "\377\377\377\377\377\377\377\377\0\0\0\0", 12);
     expect_stream(fd, MSG_ERROR, "-1 bytes");
-    auto_fd cut = open_stream(fd, STREAM_IN);
+    stream_queue_unref(q);
+    q = open_queue(fd);
     put_frame(fd, P, PROC, MSG_HOLE, serial, MSG_CONTINUE, "\0\0", 2);
     expect_stream(fd, MSG_ERROR, "hole");
+    stream_queue_unref(q);
 
     auto_fd out = open_stream(fd, STREAM_OUT);
     put_head(out, 4, false);
@@ -516,6 +594,42 @@ static void test_pressure_in(void)
     expect_stream(fd, MSG_OK, "");
 }
 
+/* The same with a worker that takes nothing for a while. */
+static void test_pressure_queue(void)
+{
+    enum { BLOCK = 65536, BOUND = 16 << 20 };
+    auto_fd fd = dial(td.path, true);
+    StreamQueue *q = open_queue(fd);
+    g_autofree char *block = g_strnfill(BLOCK, 'x');
+    MsgHeader h = { (uint32_t)P, 1, PROC, MSG_STREAM, serial, MSG_CONTINUE };
+    g_autoptr(Message) m = message_new_bytes(&h, block, BLOCK);
+    size_t sent = 0, part = m->len, got = 0;
+    StreamPiece p;
+
+    while (part == m->len) {
+        struct pollfd w = { .fd = fd, .events = POLLOUT };
+        if (poll(&w, 1, 300) == 0)
+            break;
+        ssize_t k = send(fd, m->data, m->len, MSG_DONTWAIT);
+        part = k < 0 ? 0 : (size_t)k;
+        sent += part ? BLOCK : 0;
+        assert(sent < BOUND);
+    }
+    assert(sent > 1000000);
+    auto_fd other = dial(td.path, true); /* others are served */
+    assert_quiet(other);
+    for (; got < sent - BLOCK; got += p.n)
+        assert(stream_take(q, &p) == STREAM_PIECE && p.n == BLOCK);
+    if (part && part < m->len)
+        assert(fd_write_all(fd, m->data + part, m->len - part) == 0);
+    assert(stream_take(q, &p) == STREAM_PIECE && p.n == BLOCK);
+    put_stream(fd, MSG_OK, NULL, 0);
+    expect_taken(q, STREAM_END);
+    stream_done_by_data(next.data, NULL);
+    expect_stream(fd, MSG_OK, "");
+    stream_queue_unref(q);
+}
+
 /* The sink takes nothing, and the client dies before it has finished: nobody keeps the stream. */
 static void test_stuck_and_alone(void)
 {
@@ -622,10 +736,12 @@ int main(void)
     test_failing_call_has_no_stream();
     test_end_of_data();
     test_what_a_client_may_not_send();
+    test_queue();
     test_holes();
     test_number_of_streams();
     test_pressure_out();
     test_pressure_in();
+    test_pressure_queue();
     test_stuck_and_alone();
     test_terminal();
     test_leaving();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Upload and download. Both go through a pipe, whose other end a worker has (pump.c), or a process where the
- * volume's server may be dead (apart.h): neither a slow disk nor a slow client holds up anybody else. A
- * Transfer belongs to the stream and to the worker; whoever is last frees it.
+ * Upload and download. What a client sends is taken and written by a worker; what it reads comes through a pipe,
+ * whose other end a worker has (pump.h). Where the volume's server may be dead, a process has the other end of a
+ * pipe both ways (apart.h). Neither a slow disk nor a slow client holds up anybody else. A Transfer belongs to the
+ * stream and to its workers; whoever is last frees it.
  */
 #define LOG_SOURCE "storage.stream"
 #include <errno.h>
@@ -26,9 +27,12 @@ enum { PIPE_SIZE = 1 << 20 };
 typedef struct Transfer {
     gatomicrefcount refs;
     atomic_bool closed; /* the stream is over */
-    bool upload, apart;
+    bool apart;
     Uuid pool;
     char *path;
+    int pipe;           /* -1: none; of an upload, the end that the process has */
+    int feed;           /* the other end of that */
+    StreamQueue *queue; /* NULL: a download */
     Pump pump;
 } Transfer;
 
@@ -37,7 +41,9 @@ static void transfer_unref(Transfer *t)
     if (!g_atomic_ref_count_dec(&t->refs))
         return;
     fd_close(&t->pump.fd);
-    fd_close(&t->pump.pipe);
+    fd_close(&t->pipe);
+    fd_close(&t->feed);
+    stream_queue_unref(t->queue);
     g_free(t->path);
     g_free(t);
 }
@@ -49,8 +55,7 @@ static void stream_closed(void *data)
     t->closed = true;
     transfer_unref(t);
 }
-static const StreamOps download_ops[] = { { stream_closed, 0 }, { stream_closed, STREAM_FRAMED } };
-static const StreamOps upload_ops[] = { { stream_closed, STREAM_CONFIRMED }, { stream_closed, STREAM_CONFIRMED | STREAM_FRAMED } };
+static const StreamOps ops[] = { { stream_closed, false }, { stream_closed, true } };
 
 static bool is_closed(void *data)
 {
@@ -67,16 +72,50 @@ static void tell_of_change(const Transfer *t)
         pool_emit_refresh(v);
 }
 
+static bool next_of_client(void *data, PumpPiece *ret, GError **err)
+{
+    Transfer *t = data;
+    StreamPiece piece;
+
+    *ret = (PumpPiece){ 0 };
+    switch (stream_take(t->queue, &piece)) {
+    case STREAM_PIECE:
+        *ret = (PumpPiece){ piece.bytes, piece.n };
+        return true;
+    case STREAM_END:
+        return true;
+    case STREAM_GONE:
+        break;
+    }
+    error_set(err, VIR_ERR_OPERATION_ABORTED, "the client does not want it any more");
+    return false;
+}
+
+/* For the process that writes. */
+static void feed(void *data)
+{
+    Transfer *t = data;
+    const StorageJob job = { .cancelled = is_closed, .data = t };
+    const PumpSource from = { next_of_client, t };
+
+    pool_wait_begin();
+    (void)pump_forward(&from, t->feed, &job, NULL); /* whatever went wrong, the process or the client says so */
+    pool_wait_end();
+    fd_close(&t->feed);
+    transfer_unref(t);
+}
+
 static bool move(Transfer *t, GError **err)
 {
     const StorageJob job = { .cancelled = is_closed, .data = t };
-    const ApartRequest r = { .op = t->upload ? APART_WRITE : APART_READ, .path = t->path, .flags = t->pump.framed,
-                             .offset = t->pump.offset, .length = t->pump.length, .fd = t->pump.pipe };
+    const ApartRequest r = { .op = t->queue ? APART_WRITE : APART_READ, .path = t->path, .flags = t->pump.framed,
+                             .offset = t->pump.offset, .length = t->pump.length, .fd = t->pipe };
+    const PumpSource from = { next_of_client, t };
 
     if (t->apart)
         return apart_run(&r, &job, NULL, err);
     pool_wait_begin();
-    bool ok = t->upload ? pump_write(&t->pump, &job, err) : pump_read(&t->pump, &job, err);
+    bool ok = t->queue ? pump_write(&t->pump, &from, &job, err) : pump_read(&t->pump, t->pipe, &job, err);
     pool_wait_end();
     return ok;
 }
@@ -90,49 +129,81 @@ static void run(void *data)
     if (!ok && !t->closed)
         log_warn("%s", error->message);
     /* The end of a download is the pipe's, behind the last byte. */
-    if (t->upload || !ok)
+    if (t->queue || !ok)
         stream_done_by_data(t, error);
-    if (t->upload)
+    if (t->queue)
         tell_of_change(t);
     /* Where something went wrong, the stream is to hear of that, not of an end or a broken pipe. */
     if (ok) {
         fd_close(&t->pump.fd);
-        fd_close(&t->pump.pipe);
+        fd_close(&t->pipe);
     }
     transfer_unref(t);
 }
 
-static bool start(Call *call, const StorageVolView *v, bool upload, uint64_t offset, uint64_t length, bool framed, GError **err)
+/* The ends of a pipe: what the process or the worker has, and the other one. */
+static bool make_pipe(bool upload, int *ret_ours, int *ret_other, GError **err)
 {
-    if (v->known && (v->known->type == VOLUME_NETWORK || v->known->type == VOLUME_NETDIR)) {
-        error_set(err, VIR_ERR_NO_SUPPORT, "storage pool doesn't support volume %s", upload ? "upload" : "download");
-        return false;
-    }
-    bool apart = apart_needed(NULL, v->path, NULL);
     int p[2];
-    auto_fd fd = -1;
 
-    if (!pump_check_range(v->path, offset, length, err) || (!apart && (fd = pump_open(v->path, upload, err)) < 0))
-        return false;
     if (pipe2(p, O_CLOEXEC) < 0) {
         error_set_errno(err, errno, "cannot make a pipe");
         return false;
     }
     (void)fcntl(p[1], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller one does as well */
+    *ret_ours = p[upload ? 0 : 1];
+    *ret_other = p[upload ? 1 : 0];
+    return true;
+}
+
+static Transfer *transfer_new(const StorageVolView *v, const Pump *pump, bool apart)
+{
     Transfer *t = g_new0(Transfer, 1);
+
     g_atomic_ref_count_init(&t->refs);
-    t->upload = upload;
     t->apart = apart;
     memcpy(t->pool, v->pool_uuid, sizeof(Uuid));
     t->path = g_strdup(v->path);
-    t->pump = (Pump){ .path = t->path, .fd = fd_take(&fd), .pipe = p[!upload ? 1 : 0], .offset = offset, .length = length,
-                      .framed = framed };
-    if (!call_attach_stream(call, p[upload ? 1 : 0], upload ? STREAM_IN : STREAM_OUT,
-                            upload ? &upload_ops[framed] : &download_ops[framed], t, err)) {
+    t->pump = *pump;
+    t->pump.path = t->path;
+    t->pipe = t->feed = -1;
+    return t;
+}
+
+static bool attach(Call *call, Transfer *t, bool upload, GError **err)
+{
+    const StreamOps *o = &ops[t->pump.framed];
+    auto_fd other = -1;
+
+    if ((!upload || t->apart) && !make_pipe(upload, &t->pipe, &other, err))
+        return false;
+    if (!upload)
+        return call_attach_stream(call, fd_take(&other), STREAM_OUT, o, t, err);
+    t->feed = fd_take(&other);
+    return call_attach_stream_queue(call, o, t, &t->queue, err);
+}
+
+static bool start(Call *call, const StorageVolView *v, bool upload, uint64_t offset, uint64_t length, bool framed, GError **err)
+{
+    Pump pump = { .path = v->path, .fd = -1, .offset = offset, .length = length, .framed = framed };
+
+    if (v->known && (v->known->type == VOLUME_NETWORK || v->known->type == VOLUME_NETDIR)) {
+        error_set(err, VIR_ERR_NO_SUPPORT, "storage pool doesn't support volume %s", upload ? "upload" : "download");
+        return false;
+    }
+    bool apart = apart_needed(NULL, v->path, NULL);
+    if (!pump_check_range(v->path, offset, length, err) || (!apart && (pump.fd = pump_open(v->path, upload, err)) < 0))
+        return false;
+    Transfer *t = transfer_new(v, &pump, apart);
+    if (!attach(call, t, upload, err)) {
         transfer_unref(t);
         return false;
     }
     g_atomic_ref_count_inc(&t->refs);
+    if (t->feed >= 0) {
+        g_atomic_ref_count_inc(&t->refs);
+        objects_context()->run_on_worker(feed, t);
+    }
     objects_context()->run_on_worker(run, t);
     return true;
 }

@@ -7,14 +7,15 @@ import os
 import struct
 import sys
 
-LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS, RELEASE, FLUSH, INIT = 1, 2, 3, 14, 15, 17, 18, 25, 26
+LOOKUP, FORGET, GETATTR, SETATTR, OPEN, READ, WRITE, STATFS, RELEASE, FLUSH, INIT = 1, 2, 3, 4, 14, 15, 16, 17, 18, 25, 26
 OPENDIR, READDIR, RELEASEDIR, BATCH_FORGET = 27, 28, 29, 42
 ROOT = 1
+SIZE_IS_SET = 8
 
 
 class Served:
     def __init__(self, files):
-        self.files = dict(enumerate(files.items(), ROOT + 1))     # node -> (name, content)
+        self.files = dict(enumerate(files.items(), ROOT + 1))     # node -> (name, bytearray)
 
     def attributes(self, node):
         directory = node == ROOT
@@ -39,15 +40,26 @@ class Served:
             name = body.rstrip(b'\0').decode()
             found = next((n for n, f in self.files.items() if f[0] == name), None)
             return errno.ENOENT if found is None else struct.pack('<4Q2I', found, 0, 0, 0, 0, 0) + self.attributes(found)
-        if op == GETATTR:
+        if op == SETATTR:
+            valid, _, _, size = struct.unpack_from('<IIQQ', body)
+            if valid & SIZE_IS_SET:
+                content = self.files[node][1]
+                content[:] = content[:size].ljust(size, b'\0')
+        if op in (GETATTR, SETATTR):
             return struct.pack('<Q2I', 0, 0, 0) + self.attributes(node)
         if op in (OPEN, OPENDIR):
             return struct.pack('<Q2I', 0, 0, 0)
         if op in (READ, READDIR):
             _, offset, size = struct.unpack_from('<QQI', body)
             if op == READ:
-                return self.files[node][1][offset:offset + size]
+                return bytes(self.files[node][1][offset:offset + size])
             return self.entries() if offset == 0 else b''
+        if op == WRITE:
+            _, offset, size = struct.unpack_from('<QQI', body)
+            content = self.files[node][1]
+            content.extend(bytes(max(0, offset - len(content))))
+            content[offset:offset + size] = body[40:40 + size]
+            return struct.pack('<II', size, 0)
         if op == STATFS:
             return struct.pack('<5Q4I6I', 1000, 500, 500, 100, 50, 4096, 255, 4096, 0, *[0] * 6)
         return b'' if op in (RELEASE, FLUSH, RELEASEDIR) else errno.ENOSYS
@@ -77,4 +89,4 @@ def main(directory, files):
 
 
 if __name__ == '__main__':
-    main(sys.argv[1], {name: b'x' * int(size) for name, size in (word.split('=') for word in sys.argv[2:])})
+    main(sys.argv[1], {name: bytearray(b'x' * int(size)) for name, size in (word.split('=') for word in sys.argv[2:])})

@@ -111,6 +111,24 @@ class Dead(OwnSandbox):
         wait_for('the call', seen, 10)
         return rows[0][0]
 
+    def test_streams_of_a_server_that_lives(self):
+        sent, got = (os.path.join(self.directory, n) for n in ('sent', 'got'))
+        content = os.urandom(3000000) + bytes(2000000) + os.urandom(77)
+        with open(sent, 'wb') as f:
+            f.write(content[:3000000])
+            f.seek(5000000)
+            f.write(content[5000000:])
+        for volume, *words in (['v'], ['w', '--sparse']):
+            virsh('vol-upload', volume, sent, '--pool', 'dead', *words)
+            virsh('vol-download', volume, got, '--pool', 'dead', *words)
+            with open(got, 'rb') as f:
+                self.assertTrue(f.read() == content, words)
+        self.die()
+        with subprocess.Popen(['virsh', 'vol-upload', 'x', sent, '--pool', 'dead'], stderr=subprocess.DEVNULL) as client:
+            wait_for('the process', lambda: 'virt-storage-work' in run(['ps', '-eo', 'args'])[1])
+            client.kill()
+        self.others_work()
+
     def see_and_cancel(self, words, procedure, shown):
         with subprocess.Popen(['virsh', *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as client:
             self.modvirt('cancel', self.see(procedure, shown))
