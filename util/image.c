@@ -413,10 +413,16 @@ static void vhdx_capacity(int fd, ImageInfo *ret)
 int image_open(const char *path, int flags)
 {
     auto_fd at = open(path, O_PATH | O_CLOEXEC);
+
+    return at < 0 ? -1 : image_reopen(at, flags);
+}
+
+int image_reopen(int at, int flags)
+{
     char self[32];
     struct stat st;
 
-    if (at < 0 || fstat(at, &st) < 0)
+    if (fstat(at, &st) < 0)
         return -1;
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISBLK(st.st_mode)) {
         errno = ENOTBLK;

@@ -54,6 +54,8 @@ bool image_capacity(const char *format, const uint8_t *head, size_t len, uint64_
  * path that an image or a link names may be anything's: what opening it does to a terminal, a tape or a watchdog is
  * not found out. Below zero with errno, ENOTBLK for those. */
 int image_open(const char *path, int flags);
+/* The same of what has been found already: fd is of O_PATH, and stays the caller's. */
+int image_reopen(int fd, int flags);
 /* All of it of a file or device; the few formats that tell their size elsewhere are asked there. Blocks as
  * long as the file system does. */
 bool image_probe_fd(int fd, const char *format, ImageInfo *ret, GError **err);

@@ -20,7 +20,6 @@
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/image.h"
 #include "util/paths.h"
 
 enum { POOL_MODE = 0711 };
@@ -39,7 +38,7 @@ static bool dir_start(const StoragePoolDef *d, const StorageJob *job, GError **e
 {
     if (apart_needed(d, NULL, NULL))
         return apart_simple(APART_START, d, 0, job, err);
-    auto_fd fd = open(d->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_fd fd = volume_open_dir(d->target, false);
     if (fd >= 0)
         return true;
     error_set_errno(err, errno, "cannot open directory '%s'", d->target);
@@ -94,7 +93,7 @@ static bool dir_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *j
 {
     if (apart_needed(d, NULL, NULL))
         return apart_measure(d, ret, job, err);
-    auto_fd fd = open(d->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_fd fd = volume_open_dir(d->target, false);
     struct statvfs st;
 
     if (fd < 0 || fstatvfs(fd, &st) < 0) {
@@ -122,24 +121,24 @@ static bool name_ok(const char *name)
 }
 
 /* Sockets and the like are no volumes; a link is what it leads to. */
-static bool may_be_volume(int dirfd, const struct dirent *e, const char *path)
+static bool may_be_volume(const struct dirent *e, const char *path)
 {
-    struct stat st;
-
     if (e->d_type == DT_REG || e->d_type == DT_DIR || e->d_type == DT_BLK)
         return true;
     if (e->d_type != DT_LNK && e->d_type != DT_UNKNOWN)
         return false;
     if (apart_needed(NULL, path, NULL))
         return true; /* to be seen when somebody asks */
-    return fstatat(dirfd, e->d_name, &st, 0) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode));
+    auto_fd fd = volume_open(path, O_PATH);
+    return fd >= 0;
 }
 
 static bool dir_list(const StoragePoolDef *d, VolumeFoundFn *found, void *data, const StorageJob *job, GError **err)
 {
     if (apart_needed(d, NULL, NULL))
         return apart_list(d, found, data, job, err);
-    DIR *dir = opendir(d->target);
+    auto_fd fd = volume_open_dir(d->target, false);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd_take(&fd));
 
     if (!dir) {
         error_set_errno(err, errno, "cannot open directory '%s'", d->target);
@@ -149,7 +148,7 @@ static bool dir_list(const StoragePoolDef *d, VolumeFoundFn *found, void *data, 
         if (!name_ok(e->d_name))
             continue;
         g_autofree char *path = g_build_filename(d->target, e->d_name, NULL);
-        if (may_be_volume(dirfd(dir), e, path))
+        if (may_be_volume(e, path))
             found(e->d_name, path, NULL, data);
     }
     closedir(dir);
@@ -187,33 +186,51 @@ static StorageVolumeDef *dir_vol_look(const StoragePoolDef *d, const char *name,
 }
 
 typedef struct Fill {
+    const char *dir;
     const StorageVolumeDef *v, *input;
     unsigned flags;
     const StorageJob *job;
 } Fill;
 
-static bool run_qemu_img(const char *path, void *data, GError **err)
+/* The program gets the file itself: under a name, it would open what somebody else has put there by then. A name below
+ * that is relative means nothing to it so; it is entered when all is there. */
+static bool run_qemu_img(int fd, void *data, GError **err)
 {
+    enum { TARGET = 22 }; /* beside those of passphrase.c */
+    static const char target[] = "/dev/fd/22";
     const Fill *f = data;
+    const char *below = f->v->backing.path;
     g_auto(Passphrase) word = { 0 }, old = { 0 };
-    if (!passphrase_open(f->v, true, 0, f->job, &word, err) || !passphrase_open(f->input, false, 1, f->job, &old, err))
-        return false;
-    QemuImgSide to = { f->v, path, word.path }, from = { f->input, NULL, old.path };
-    g_autoptr(GPtrArray) commands = qemu_img_create(&to, f->input ? &from : NULL, f->flags, err);
-    StorageJob job = f->job ? *f->job : (StorageJob){ 0 };
-    const SpawnFd fds[] = { word.open ? word.fd : old.fd, old.fd };
-    g_autofree char *dir = g_path_get_dirname(path);
-
-    job.fds = fds;
-    job.n_fds = (word.open ? 1 : 0) + (old.open ? 1 : 0);
+    bool relative = below && *below != '/' && !f->input;
+    g_autofree char *full = relative ? g_build_filename(f->dir, below, NULL) : g_strdup(below);
 
     if ((f->input && !volume_chain_check(f->input->path, f->input->format, f->job, err)) ||
-        (f->v->backing.path && !volume_backing_check(f->v, dir, f->job, err)))
+        (below && !volume_backing_check(f->v, f->dir, f->job, err)) || !passphrase_open(f->v, true, 0, f->job, &word, err) ||
+        !passphrase_open(f->input, false, 1, f->job, &old, err))
         return false;
+    StorageVolumeDef v = *f->v;
+    v.backing.path = full;
+    QemuImgSide to = { &v, target, word.path }, from = { f->input, NULL, old.path };
+    g_autoptr(GPtrArray) commands = qemu_img_create(&to, f->input ? &from : NULL, f->flags, err);
+    QemuImgSide made = { f->v, target, word.path };
+    Argv *name = commands && relative ? qemu_img_name_backing(&made, err) : NULL;
+    if (name)
+        g_ptr_array_add(commands, name);
+    else if (relative)
+        return false;
+    StorageJob job = f->job ? *f->job : (StorageJob){ 0 };
+    SpawnFd fds[3] = { { fd, TARGET } };
+
+    job.fds = fds;
+    job.n_fds = 1;
+    if (word.open)
+        fds[job.n_fds++] = word.fd;
+    if (old.open)
+        fds[job.n_fds++] = old.fd;
     job.own = true; /* what it makes is removed at the next start */
     job.usec = STORAGE_PATIENCE_USEC;
     if (!job.stall_usec)
-        job.stall_usec = job.n_fds ? PASSPHRASE_USEC : STORAGE_STALL_USEC;
+        job.stall_usec = word.open || old.open ? PASSPHRASE_USEC : STORAGE_STALL_USEC;
     for (guint i = 0; commands && i < commands->len; i++)
         if (!storage_run(commands->pdata[i], &job, NULL, err))
             return false;
@@ -228,7 +245,7 @@ static bool is_raw(const StorageVolumeDef *v)
 static bool make_raw(const VolumeDir *dir, const VolumeFile *f, const StorageVolumeDef *input, const StorageJob *job,
                      GError **err)
 {
-    auto_fd fd = input ? image_open(input->path, O_RDONLY) : -1;
+    auto_fd fd = input ? volume_open(input->path, O_RDONLY) : -1;
 
     if (input && fd < 0) {
         error_set_errno(err, errno, "cannot open volume '%s'", input->path);
@@ -269,7 +286,7 @@ static bool dir_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const S
         error_set(err, VIR_ERR_INVALID_ARG, "volume '%s': only raw volumes share blocks with their original", v->name);
         return false;
     }
-    Fill fill = { v, input, flags & VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA ? QEMU_IMG_PREALLOCATE : 0, job };
+    Fill fill = { d->target, v, input, flags & VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA ? QEMU_IMG_PREALLOCATE : 0, job };
     return volume_file_make(&dir, &f, run_qemu_img, &fill, err);
 }
 

@@ -82,6 +82,8 @@ static bool name_ok(const char *name, GError **err)
 
     if (strchr(name, '/'))
         error_set(err, VIR_ERR_OPERATION_INVALID, "volume name '%s' cannot contain '/'", name);
+    else if (volume_file_is_temporary(name))
+        error_set(err, VIR_ERR_OPERATION_INVALID, "volume name '%s' begins as names of unfinished volumes do", name);
     else if (!path_component_ok(name, NULL, &why))
         error_set(err, VIR_ERR_OPERATION_INVALID, "%s", why->message);
     else

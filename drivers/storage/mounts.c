@@ -55,8 +55,7 @@ static GHashTable *read_table(GError **err)
     return t;
 }
 
-/* Puts the words of a path before those that are left to be walked. */
-static void push_words(GQueue *todo, const char *path)
+void path_push_words(GQueue *todo, const char *path)
 {
     g_auto(GStrv) words = g_strsplit(path, "/", -1);
 
@@ -100,7 +99,7 @@ static bool walk(GHashTable *table, GString *at, GQueue *todo, MountPlace *ret, 
             g_string_truncate(at, 0);
         else
             up(at);
-        push_words(todo, link);
+        path_push_words(todo, link);
     }
     /* What is left is behind what may hang. */
     ret->mounted &= !todo->length;
@@ -118,7 +117,7 @@ bool mount_place(const char *path, MountPlace *ret, GError **err)
     *ret = (MountPlace){ 0 };
     if (!table)
         return false;
-    push_words(&todo, path);
+    path_push_words(&todo, path);
     bool ok = walk(table, at, &todo, ret, path, err);
     g_queue_clear_full(&todo, g_free);
     if (ok)

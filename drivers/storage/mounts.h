@@ -18,3 +18,5 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MountPlace, mount_place_clear)
 bool mount_place(const char *path, MountPlace *ret, GError **err);
 /* What cannot be told, may. */
 bool mount_may_hang(const char *path);
+/* Puts the words of a path before those that are left to be walked. */
+void path_push_words(GQueue *todo, const char *path);

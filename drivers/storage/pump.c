@@ -11,16 +11,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drivers/storage/volume_file.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/image.h"
 
 enum { WAIT_MS = 1000 };
 
 int pump_open(const char *path, bool write, GError **err)
 {
-    auto_fd fd = image_open(path, write ? O_WRONLY : O_RDONLY);
+    auto_fd fd = volume_open(path, write ? O_WRONLY : O_RDONLY);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0) {

@@ -141,13 +141,17 @@ static bool check_features(const StorageVolumeDef *d, unsigned flags, GError **e
     return false;
 }
 
+static const char *backing_format(const StorageVolumeDef *d)
+{
+    return d->backing.format ? enum_name(&storage_format_names, d->backing.format) : "raw";
+}
+
 static void add_options(ArgvList *l, const QemuImgSide *vol, unsigned flags)
 {
     const StorageVolumeDef *d = vol->def;
 
     if (d->backing.path)
-        argv_list_add(l, "backing_fmt",
-                      d->backing.format ? enum_name(&storage_format_names, d->backing.format) : "raw");
+        argv_list_add(l, "backing_fmt", backing_format(d));
     if (d->encryption)
         add_encryption(l, vol);
     if (flags & QEMU_IMG_PREALLOCATE)
@@ -255,6 +259,38 @@ GPtrArray *qemu_img_create(const QemuImgSide *vol, const QemuImgSide *input, uns
     return ok ? g_steal_pointer(&commands) : NULL;
 }
 
+/* The last word but one of commands that work on one image. */
+static bool add_one_image(Argv *a, const QemuImgSide *vol, const char *format, GError **err)
+{
+    if (vol->def->encryption) {
+        if (!add_secret(a, vol, err))
+            return false;
+        argv_words(a, "--image-opts", NULL);
+        add_image(a, vol);
+    } else {
+        argv_words(a, "-f", format, NULL);
+        argv_operand(a, path_of(vol));
+    }
+    return true;
+}
+
+Argv *qemu_img_name_backing(const QemuImgSide *vol, GError **err)
+{
+    g_autoptr(Argv) a = argv_new("qemu-img");
+    const StorageVolumeDef *d = vol->def;
+    unsigned format = format_of(d);
+
+    if (format != FORMAT_QCOW2 && format != FORMAT_QED) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "volume '%s': the path of a backing store begins with '/', found '%s'; only of formats qcow2 and qed it need not",
+                  d->name, d->backing.path);
+        return NULL;
+    }
+    argv_words(a, "rebase", "-u", "-b", NULL);
+    argv_operand(a, d->backing.path);
+    argv_words(a, "-F", backing_format(d), NULL);
+    return add_one_image(a, vol, qemu_img_format(d, NULL), err) && argv_check(a, err) ? g_steal_pointer(&a) : NULL;
+}
+
 Argv *qemu_img_resize(const QemuImgSide *vol, uint64_t capacity, bool shrink, bool preallocate, GError **err)
 {
     g_autoptr(Argv) a = argv_new("qemu-img");
@@ -267,15 +303,8 @@ Argv *qemu_img_resize(const QemuImgSide *vol, uint64_t capacity, bool shrink, bo
         argv_words(a, "--shrink", NULL);
     if (preallocate)
         argv_words(a, "--preallocation=falloc", NULL);
-    if (vol->def->encryption) {
-        if (!add_secret(a, vol, err))
-            return NULL;
-        argv_words(a, "--image-opts", NULL);
-        add_image(a, vol);
-    } else {
-        argv_words(a, "-f", format, NULL);
-        argv_operand(a, path_of(vol));
-    }
+    if (!add_one_image(a, vol, format, err))
+        return NULL;
     add_size(a, capacity);
     return argv_check(a, err) ? g_steal_pointer(&a) : NULL;
 }

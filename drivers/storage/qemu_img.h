@@ -20,6 +20,8 @@ const char *qemu_img_format(const StorageVolumeDef *def, GError **err);
 /* Commands (Argv) that make a volume, with the content of input when it is not NULL: one command, or two
  * where encryption must be made before it can be filled. */
 GPtrArray *qemu_img_create(const QemuImgSide *vol, const QemuImgSide *input, unsigned flags, GError **err);
+/* Changes what a volume, of a format that can do that, calls the image below to what its definition says. */
+Argv *qemu_img_name_backing(const QemuImgSide *vol, GError **err);
 Argv *qemu_img_resize(const QemuImgSide *vol, uint64_t capacity, bool shrink, bool preallocate, GError **err);
 
 /* Of a command that was told to say how far it is ("    (12.34/100%)"): the last per cent in what it wrote

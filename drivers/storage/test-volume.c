@@ -66,13 +66,13 @@ static bool create(GError **err)
     return volume_file_create(&dir, &f, input, NULL, err);
 }
 
-static bool fill(const char *path, void *data, GError **err)
+static bool fill(int fd, void *data, GError **err)
 {
     g_autofree char *text = NULL;
     gsize n;
 
     (void)data;
-    return g_file_get_contents(input_path, &text, &n, err) && g_file_set_contents(path, text, (gssize)n, err);
+    return g_file_get_contents(input_path, &text, &n, err) && fd_write_all(fd, text, n) == 0;
 }
 
 static bool make(GError **err)
@@ -142,6 +142,76 @@ static void test_dying_steps(bool (*work)(GError **err))
         assert(WTERMSIG(status) == SIGKILL && n < 50);
     }
     assert(whole > 1 && none > 2); /* some died after the name was there */
+}
+
+/* What somebody makes of a hidden name that he sees is not written through. */
+static bool replace(int fd, void *data, GError **err)
+{
+    g_autofree char *name = NULL, *victim = g_build_filename(top, "victim", NULL);
+
+    (void)data;
+    (void)err;
+    assert(count(pool_path, &name) == 1);
+    g_autofree char *path = in_pool(name);
+    assert(unlink(path) == 0 && symlink(victim, path) == 0);
+    return write(fd, "x", 1) == 1;
+}
+
+static void test_hidden_names_of_others(void)
+{
+    g_autofree char *victim = g_build_filename(top, "victim", NULL), *path = in_pool("v");
+    VolumeFile f = { "v", 0, 0, 0600, (uid_t)-1, (gid_t)-1, false, false };
+    struct stat st;
+
+    volume_file_hide(true);
+    (void)volume_file_make(&dir, &f, replace, NULL, NULL); /* what is in his directory then is his affair */
+    assert(stat(victim, &st) < 0 && errno == ENOENT && count(records_path, NULL) == 0);
+    volume_file_hide(false);
+    (void)unlink(path);
+    assert(count(pool_path, NULL) == 0);
+}
+
+/* Needs root, who alone can give a link away. */
+static void test_links_of_others(void)
+{
+    enum { SOMEBODY = 65534 };
+    g_autofree char *victim = g_build_filename(top, "victim", NULL), *link = in_pool("v"), *deep = g_build_filename(top, "deep", NULL);
+    g_autofree char *inside = g_build_filename(deep, "file", NULL), *by_dir = in_pool("d");
+    const VolumeDir away = { by_dir, records_path };
+    int fd;
+
+    if (geteuid() != 0)
+        return;
+    assert(g_file_set_contents(victim, "x", 1, NULL) && chmod(victim, 0600) == 0 && symlink(victim, link) == 0);
+    assert(chmod(top, 0711) == 0);
+    assert((fd = volume_open(link, O_RDWR)) >= 0 && close(fd) == 0); /* root's own */
+    assert(lchown(link, SOMEBODY, SOMEBODY) == 0);
+    assert(volume_open(link, O_RDONLY) < 0 && errno == EPERM);
+    assert(!volume_file_resize(link, 5, false, NULL) && !volume_wipe(link, VIR_STORAGE_VOL_WIPE_ALG_ZERO, NULL, NULL));
+    assert(chmod(victim, 0644) == 0); /* what everybody may read, he may */
+    assert((fd = volume_open(link, O_RDONLY)) >= 0 && close(fd) == 0);
+    assert(volume_open(link, O_WRONLY) < 0 && errno == EPERM);
+    assert(chmod(victim, 0600) == 0 && chown(victim, SOMEBODY, SOMEBODY) == 0);
+    assert((fd = volume_open(link, O_RDWR)) >= 0 && close(fd) == 0); /* his own */
+    assert(unlink(link) == 0);
+
+    /* A directory that he could not search is no way either. */
+    assert(mkdir(deep, 0700) == 0 && g_file_set_contents(inside, "x", 1, NULL) && chmod(inside, 0644) == 0);
+    assert(symlink(inside, link) == 0 && lchown(link, SOMEBODY, SOMEBODY) == 0);
+    assert(volume_open(link, O_RDONLY) < 0 && errno == EPERM);
+    assert(chmod(deep, 0755) == 0 && (fd = volume_open(link, O_RDONLY)) >= 0 && close(fd) == 0);
+    assert(symlink("v", by_dir) == 0 && (fd = volume_open(by_dir, O_RDONLY)) >= 0 && close(fd) == 0);
+    assert(unlink(link) == 0 && symlink("d", link) == 0);
+    assert(volume_open(link, O_RDONLY) < 0 && errno == ELOOP);
+    assert(unlink(link) == 0 && unlink(by_dir) == 0);
+
+    /* A pool whose directory he replaced. */
+    assert(symlink(deep, by_dir) == 0 && lchown(by_dir, SOMEBODY, SOMEBODY) == 0);
+    assert((fd = volume_open_dir(by_dir, false)) >= 0 && close(fd) == 0);
+    VolumeFile f = { "planted", 0, 0, 0600, (uid_t)-1, (gid_t)-1, false, false };
+    g_autoptr(GError) err = NULL;
+    assert(!volume_file_create(&away, &f, -1, NULL, &err) && error_errno(err) == EPERM && count(deep, NULL) == 1);
+    assert(unlink(by_dir) == 0 && count(pool_path, NULL) == 0);
 }
 
 static void test_names_are_not_replaced(void)
@@ -270,10 +340,16 @@ int main(void)
     dir = (VolumeDir){ pool_path, records_path };
     assert(g_mkdir_with_parents(pool_path, 0700) == 0 && g_mkdir_with_parents(records_path, 0700) == 0);
     make_input();
-    test_failing_steps(create);
-    test_failing_steps(make);
-    test_dying_steps(create);
-    test_dying_steps(make);
+    for (unsigned i = 0; i < 2; i++) {
+        volume_file_hide(i == 1);
+        test_failing_steps(create);
+        test_failing_steps(make);
+        test_dying_steps(create);
+        test_dying_steps(make);
+    }
+    volume_file_hide(false);
+    test_hidden_names_of_others();
+    test_links_of_others();
     test_names_are_not_replaced();
     test_sizes();
     test_wipe();

@@ -37,7 +37,7 @@ char *volume_below(const char *path, const char *backing)
 /* data: whether only another may look. */
 static bool is_plain(const StorageSource *s, const StorageSource *top, void *data, GError **err)
 {
-    auto_fd fd = image_open(s->path, O_RDONLY);
+    auto_fd fd = volume_open(s->path, O_RDONLY);
     g_auto(ImageInfo) info = { 0 };
     bool *elsewhere = data;
 

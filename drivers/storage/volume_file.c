@@ -15,7 +15,6 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +28,6 @@
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/image.h"
 #include "util/lock.h"
 #include "util/log.h"
 #include "util/state.h"
@@ -39,6 +37,12 @@ enum { COPY_CHUNK = 1 << 20, SYNC_EVERY = 64 << 20 };
 
 static unsigned fail_in; /* tests have one thread */
 static int fail_with;
+static bool hide_always;
+
+void volume_file_hide(bool always)
+{
+    hide_always = always;
+}
 
 void volume_file_fail_at(unsigned n, int errnum)
 {
@@ -70,7 +74,7 @@ static bool fails(GError **err, const VolumeDir *d, const char *name, const char
 
 static int open_dir(const VolumeDir *d, GError **err)
 {
-    int fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = volume_open_dir(d->path, true);
 
     if (fd < 0)
         error_set_errno(err, errno, "cannot open directory '%s'", d->path);
@@ -167,26 +171,33 @@ static bool copy_content(int from, int to, uint64_t capacity, const StorageJob *
     return true;
 }
 
-static bool fill_raw(int fd, const VolumeFile *f, int input, const StorageJob *job, GError **err)
+typedef struct RawFill {
+    const VolumeFile *f;
+    int input; /* -1: zeros */
+    const StorageJob *job;
+} RawFill;
+
+static bool fill_raw(int fd, void *data, GError **err)
 {
+    const RawFill *r = data;
+    const VolumeFile *f = r->f;
+
     if (f->nocow && !set_nocow(fd, f->name, err))
         return false;
     if (STEP(ftruncate(fd, (off_t)f->capacity)) < 0)
         return false;
-    if (input >= 0) {
-        bool shared = ioctl(fd, FICLONE, input) == 0;
+    if (r->input >= 0) {
+        bool shared = ioctl(fd, FICLONE, r->input) == 0;
         if (!shared && f->reflink) {
             error_set_errno(err, errno, "volume '%s' cannot share blocks with its original", f->name);
             return false;
         }
         /* Sharing made the file as long as the original. */
-        if (shared ? STEP(ftruncate(fd, (off_t)f->capacity)) < 0 : !copy_content(input, fd, f->capacity, job, err))
+        if (shared ? STEP(ftruncate(fd, (off_t)f->capacity)) < 0 : !copy_content(r->input, fd, f->capacity, r->job, err))
             return false;
     }
     /* What is promised is there, zeros or not. Without the call: written by whoever writes. */
-    if (f->allocation && STEP(fallocate(fd, 0, 0, (off_t)MIN(f->allocation, f->capacity))) < 0 && errno != EOPNOTSUPP)
-        return false;
-    return set_owner(fd, f);
+    return !f->allocation || STEP(fallocate(fd, 0, 0, (off_t)MIN(f->allocation, f->capacity))) == 0 || errno == EOPNOTSUPP;
 }
 
 /* Records ----------------------------------------------------------------------------------------- */
@@ -212,12 +223,14 @@ static const char *own_prefix(void)
     return prefix;
 }
 
+/* Nobody guesses the next one. */
 static Temp temp_name(void)
 {
-    static atomic_uint last;
+    uint64_t r = 0;
     Temp t;
 
-    g_snprintf(t.name, sizeof(t.name), "%s%u", own_prefix(), ++last);
+    (void)!getrandom(&r, sizeof(r), 0);
+    g_snprintf(t.name, sizeof(t.name), "%s%016" PRIx64, own_prefix(), r);
     return t;
 }
 
@@ -301,35 +314,40 @@ static bool publish(int dir, int fd, const char *temp, const char *name)
     return false;
 }
 
-/* Under a hidden name, for file systems without nameless files, and for programs. */
-static bool make_hidden(const VolumeDir *d, const VolumeFile *f, int dir, VolumeFillFn *fill, void *data, GError **err)
+/* Where the file system has no files without names. */
+static int open_hidden(const VolumeDir *d, int dir, int *ret_records, Temp *ret, GError **err)
 {
     auto_fd records = open_records(d, err);
-    Temp t = temp_name();
-    g_autofree char *path = g_build_filename(d->path, t.name, NULL);
-    GError *error = NULL;
-    bool ok = false;
 
-    if (records < 0 || !record_write(records, d, &t, err))
-        return false;
-    if (fill(path, data, &error)) {
-        auto_fd fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        ok = fd >= 0 && set_owner(fd, f) && publish(dir, fd, t.name, f->name);
+    *ret = temp_name();
+    if (records < 0 || !record_write(records, d, ret, err))
+        return -1;
+    int fd = STEP(openat(dir, ret->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd < 0) {
+        (void)fails(err, d, ret->name, "make the unfinished");
+        (void)state_remove(records, ret->name, NULL);
+        return -1;
     }
-    if (!ok && !error)
-        (void)fails(&error, d, f->name, "make");
-    if (!ok)
-        (void)unlinkat(dir, t.name, 0);
-    /* The record of a hidden file that is gone harms nobody: a failure here is not the volume's. */
-    (void)state_remove(records, t.name, NULL);
-    if (error)
-        g_propagate_error(err, error);
-    return ok;
+    *ret_records = fd_take(&records);
+    return fd;
+}
+
+static int open_nameless(int dir)
+{
+    errno = EOPNOTSUPP;
+    return hide_always ? -1 : STEP(openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+}
+
+static bool lacks_nameless(int errnum)
+{
+    return errnum == EOPNOTSUPP || errnum == EISDIR || errnum == EINVAL || errnum == ENOENT;
 }
 
 bool volume_file_make(const VolumeDir *d, const VolumeFile *f, VolumeFillFn *fill, void *data, GError **err)
 {
-    auto_fd dir = open_dir(d, err);
+    auto_fd dir = open_dir(d, err), records = -1;
+    GError *error = NULL;
+    Temp t = { "" };
 
     if (dir < 0)
         return false;
@@ -337,48 +355,32 @@ bool volume_file_make(const VolumeDir *d, const VolumeFile *f, VolumeFillFn *fil
         errno = EEXIST;
         return fails(err, d, f->name, "make");
     }
-    return make_hidden(d, f, dir, fill, data, err);
-}
-
-typedef struct RawFill {
-    const VolumeFile *f;
-    int input;
-    const StorageJob *job;
-} RawFill;
-
-static bool fill_hidden_raw(const char *path, void *data, GError **err)
-{
-    const RawFill *r = data;
-    auto_fd fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    return fd >= 0 && fill_raw(fd, r->f, r->input, r->job, err);
+    auto_fd fd = open_nameless(dir);
+    if (fd < 0 && !lacks_nameless(errno))
+        return fails(err, d, f->name, "make");
+    if (fd < 0 && (fd = open_hidden(d, dir, &records, &t, err)) < 0)
+        return false;
+    bool ok = fill(fd, data, &error) && set_owner(fd, f) && publish(dir, fd, *t.name ? t.name : NULL, f->name);
+    if (!ok && !error)
+        (void)fails(&error, d, f->name, "make");
+    if (records >= 0) {
+        if (!ok)
+            (void)unlinkat(dir, t.name, 0);
+        /* The record of a hidden file that is gone harms nobody: a failure here is not the volume's. */
+        (void)state_remove(records, t.name, NULL);
+    }
+    if (error)
+        g_propagate_error(err, error);
+    return ok;
 }
 
 bool volume_file_create(const VolumeDir *d, const VolumeFile *f, int input, const StorageJob *job, GError **err)
 {
-    auto_fd dir = open_dir(d, err);
+    RawFill r = { f, input, job };
 
-    if (dir < 0)
-        return false;
-    if (f->capacity > INT64_MAX) {
-        error_set(err, VIR_ERR_OVERFLOW, "volume '%s' is too large: %" G_GUINT64_FORMAT " bytes", f->name, f->capacity);
-        return false;
-    }
-    if (faccessat(dir, f->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        errno = EEXIST;
-        return fails(err, d, f->name, "create");
-    }
-    auto_fd fd = STEP(openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT)) {
-        RawFill r = { f, input, job };
-        return make_hidden(d, f, dir, fill_hidden_raw, &r, err);
-    }
-    GError *error = NULL;
-    if (fd >= 0 && fill_raw(fd, f, input, job, &error) && publish(dir, fd, NULL, f->name))
-        return true;
-    if (!error)
-        return fails(err, d, f->name, "create");
-    g_propagate_error(err, error);
+    if (f->capacity <= INT64_MAX)
+        return volume_file_make(d, f, fill_raw, &r, err);
+    error_set(err, VIR_ERR_OVERFLOW, "volume '%s' is too large: %" G_GUINT64_FORMAT " bytes", f->name, f->capacity);
     return false;
 }
 
@@ -417,7 +419,7 @@ bool volume_file_delete(const VolumeDir *d, const char *name, GError **err)
 
 bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, GError **err)
 {
-    auto_fd fd = image_open(path, O_RDWR);
+    auto_fd fd = volume_open(path, O_RDWR);
     struct stat st;
     int r;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Volumes that are files of a directory. What is made appears under its name when all of it is on disk, or
- * not at all: nothing that fails, or is killed, leaves half a volume. A raw file has no name until then;
- * what a program makes has a hidden one that a record in another directory names, and the next start of
- * the daemon removes both. Workers.
+ * not at all: nothing that fails, or is killed, leaves half a volume. It has no name until then; where the file
+ * system has no files without names, it has a hidden one that a record in another directory names, and the next
+ * start of the daemon removes both. Workers.
  */
 #pragma once
 
@@ -29,14 +29,20 @@ typedef struct VolumeFile {
 /* A raw file; input: its content (-1: zeros), of which at most capacity bytes are taken. VIR_ERR_STORAGE_VOL_EXIST when the name
  * is in use. */
 bool volume_file_create(const VolumeDir *d, const VolumeFile *f, int input, const StorageJob *job, GError **err);
-/* fill makes the file at the path that it is given. */
-typedef bool VolumeFillFn(const char *path, void *data, GError **err);
+/* fill writes the content into a new file. */
+typedef bool VolumeFillFn(int fd, void *data, GError **err);
 bool volume_file_make(const VolumeDir *d, const VolumeFile *f, VolumeFillFn *fill, void *data, GError **err);
 bool volume_dir_create(const VolumeDir *d, const VolumeFile *f, GError **err);
 /* Files and empty directories. */
 bool volume_file_delete(const VolumeDir *d, const char *name, GError **err);
 /* A raw file. allocate: what is added takes its blocks now. */
 bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, GError **err);
+
+/* As image_open(), but that a link leads nobody else than root and us where its owner could not go himself: EPERM
+ * (links.c). */
+int volume_open(const char *path, int flags);
+/* A pool's directory, to be read; write: what is in it will change. */
+int volume_open_dir(const char *path, bool write);
 
 /* One of ours that is not a volume (yet). */
 bool volume_file_is_temporary(const char *name);
@@ -49,3 +55,5 @@ bool volume_wipe(const char *path, unsigned algorithm, const StorageJob *job, GE
 
 /* Tests: the n-th following step fails with errnum, or kills us when errnum is negative. 0: off. */
 void volume_file_fail_at(unsigned n, int errnum);
+/* Tests: as on a file system without files without names. */
+void volume_file_hide(bool always);

@@ -73,7 +73,7 @@ static bool look_below(StorageVolumeDef *v, const ImageInfo *info, LookElsewhere
     v->backing.path = below ? below : g_strdup(info->backing);
     if (not_here && not_here(NULL, v->backing.path, NULL))
         return false;
-    auto_fd fd = image_open(v->backing.path, O_RDONLY);
+    auto_fd fd = volume_open(v->backing.path, O_RDONLY);
     if (format <= FORMAT_NONE && fd >= 0) {
         g_auto(ImageInfo) its = { 0 };
         if (image_probe_fd(fd, NULL, &its, NULL))
@@ -107,7 +107,7 @@ static bool take_info(StorageVolumeDef *v, const ImageInfo *info, LookElsewhereF
 StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char *path, LookElsewhereFn *not_here, bool *ret_elsewhere,
                               GError **err)
 {
-    auto_fd fd = image_open(path, O_RDONLY);
+    auto_fd fd = volume_open(path, O_RDONLY);
     g_autoptr(StorageVolumeDef) v = g_new0(StorageVolumeDef, 1);
     g_auto(ImageInfo) info = { 0 };
     struct stat st;
@@ -115,6 +115,8 @@ StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char
     if (fd < 0 || fstat(fd, &st) < 0) {
         if (errno == ENOTBLK)
             error_set(err, VIR_ERR_NO_STORAGE_VOL, "'%s' is no volume", path);
+        else if (errno == EPERM)
+            error_set(err, VIR_ERR_NO_STORAGE_VOL, "'%s' is no volume: the owner of a link on the way may not open what it leads to", path);
         else if (errno == ENOENT)
             error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching path '%s'", path);
         else

@@ -18,7 +18,6 @@
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/image.h"
 
 enum { CHUNK = 1 << 20 };
 
@@ -35,14 +34,20 @@ static bool fails(GError **err, const char *path)
     return false;
 }
 
-static bool scrub(const char *path, const char *pattern, const StorageJob *job, GError **err)
+/* It gets what was opened, not the path, which may lead elsewhere by now. */
+static bool scrub(int fd, const char *pattern, const StorageJob *job, GError **err)
 {
+    enum { TARGET = 20 };
     g_autoptr(Argv) a = argv_new("scrub");
+    const SpawnFd file = { fd, TARGET };
     StorageJob patient = job ? *job : (StorageJob){ 0 };
 
-    patient.usec = (uint64_t)G_USEC_PER_SEC * 3600 * 24 * 7; /* 33 passes over a disk; cancel is the way out */
+    patient.usec = STORAGE_PATIENCE_USEC; /* 33 passes over a disk; cancel is the way out */
+    patient.own = true;                   /* a volume of the same name may be somebody's later */
+    patient.fds = &file;
+    patient.n_fds = 1;
     argv_words(a, "-f", "-p", pattern, NULL);
-    argv_operand(a, path);
+    argv_wordf(a, "/dev/fd/%d", TARGET);
     return storage_run(a, &patient, NULL, err);
 }
 
@@ -94,7 +99,7 @@ static bool give_back(int fd, const char *path, bool device, uint64_t size, GErr
 
 bool volume_wipe(const char *path, unsigned algorithm, const StorageJob *job, GError **err)
 {
-    auto_fd fd = image_open(path, O_RDWR);
+    auto_fd fd = volume_open(path, O_RDWR);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -125,5 +130,5 @@ bool volume_wipe(const char *path, unsigned algorithm, const StorageJob *job, GE
         error_set(err, VIR_ERR_INVALID_ARG, "%u is not a way of wiping", algorithm);
         return false;
     }
-    return scrub(path, patterns[algorithm], job, err);
+    return scrub(fd, patterns[algorithm], job, err);
 }

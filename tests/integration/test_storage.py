@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 import unittest
 import xml.etree.ElementTree as ET
@@ -320,6 +321,56 @@ class Hostile(Storage):
         self.file('list', b'KDMV' + (1).to_bytes(4, 'little') + bytes(504) + b'RW 1 FLAT "/etc/passwd" 0\n' + bytes(1024))
         virsh('pool-refresh', self.name)
         self.assertIn('has its data in other files', self.fails('vol-clone', 'list', 'copy', '--pool', self.name))
+
+    @unittest.skipIf(ON_PEER or os.geteuid() != 0, 'a rule of ours; root alone can give links away')
+    def test_links_lead_nobody_further_than_himself(self):
+        somebody = 65534
+        open_to_all = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, open_to_all)
+        os.chmod(open_to_all, 0o755)
+        secret = os.path.join(open_to_all, 'secret')
+        with open(secret, 'w', encoding='ascii') as f:
+            f.write('of root')
+        os.chmod(secret, 0o600)
+        os.chown(self.path, somebody, somebody)
+        for name in ('his', 'ours'):
+            os.symlink(secret, os.path.join(self.path, name))
+        os.lchown(os.path.join(self.path, 'his'), somebody, somebody)
+        self.pool()
+        self.assertEqual(virsh('vol-list', self.name).split(), ['ours', os.path.join(self.path, 'ours')])
+        self.assertIn('Storage volume not found', self.fails('vol-info', 'his', '--pool', self.name))
+        # Made visible by being his for a moment.
+        os.chown(secret, somebody, somebody)
+        virsh('pool-refresh', self.name)
+        virsh('vol-info', 'his', '--pool', self.name)
+        os.chown(secret, 0, 0)
+        data = self.file('data', b'from a client')
+        for command in (('vol-info', 'his'), ('vol-upload', 'his', data), ('vol-download', 'his', os.path.join(scratch(), unique('got'))),
+                        ('vol-resize', 'his', '100'), ('vol-wipe', 'his')):
+            self.fails(*command, '--pool', self.name)
+        with open(secret, encoding='ascii') as f:
+            self.assertEqual(f.read(), 'of root')
+
+    @unittest.skipIf(ON_PEER or os.geteuid() != 0, 'a rule of ours; root alone can give links away')
+    def test_a_directory_that_was_replaced(self):
+        self.pool()
+        elsewhere = os.path.join(scratch(), unique('elsewhere'))
+        os.mkdir(elsewhere, 0o755)
+        os.rename(self.path, self.path + '.old')
+        self.addCleanup(shutil.rmtree, self.path + '.old')
+        os.symlink(elsewhere, self.path)
+        os.lchown(self.path, 65534, 65534)
+        for form in ('raw', 'qcow2'):
+            self.assertIn(self.path, self.fails('vol-create-as', self.name, 'planted', '1M', '--format', form))
+        self.assertEqual(os.listdir(elsewhere), [])
+        os.unlink(self.path)
+        shutil.rmtree(elsewhere)
+
+    @unittest.skipIf(ON_PEER, 'a rule of ours')
+    def test_names_of_unfinished_volumes(self):
+        self.pool()
+        self.assertIn('unfinished', self.fails('vol-create-as', self.name, '.modvirt-new-1', '1M'))
+        self.assertEqual(os.listdir(self.path), [])
 
     def test_chains_of_volumes_are_copied(self):
         self.pool()
