@@ -444,10 +444,8 @@ DomainDef *domain_parse(const char *xml, gsize len, unsigned flags, const ConfPo
     if (!doc)
         return NULL;
     xmlNode *root = xml_root(doc);
-    if (!xml_is(root, "domain")) {
-        conf_error_at(err, VIR_ERR_XML_ERROR, root, NULL, "unexpected root element, expected <domain>");
+    if (!conf_check_root(root, "domain", err))
         return NULL;
-    }
     return domain_parse_element(root, flags, policy, policy_data, err);
 }
 

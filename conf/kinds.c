@@ -128,14 +128,6 @@ const DocKind *doc_kind_of(const xmlNode *root)
 
 /* ---- what all kinds do the same way ---- */
 
-static bool check_root(const DocKind *k, xmlNode *root, GError **err)
-{
-    if (xml_is(root, k->root))
-        return true;
-    conf_error_at(err, VIR_ERR_XML_ERROR, root, NULL, "unexpected root element, expected <%s>", k->root);
-    return false;
-}
-
 static bool walk(const DocKind *k, xmlNode *root, void *def, unsigned flags, GError **err)
 {
     g_autoptr(GPtrArray) problems = flags & DOMAIN_PARSE_STRICT ? g_ptr_array_new_with_free_func(g_free) : NULL;
@@ -152,7 +144,7 @@ void *doc_parse(const DocKind *k, const char *xml, gsize len, unsigned flags, GE
     if (k->parse)
         return k->parse(k, xml, len, flags, err);
     g_autoptr(XmlDoc) doc = xml_parse(xml, len, err);
-    if (!doc || !check_root(k, xml_root(doc), err))
+    if (!doc || !conf_check_root(xml_root(doc), k->root, err))
         return NULL;
     void *def = g_malloc0(k->desc->size);
     if (!walk(k, xml_root(doc), def, flags, err)) {
@@ -202,7 +194,7 @@ bool doc_peek_identity(const DocKind *k, const char *xml, gsize len, char **ret_
                        bool *ret_has_uuid, GError **err)
 {
     g_autoptr(XmlDoc) doc = xml_parse(xml, len, err);
-    if (!doc || !check_root(k, xml_root(doc), err))
+    if (!doc || !conf_check_root(xml_root(doc), k->root, err))
         return false;
     xmlNode *root = xml_root(doc);
     xmlNode *name = k->identity & DOC_IDENTITY_NAME ? xml_child(root, "name") : NULL;

@@ -291,10 +291,7 @@ static xmlNode *open_doc(const DocKind *k, const char *xml, gsize len, XmlDoc **
 {
     *ret_doc = xml_parse(xml, len, err);
     xmlNode *root = *ret_doc ? xml_root(*ret_doc) : NULL;
-    if (!root || xml_is(root, k->root))
-        return root;
-    conf_error_at(err, VIR_ERR_XML_ERROR, root, NULL, "unexpected root element, expected <%s>", k->root);
-    return NULL;
+    return root && conf_check_root(root, k->root, err) ? root : NULL;
 }
 
 bool nwfilter_peek_identity(const char *xml, gsize len, char **ret_name, Uuid ret_uuid, bool *ret_has_uuid, GError **err)

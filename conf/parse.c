@@ -163,6 +163,22 @@ void conf_error_at(GError **err, int code, const xmlNode *n, const char *attr, c
     error_set(err, code, "%s: %s", where, what);
 }
 
+/* What was found before anybody looked at a domain or a pool is told, as everywhere, to be of the document. */
+static void of_document(GError **err)
+{
+    if (err)
+        error_set_source(*err, VIR_FROM_XML);
+}
+
+bool conf_check_root(const xmlNode *root, const char *name, GError **err)
+{
+    if (xml_is(root, name))
+        return true;
+    conf_error_at(err, VIR_ERR_XML_ERROR, root, NULL, "unexpected root element, expected <%s>", name);
+    of_document(err);
+    return false;
+}
+
 void conf_prefix_at(GError **err, const xmlNode *n, const char *attr)
 {
     if (!err)
@@ -531,5 +547,6 @@ bool conf_check_unread(ConfParser *p, xmlNode *root, GError **err)
     g_ptr_array_add(p->problems, NULL);
     g_autofree char *all = g_strjoinv("\n", (char **)p->problems->pdata);
     error_set(err, VIR_ERR_XML_INVALID_SCHEMA, "%s", all);
+    of_document(err);
     return false;
 }

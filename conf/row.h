@@ -256,6 +256,8 @@ void conf_mark_tree(xmlNode *n);
 /* Error at a place: attr may be NULL. */
 void conf_error_at(GError **err, int code, const xmlNode *n, const char *attr, const char *fmt, ...)
     G_GNUC_PRINTF(5, 6);
+/* False with *err when the document is one of something else. */
+bool conf_check_root(const xmlNode *root, const char *name, GError **err);
 /* Prefix "line N: path/@attr: " to *err. */
 void conf_prefix_at(GError **err, const xmlNode *n, const char *attr);
 

@@ -366,10 +366,8 @@ StoragePoolSource *storage_pool_source_parse(const char *xml, gsize len, Storage
     g_autoptr(XmlDoc) doc = xml_parse(xml, len, err);
     if (!doc)
         return NULL;
-    if (!xml_is(xml_root(doc), "source")) {
-        conf_error_at(err, VIR_ERR_XML_ERROR, xml_root(doc), NULL, "unexpected root element, expected <source>");
+    if (!conf_check_root(xml_root(doc), "source", err))
         return NULL;
-    }
     g_autoptr(StoragePoolSource) s = g_new0(StoragePoolSource, 1);
     s->type = type;
     ConfParser p = { .flags = DOMAIN_PARSE_INACTIVE, .root = s };

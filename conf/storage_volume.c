@@ -152,10 +152,8 @@ StorageVolumeDef *storage_volume_parse_for(const char *xml, gsize len, unsigned 
     if (!doc)
         return NULL;
     xmlNode *root = xml_root(doc);
-    if (!xml_is(root, "volume")) {
-        conf_error_at(err, VIR_ERR_XML_ERROR, root, NULL, "unexpected root element, expected <volume>");
+    if (!conf_check_root(root, "volume", err))
         return NULL;
-    }
     g_autoptr(StorageVolumeDef) d = g_new0(StorageVolumeDef, 1);
     g_autoptr(GPtrArray) problems = flags & DOMAIN_PARSE_STRICT ? g_ptr_array_new_with_free_func(g_free) : NULL;
     ConfParser p = { .flags = flags, .root = d, .problems = problems };
