@@ -209,7 +209,7 @@ static StorageSourceList *iscsi_find(const StoragePoolSource *like, const Storag
     g_autofree char *portal = NULL, *iface = NULL, *said = NULL;
 
     if (list_len(like->hosts) != 1) {
-        error_set(err, VIR_ERR_INVALID_ARG, "hostname must be specified for iscsi sources");
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "hostname must be specified for iscsi sources");
         return NULL;
     }
     if (like->initiator && !find_iface(like->initiator, job, &iface, err))

@@ -12,7 +12,7 @@ bool handle_connect_list_defined_storage_pools(Call *c, const remote_connect_lis
 bool handle_connect_list_all_storage_pools(Call *c, const remote_connect_list_all_storage_pools_args *a, remote_connect_list_all_storage_pools_ret *r, GError **err);
 bool handle_storage_pool_lookup_by_name(Call *c, const remote_storage_pool_lookup_by_name_args *a, remote_storage_pool_lookup_by_name_ret *r, GError **err);
 bool handle_storage_pool_lookup_by_uuid(Call *c, const remote_storage_pool_lookup_by_uuid_args *a, remote_storage_pool_lookup_by_uuid_ret *r, GError **err);
-bool handle_storage_pool_lookup_by_volume(Call *c, const StorageVolView *cap, const remote_storage_pool_lookup_by_volume_args *a, remote_storage_pool_lookup_by_volume_ret *r, GError **err);
+bool handle_storage_pool_lookup_by_volume(Call *c, const remote_storage_pool_lookup_by_volume_args *a, remote_storage_pool_lookup_by_volume_ret *r, GError **err);
 bool handle_storage_pool_lookup_by_target_path(Call *c, const remote_storage_pool_lookup_by_target_path_args *a, remote_storage_pool_lookup_by_target_path_ret *r, GError **err);
 bool handle_storage_pool_num_of_volumes(Call *c, const StoragePoolView *cap, const remote_storage_pool_num_of_volumes_args *a, remote_storage_pool_num_of_volumes_ret *r, GError **err);
 bool handle_storage_pool_list_volumes(Call *c, const StoragePoolView *cap, const remote_storage_pool_list_volumes_args *a, remote_storage_pool_list_volumes_ret *r, GError **err);

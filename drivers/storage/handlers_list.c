@@ -69,12 +69,12 @@ bool handle_storage_pool_lookup_by_uuid(Call *c, const remote_storage_pool_looku
                          &r->pool, err, "no storage pool with matching uuid '%s'", text);
 }
 
-bool handle_storage_pool_lookup_by_volume(Call *c, const StorageVolView *v, const remote_storage_pool_lookup_by_volume_args *a,
+/* A pool is there without its volumes, too. */
+bool handle_storage_pool_lookup_by_volume(Call *c, const remote_storage_pool_lookup_by_volume_args *a,
                                           remote_storage_pool_lookup_by_volume_ret *r, GError **err)
 {
-    (void)a;
-    return answer_lookup(c, VIR_ERR_NO_STORAGE_POOL, registry_find_uuid(storage_pools(), v->pool_uuid), &r->pool, err,
-                         "no storage pool with matching name '%s'", v->pool_name);
+    return answer_lookup(c, VIR_ERR_NO_STORAGE_POOL, registry_find_name(storage_pools(), a->vol.pool), &r->pool, err,
+                         "no storage pool with matching name '%s'", a->vol.pool);
 }
 
 bool handle_storage_pool_lookup_by_target_path(Call *c, const remote_storage_pool_lookup_by_target_path_args *a,

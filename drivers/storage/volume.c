@@ -96,14 +96,20 @@ static void *class_find(Call *c, const void *wire, GError **err)
 {
     const remote_nonnull_storage_vol *w = wire;
     g_autoptr(Object) pool = registry_find_name(storage_pools(), w->pool);
-    Object *o = pool ? volume_find(object_uuid(pool), w->name) : NULL;
+    g_autoptr(ObjectView) view = pool ? object_view(pool) : NULL;
+    Object *o = view ? volume_find(object_uuid(pool), w->name) : NULL;
 
-    (void)c;
-    if (!pool)
+    if (o)
+        return o;
+    if (!view) {
         error_set(err, VIR_ERR_NO_STORAGE_POOL, "no storage pool with matching name '%s'", w->pool);
-    else if (!o)
+        return NULL;
+    }
+    /* A pool at rest has no volumes; only who may see the pool is told that it rests. */
+    AclObject a = object_view_acl(view);
+    if (!call_allows(c, &a, "getattr") || pool_need_active((const StoragePoolView *)view, err))
         error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching name '%s'", w->name);
-    return o;
+    return NULL;
 }
 
 /* As every class, but that volumes are found in their pool. */
