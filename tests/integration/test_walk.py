@@ -34,10 +34,10 @@ def answers(text):
     return found
 
 
-def known_differences(name):
-    """{command: reason} of a walk; one that no longer differs is an error, too."""
+def known_differences(folder, name):
+    """{command: reason} of a walk."""
     known = {}
-    with open(os.path.join(HERE, 'virsh', 'differences'), encoding='utf-8') as f:
+    with open(os.path.join(HERE, folder, 'differences'), encoding='utf-8') as f:
         for line in f:
             where, _, rest = line.rstrip('\n').partition(': ')
             if where == name:
@@ -89,58 +89,82 @@ def shape(lines):
     return [re.sub(r'\s+', ' ', re.sub(r'--+', '--', re.sub(r'[\d.]*\d', 'N', line))) for line in lines]
 
 
-@unittest.skipUnless(os.path.exists('/usr/sbin/libvirtd') and os.geteuid() == 0, 'no libvirtd to compare with')
-class Walk(OwnSandbox):
+class Comparison(OwnSandbox):
+    """Questions that are put to the stock daemon and to ours. A class of them has a FOLDER with "differences", and alike(),
+    which gives what of two answers must be the same."""
+    FOLDER = None
+
     def setUp(self):
         super().setUp()
         self.scratch = tempfile.mkdtemp(prefix='mv-walk-', dir='/tmp')
         self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
+        os.chmod(self.scratch, 0o755)
 
-    def run_walk(self, prefix, files):
+    def alike(self, command, theirs, ours):
+        raise NotImplementedError
+
+    def ask(self, prefix, command, *arguments):
+        """What a runner answers: it is given an empty directory, whose name is the same each time."""
         work = os.path.join(self.scratch, 'd')
         shutil.rmtree(work, ignore_errors=True)
         os.mkdir(work)
-        os.chmod(self.scratch, 0o755)
-        guest = os.path.dirname(guest_file('vmlinuz'))
-        done = subprocess.run([*prefix, WALK, work, guest, *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        done = subprocess.run([*prefix, *command, work, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               errors='replace', timeout=400, check=False)
-        return answers(done.stdout)
+        found = answers(done.stdout)
+        self.assertTrue(found, 'nothing was answered: ' + done.stderr)
+        return found
 
-    def walk(self, name):
-        files = [os.path.join(HERE, 'virsh', name + '.walk')]
-        expected = self.run_walk([PEER, os.path.join(self.scratch, 'peer'), '--'], files)
-        self.assertTrue(expected, 'the peer answered nothing')
-        for daemon in ('virtproxyd', DIRECT.get(name, 'virtqemud')) if FULL else ('virtproxyd',):
-            with self.subTest(daemon):
-                self.sandbox.start()
-                self.use(self.sandbox)
-                os.environ['LIBVIRT_DEFAULT_URI'] = daemon_uri(daemon)
-                self.compare(name, expected, self.run_walk([], files))
-            # The next one begins with the same names and numbers.
-            self._stop()
-            shutil.rmtree(self.directory)
-            self.sandbox = type(self.sandbox)(self.directory)
+    def ask_stock(self, command, *arguments):
+        return self.ask([PEER, os.path.join(self.scratch, 'peer'), '--'], command, *arguments)
+
+    def start(self, daemon):
+        self.sandbox.start()
+        self.use(self.sandbox)
+        os.environ['LIBVIRT_DEFAULT_URI'] = daemon_uri(daemon)
+
+    def start_anew(self):
+        """The next one begins with the same names and numbers."""
+        self._stop()
+        shutil.rmtree(self.directory)
+        self.sandbox = type(self.sandbox)(self.directory)
 
     def compare(self, name, expected, ours):
         self.assertEqual([e[:2] for e in expected], [o[:2] for o in ours])
-        known, failures, agreed = known_differences(name), [], set()
+        known, failures, agreed = known_differences(self.FOLDER, name), [], set()
         differ = set()
-        for (label, command, status, lines), (_, _, our_status, our_lines) in zip(expected, ours):
-            lines, our_lines = neutral(lines, None), neutral(our_lines, self.sandbox.dir)
-            a, b = (shape(lines), shape(our_lines)) if command.startswith('~ ') else (lines, our_lines)
-            a, b = kinds_of_errors(a, b)
-            if (status, a) == (our_status, b):
+        for theirs, here in zip(expected, ours):
+            label, command, status, lines = theirs
+            a, b = self.alike(command, lines, here[3])
+            if (status, a) == (here[2], b):
                 agreed.add(command)
                 continue
             differ.add(command)
             if command not in known:
-                diff = '\n'.join(difflib.unified_diff(lines + ['=> ' + str(status)], our_lines + ['=> ' + str(our_status)],
+                diff = '\n'.join(difflib.unified_diff(lines + ['=> ' + str(status)], here[3] + ['=> ' + str(here[2])],
                                                       'libvirtd', 'here', n=1, lineterm=''))
-                failures.append(f'{label}: virsh {command}\n{diff}')
+                failures.append(f'{label}: {command}\n{diff}')
         stale = [c for c in agreed - differ if c in known]
         if stale:                              # no failure: what the stock daemon can do differs between machines
             print('no longer different here: ' + '; '.join(sorted(stale)), end=' ', flush=True)
         self.assertFalse(failures, '%d of %d\n%s' % (len(failures), len(expected), '\n\n'.join(failures)))
+
+
+@unittest.skipUnless(os.path.exists('/usr/sbin/libvirtd') and os.geteuid() == 0, 'no libvirtd to compare with')
+class Walk(Comparison):
+    FOLDER = 'virsh'
+
+    def alike(self, command, theirs, ours):
+        theirs, ours = neutral(theirs, None), neutral(ours, self.sandbox.dir)
+        return kinds_of_errors(*((shape(theirs), shape(ours)) if command.startswith('~ ') else (theirs, ours)))
+
+    def walk(self, name):
+        arguments = os.path.dirname(guest_file('vmlinuz')), os.path.join(HERE, 'virsh', name + '.walk')
+        expected = self.ask_stock([WALK], *arguments)
+        for daemon in ('virtproxyd', DIRECT.get(name, 'virtqemud')) if FULL else ('virtproxyd',):
+            with self.subTest(daemon):
+                self.start(daemon)
+                self.compare(name, expected, self.ask([], [WALK], *arguments))
+            self.start_anew()
 
 
 def add_test(name):
