@@ -31,6 +31,11 @@ void apart_enter(void)
     inside = true;
 }
 
+bool apart_inside(void)
+{
+    return inside;
+}
+
 bool apart_needed(const StoragePoolDef *pool, const char *path, const char *other)
 {
     if (inside)

@@ -40,5 +40,6 @@ typedef struct ApartWork {
     char *secret; /* base64, "": none */
 } ApartWork;
 void apart_enter(void);
+bool apart_inside(void);
 bool apart_read(int fd, ApartWork *ret, GError **err);
 void apart_work_clear(ApartWork *w);

@@ -2,7 +2,6 @@
 /* The table of pools (backend.h): which there are, and what those that are not would need. */
 #include "drivers/storage/backend.h"
 
-#include "drivers/storage/qemu_img.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/paths.h"
@@ -99,26 +98,6 @@ char *backend_device_holds(const char *path, const StorageJob *job)
         return out;
     g_free(out);
     return NULL;
-}
-
-bool volume_copy(const StorageVolumeDef *v, const StorageVolumeDef *input, const StorageJob *job, GError **err)
-{
-    QemuImgSide to = { v, NULL, NULL }, from = { input, NULL, NULL };
-    StorageJob patient = job ? *job : (StorageJob){ 0 };
-
-    if (input->encryption) {
-        error_set(err, VIR_ERR_NO_SUPPORT, "volume '%s': secrets of encryption are not fetched yet", input->name);
-        return false;
-    }
-    /* Formats of partitions are others, and a partition is raw. */
-    if (!volume_chain_check(input->path, input->pool_type == POOL_DISK ? FORMAT_RAW : input->format, job, err))
-        return false;
-    g_autoptr(GPtrArray) commands = qemu_img_create(&to, &from, 0, err);
-    patient.usec = (uint64_t)G_USEC_PER_SEC * 3600 * 24; /* as long as the copy takes */
-    for (guint i = 0; commands && i < commands->len; i++)
-        if (!storage_run(commands->pdata[i], &patient, NULL, err))
-            return false;
-    return commands != NULL;
 }
 
 static PoolSecretFn *secrets;

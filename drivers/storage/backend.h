@@ -7,6 +7,7 @@
 #pragma once
 
 #include "conf/storage_volume.h"
+#include "drivers/storage/qemu_img.h"
 #include "drivers/storage/run.h"
 #include "drivers/storage/volume_file.h"
 #include "util/secret_value.h"
@@ -89,8 +90,20 @@ StorageVolumeDef *volume_look(StoragePoolType pool, const char *name, const char
                               bool *ret_elsewhere, GError **err);
 /* Permissions of a path as it is; NULL: cannot be told. */
 StoragePermissions *volume_permissions(int fd);
-/* Copies a volume, of whatever format, to a device that was made for it (backend.c). */
-bool volume_copy(const StorageVolumeDef *v, const StorageVolumeDef *input, const StorageJob *job, GError **err);
+/* volume_fill.c: makes the volume v, encrypted, with the content of input (may be NULL), as v wants it. fd: the file, which
+ * has no name yet, so that nobody else's is opened; -1: the device at v's path, which was made for it. dir: where names of
+ * layers begin. A relative one means nothing to the program, and is entered when all is there. flags: QEMU_IMG_*. */
+bool volume_fill(int fd, const char *dir, const StorageVolumeDef *v, const StorageVolumeDef *input, unsigned flags, const StorageJob *job,
+                 GError **err);
+bool volume_fill_resize(const StorageVolumeDef *v, uint64_t capacity, bool allocate, const StorageJob *job, GError **err);
+/* What an encrypted device has more than its content takes: the head, which is somewhat less. */
+#define VOLUME_LUKS_ROOM ((uint64_t)2 << 20)
+static inline uint64_t volume_room(const StorageVolumeDef *v)
+{
+    return v->encryption ? VOLUME_LUKS_ROOM : 0;
+}
+/* Devices: what can be made of v is refused before anything is. */
+bool volume_device_check(const StorageVolumeDef *v, GError **err);
 
 /* Where values of secrets come from, for pools with <auth>. */
 typedef SecretValue *PoolSecretFn(const StoragePoolDef *d, GError **err);

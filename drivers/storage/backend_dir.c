@@ -14,7 +14,6 @@
 
 #include "drivers/storage/backend-internal.h"
 #include "drivers/storage/mounts.h"
-#include "drivers/storage/passphrase.h"
 #include "drivers/storage/qemu_img.h"
 #include "drivers/storage/tools.h"
 #include "util/api.h"
@@ -192,49 +191,10 @@ typedef struct Fill {
     const StorageJob *job;
 } Fill;
 
-/* The program gets the file itself: under a name, it would open what somebody else has put there by then. A name below
- * that is relative means nothing to it so; it is entered when all is there. */
 static bool run_qemu_img(int fd, void *data, GError **err)
 {
-    enum { TARGET = 22 }; /* beside those of passphrase.c */
-    static const char target[] = "/dev/fd/22";
     const Fill *f = data;
-    const char *below = f->v->backing.path;
-    g_auto(Passphrase) word = { 0 }, old = { 0 };
-    bool relative = below && *below != '/' && !f->input;
-    g_autofree char *full = relative ? g_build_filename(f->dir, below, NULL) : g_strdup(below);
-
-    if ((f->input && !volume_chain_check(f->input->path, f->input->format, f->job, err)) ||
-        (below && !volume_backing_check(f->v, f->dir, f->job, err)) || !passphrase_open(f->v, true, 0, f->job, &word, err) ||
-        !passphrase_open(f->input, false, 1, f->job, &old, err))
-        return false;
-    StorageVolumeDef v = *f->v;
-    v.backing.path = full;
-    QemuImgSide to = { &v, target, word.path }, from = { f->input, NULL, old.path };
-    g_autoptr(GPtrArray) commands = qemu_img_create(&to, f->input ? &from : NULL, f->flags, err);
-    QemuImgSide made = { f->v, target, word.path };
-    Argv *name = commands && relative ? qemu_img_name_backing(&made, err) : NULL;
-    if (name)
-        g_ptr_array_add(commands, name);
-    else if (relative)
-        return false;
-    StorageJob job = f->job ? *f->job : (StorageJob){ 0 };
-    SpawnFd fds[3] = { { fd, TARGET } };
-
-    job.fds = fds;
-    job.n_fds = 1;
-    if (word.open)
-        fds[job.n_fds++] = word.fd;
-    if (old.open)
-        fds[job.n_fds++] = old.fd;
-    job.own = true; /* what it makes is removed at the next start */
-    job.usec = STORAGE_PATIENCE_USEC;
-    if (!job.stall_usec)
-        job.stall_usec = word.open || old.open ? PASSPHRASE_USEC : STORAGE_STALL_USEC;
-    for (guint i = 0; commands && i < commands->len; i++)
-        if (!storage_run(commands->pdata[i], &job, NULL, err))
-            return false;
-    return commands != NULL;
+    return volume_fill(fd, f->dir, f->v, f->input, f->flags, f->job, err);
 }
 
 static bool is_raw(const StorageVolumeDef *v)
@@ -311,19 +271,7 @@ static bool dir_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, u
         return backend_refuse(d, "sizes of directories", err);
     if (is_raw(v))
         return volume_file_resize(v->path, capacity, allocate, err);
-    g_auto(Passphrase) word = { 0 };
-    if (!volume_chain_check(v->path, v->format, job, err) || !passphrase_open(v, false, 0, job, &word, err))
-        return false;
-    QemuImgSide side = { v, NULL, word.path };
-    StorageJob with = job ? *job : (StorageJob){ 0 };
-    g_autoptr(Argv) a = qemu_img_resize(&side, capacity, capacity < v->capacity, allocate, err);
-    with.own = true;
-    with.usec = STORAGE_PATIENCE_USEC;
-    with.fds = &word.fd;
-    with.n_fds = word.open ? 1 : 0;
-    if (!with.stall_usec)
-        with.stall_usec = word.open ? PASSPHRASE_USEC : STORAGE_STALL_USEC;
-    return a && storage_run(a, &with, NULL, err);
+    return volume_fill_resize(v, capacity, allocate, job, err);
 }
 
 /* clang-format off */

@@ -226,13 +226,11 @@ static bool wait_for_node(const char *path, bool there, GError **err)
 static bool disk_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const StorageVolumeDef *input, unsigned flags,
                             const StorageJob *job, GError **err)
 {
-    g_autoptr(PartitionTable) t = v->encryption ? NULL : read_table(d, job, err);
+    g_autoptr(PartitionTable) t = volume_device_check(v, err) ? read_table(d, job, err) : NULL;
     uint64_t start, end;
     unsigned number;
 
     (void)flags;
-    if (v->encryption)
-        return backend_refuse(d, "encryption yet", err);
     const char *kind = t ? partition_kind(t, v->format == PARTITION_EXTENDED, &number, err) : NULL;
     if (!kind)
         return false;
@@ -241,12 +239,12 @@ static bool disk_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const 
         error_set(err, VIR_ERR_INVALID_ARG, "invalid partition name '%s', expected '%s'", v->name, name);
         return false;
     }
-    if (!parted_place(t, v->capacity, strcmp(kind, "logical") == 0, &start, &end, err) ||
+    if (!parted_place(t, v->capacity + volume_room(v), strcmp(kind, "logical") == 0, &start, &end, err) ||
         !storage_run_take(parted_make(device_of(d)->path, kind, fs_word(v->format), start, end, err), job, NULL, err))
         return false;
     g_free(v->path);
     v->path = g_steal_pointer(&path);
-    if (wait_for_node(v->path, true, err) && (!input || volume_copy(v, input, job, err)))
+    if (wait_for_node(v->path, true, err) && ((!input && !v->encryption) || volume_fill(-1, d->target, v, input, 0, job, err)))
         return true;
     (void)storage_run_take(parted_remove(device_of(d)->path, number, NULL), NULL, NULL, NULL);
     return false;

@@ -139,12 +139,11 @@ static bool logical_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, con
                                const StorageJob *job, GError **err)
 {
     (void)flags;
-    if (v->encryption)
-        return backend_refuse(d, "encryption yet", err);
-    if (!storage_run_take(lvm_make_volume(d->source.name, v->name, v->capacity, v->allocation.v, v->backing.path, err), job, NULL,
-                          err))
+    if (!volume_device_check(v, err) ||
+        !storage_run_take(lvm_make_volume(d->source.name, v->name, v->capacity + volume_room(v), v->allocation.v + volume_room(v),
+                                          v->backing.path, err), job, NULL, err))
         return false;
-    if (!input || volume_copy(v, input, job, err))
+    if ((!input && !v->encryption) || volume_fill(-1, d->target, v, input, 0, job, err))
         return true;
     (void)storage_run_take(lvm_remove_volume(d->source.name, v->name, NULL), NULL, NULL, NULL);
     return false;
@@ -161,7 +160,7 @@ static bool logical_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *
                                const StorageJob *job, GError **err)
 {
     (void)flags;
-    return storage_run_take(lvm_resize_volume(d->source.name, v->name, capacity, err), job, NULL, err);
+    return storage_run_take(lvm_resize_volume(d->source.name, v->name, capacity + volume_room(v), err), job, NULL, err);
 }
 
 static StorageSourceList *logical_find(const StoragePoolSource *like, const StorageJob *job, GError **err)

@@ -3,6 +3,7 @@
  * What makes, changes and tells of volumes. Making one holds the pool's turn, so two of one name meet; changing
  * one holds its own. Workers.
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "conf/domain.h"
@@ -11,6 +12,8 @@
 #include "drivers/storage/handlers.h"
 #include "util/api.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/image.h"
 #include "util/paths.h"
 
 /* A volume of an active pool. The copy is of the definition under which it was found. */
@@ -47,6 +50,17 @@ static void measure_again(Object *pool, const PoolBackend *b, const StoragePoolD
 
     if (b->measure(copy, &f, job, NULL))
         pool_set_figures(pool, &f);
+}
+
+/* What the storage has told, it is asked again; keep: whose encryption it still has, or NULL. */
+static void look_again(const StorageVolView *v, const Place *p, const StorageVolumeDef *keep)
+{
+    StorageVolumeDef *now = v->known ? p->backend->vol_look(p->def, v->vol_name, NULL) : NULL;
+
+    if (!now)
+        return;
+    volume_keep_encryption(keep, now);
+    (void)volume_enter((const StoragePoolView *)p->view, v->vol_name, v->path, now, NULL);
 }
 
 /* Making ------------------------------------------------------------------------------------------ */
@@ -129,6 +143,9 @@ static bool create(Call *c, ObjectTurn *t, const char *xml, const StorageVolumeD
     measure_again(object_turn_object(t), b, d, &job);
     bool files = b->flags & BACKEND_FILES;
     StorageVolumeDef *known = files ? NULL : b->vol_look(d, vol->name, err);
+    g_clear_pointer(&vol->key, g_free); /* the storage's to say */
+    if (known)
+        volume_keep_encryption(vol, known);
     if ((!files && !known) || !volume_enter(v, vol->name, known ? known->path : vol->path, known, err))
         return false;
     g_autoptr(Object) made = volume_find(v->uuid, vol->name);
@@ -145,6 +162,43 @@ bool handle_storage_vol_create_xml(Call *c, StoragePoolTurn *t, const remote_sto
                                    remote_storage_vol_create_xml_ret *r, GError **err)
 {
     return create(c, (ObjectTurn *)t, a->xml, NULL, VOLUME_PARSE_OPT_CAPACITY, a->flags, &r->vol, err);
+}
+
+/* The image does not say which secret it is; the one for its path is, where there is one. */
+static void name_secret(Call *c, StorageVolumeDef *d)
+{
+    enum { PATIENCE_SEC = 2 };
+    g_autoptr(Peer) p = peer_new(ROUTE_SECRET, c);
+    g_autofree SecretRef *ref = g_new0(SecretRef, 1);
+
+    ref->type = SECRET_PASSPHRASE;
+    peer_set_timeout(p, PATIENCE_SEC);
+    if (!secret_find_usage(p, VIR_SECRET_USAGE_TYPE_VOLUME, d->path, ref->uuid.v))
+        return;
+    ref->uuid.set = true;
+    if (!d->encryption->secrets)
+        d->encryption->secrets = g_ptr_array_new();
+    g_ptr_array_add(d->encryption->secrets, g_steal_pointer(&ref));
+}
+
+/* Nor does a device say that it is encrypted, and a guest may have written what looks so: it is when there is a secret
+ * for it. Of a copy its content is wanted. */
+static void see_encryption(Call *c, StorageVolumeDef *d)
+{
+    if (d->type != VOLUME_BLOCK || d->encryption || apart_needed(NULL, d->path, NULL))
+        return;
+    auto_fd fd = image_open(d->path, O_RDONLY);
+    g_auto(ImageInfo) info = { 0 };
+
+    if (fd < 0 || !image_probe_fd(fd, NULL, &info, NULL) || strcmp(info.format, "raw") != 0 || info.encryption != IMAGE_LUKS)
+        return;
+    d->encryption = g_new0(StorageEncryption, 1);
+    d->encryption->format = ENCRYPTION_LUKS;
+    name_secret(c, d);
+    if (list_len(d->encryption->secrets) == 0)
+        g_clear_pointer(&d->encryption, g_free);
+    else if (info.has_capacity)
+        d->capacity = info.capacity;
 }
 
 bool handle_storage_vol_create_xml_from(Call *c, StoragePoolTurn *t, const remote_storage_vol_create_xml_from_args *a,
@@ -164,7 +218,10 @@ bool handle_storage_vol_create_xml_from(Call *c, StoragePoolTurn *t, const remot
         return false;
     }
     g_autoptr(StorageVolumeDef) input = volume_details((const StorageVolView *)v, err);
-    return input && check_below(c, input, err) && create(c, (ObjectTurn *)t, a->xml, input, VOLUME_PARSE_NO_CAPACITY, a->flags, &r->vol, err);
+    if (input)
+        see_encryption(c, input);
+    return input && check_below(c, input, err) &&
+           create(c, (ObjectTurn *)t, a->xml, input, VOLUME_PARSE_NO_CAPACITY, a->flags, &r->vol, err);
 }
 
 bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_vol_delete_args *a, GError **err)
@@ -231,8 +288,7 @@ bool handle_storage_vol_resize(Call *c, StorageVolTurn *t, const remote_storage_
     }
     if (!p.backend->vol_resize(p.def, d, capacity, a->flags, &job, err))
         return false;
-    if (v->known) /* told by the storage: ask it again */
-        (void)volume_enter((const StoragePoolView *)p.view, v->vol_name, v->path, p.backend->vol_look(p.def, v->vol_name, NULL), NULL);
+    look_again(v, &p, v->known);
     measure_again(p.pool, p.backend, p.def, &job);
     return true;
 }
@@ -250,7 +306,10 @@ static bool wipe(Call *c, StorageVolTurn *t, unsigned algorithm, GError **err)
     if (p.backend->flags & BACKEND_NO_WIPE)
         return backend_refuse(p.def, "volume wiping", err);
     const ApartRequest r = { .op = APART_WIPE, .path = v->path, .flags = algorithm, .fd = -1 };
-    return apart_needed(p.def, v->path, NULL) ? apart_run(&r, &job, NULL, err) : volume_wipe(v->path, algorithm, &job, err);
+    bool ok = apart_needed(p.def, v->path, NULL) ? apart_run(&r, &job, NULL, err) : volume_wipe(v->path, algorithm, &job, err);
+    if (ok && v->known && v->known->encryption)
+        look_again(v, &p, NULL);
+    return ok;
 }
 
 bool handle_storage_vol_wipe(Call *c, StorageVolTurn *t, const remote_storage_vol_wipe_args *a, GError **err)
@@ -293,23 +352,6 @@ bool handle_storage_vol_get_info_flags(Call *c, const StorageVolView *v, const r
     r->capacity = d->capacity;
     r->allocation = a->flags & VIR_STORAGE_VOL_GET_PHYSICAL ? d->physical : d->allocation.v;
     return true;
-}
-
-/* The image does not say which secret it is; the one for its path is, where there is one. */
-static void name_secret(Call *c, StorageVolumeDef *d)
-{
-    enum { PATIENCE_SEC = 2 };
-    g_autoptr(Peer) p = peer_new(ROUTE_SECRET, c);
-    g_autofree SecretRef *ref = g_new0(SecretRef, 1);
-
-    ref->type = SECRET_PASSPHRASE;
-    peer_set_timeout(p, PATIENCE_SEC);
-    if (!secret_find_usage(p, VIR_SECRET_USAGE_TYPE_VOLUME, d->path, ref->uuid.v))
-        return;
-    ref->uuid.set = true;
-    if (!d->encryption->secrets)
-        d->encryption->secrets = g_ptr_array_new();
-    g_ptr_array_add(d->encryption->secrets, g_steal_pointer(&ref));
 }
 
 bool handle_storage_vol_get_xml_desc(Call *c, const StorageVolView *v, const remote_storage_vol_get_xml_desc_args *a,

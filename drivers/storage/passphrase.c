@@ -5,6 +5,9 @@
  */
 #include "drivers/storage/passphrase.h"
 
+#include <fcntl.h>
+
+#include "drivers/storage/apart.h"
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -16,9 +19,15 @@ bool passphrase_open(const StorageVolumeDef *v, bool fresh, unsigned number, con
     unsigned n = v && v->encryption ? list_len(v->encryption->secrets) : 0;
     SecretRef by_path = { .type = SECRET_PASSPHRASE, .usage = v ? v->path : NULL };
 
+    int target = FIRST_TARGET + (int)number;
+
     *ret = (Passphrase){ .fd = { -1, -1 } };
     if (!v || !v->encryption)
         return true;
+    if (apart_inside() && fcntl(target, F_GETFD) >= 0) { /* whoever asked for this work has brought it */
+        *ret = (Passphrase){ true, { target, target }, g_strdup_printf("/dev/fd/%d", target) };
+        return true;
+    }
     if (n > 1 || (fresh && n == 0)) {
         error_set(err, VIR_ERR_INVALID_ARG, "volume '%s': a single <secret type='passphrase'...> element is expected in encryption description",
                   v->name);
@@ -30,7 +39,7 @@ bool passphrase_open(const StorageVolumeDef *v, bool fresh, unsigned number, con
     int fd = value ? secret_value_fd(value, (uid_t)-1, err) : -1;
     if (fd < 0)
         return false;
-    *ret = (Passphrase){ true, { fd, FIRST_TARGET + (int)number }, g_strdup_printf("/dev/fd/%u", FIRST_TARGET + number) };
+    *ret = (Passphrase){ true, { fd, target }, g_strdup_printf("/dev/fd/%d", target) };
     return true;
 }
 

@@ -264,9 +264,15 @@ static void volume_found(const char *name, const char *path, StorageVolumeDef *d
     Found *f = data;
     g_autoptr(GError) error = NULL;
 
+    bool known = g_hash_table_contains(f->known, name);
+
     g_hash_table_add(f->names, g_strdup(name));
-    if (!def && g_hash_table_contains(f->known, name))
+    if (!def && known)
         return;
+    g_autoptr(Object) o = def && known ? volume_find(f->pool->uuid, name) : NULL;
+    g_autoptr(ObjectView) old = o ? object_view(o) : NULL;
+    if (old)
+        volume_keep_encryption(((StorageVolView *)old)->known, def);
     if (!volume_enter(f->pool, name, path, def, &error))
         log_warn("pool '%s': cannot take volume '%s': %s", f->pool->name, name, error->message);
 }

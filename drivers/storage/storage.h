@@ -76,6 +76,9 @@ Object *volume_find(const uint8_t *pool, const char *name);
 GPtrArray *volumes_of_pool(Call *c, const uint8_t *pool);
 /* The pool of a volume; NULL with *err. */
 Object *volume_pool(const StorageVolView *v, GError **err);
+/* The storage does not say of a device that it is encrypted: what was known of it (old, may be NULL) goes on with def, while that
+ * is the same device. */
+void volume_keep_encryption(const StorageVolumeDef *old, StorageVolumeDef *def);
 /* What it is now. */
 StorageVolumeDef *volume_details(const StorageVolView *v, GError **err);
 

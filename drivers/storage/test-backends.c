@@ -367,6 +367,40 @@ static void test_logical_clone(void)
     assert_ran(undone);
 }
 
+static SecretValue *tell_secret(const SecretRef *ref, int usage, const char *what, void *data, GError **err)
+{
+    (void)ref;
+    (void)data;
+    assert(usage == VIR_SECRET_USAGE_TYPE_VOLUME && strcmp(what, "volume 'new'") == 0);
+    return secret_value_new("word", 4, err);
+}
+
+static void test_logical_encrypted(void)
+{
+    g_autoptr(StoragePoolDef) d = pool("<pool type='logical'><name>l</name><source><name>g</name></source></pool>");
+    static const char xml[] = "<volume><name>new</name><capacity>1048576</capacity><target><path>/dev/g/new</path><encryption format='luks'>"
+                              "<secret type='passphrase' uuid='0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f'/></encryption></target></volume>";
+    g_autoptr(StorageVolumeDef) v = storage_volume_parse_for(xml, sizeof(xml) - 1, 0, POOL_LOGICAL, NULL);
+    const StorageJob job = { .secret = tell_secret };
+    g_autoptr(GError) err = NULL;
+
+    assert(v);
+    program("qemu-img", "[ $(cat /dev/fd/20) = word ]");
+    assert(backend_logical.vol_create(d, v, NULL, 0, &job, NULL));
+    assert_ran("lvcreate --name new -L 3072K g\n"
+               "qemu-img create -f luks --object secret,id=new_encrypt0,file=/dev/fd/20 -o key-secret=new_encrypt0 /dev/g/new 1024K\n");
+    program("lvresize", "");
+    assert(backend_logical.vol_resize(d, v, 2 << 20, 0, &job, NULL));
+    assert_ran("lvresize -f -L 4096K g/new\n");
+    /* Nobody who knows the word: nothing is left. */
+    assert(!backend_logical.vol_create(d, v, NULL, 0, NULL, &err) && error_is(err, VIR_ERR_NO_SECRET));
+    assert_ran("lvcreate --name new -L 3072K g\nlvremove -f g/new\n");
+    g_clear_error(&err);
+    v->encryption->format = ENCRYPTION_QCOW;
+    assert(!backend_logical.vol_create(d, v, NULL, 0, &job, &err) && error_is(err, VIR_ERR_CONFIG_UNSUPPORTED));
+    assert_ran("");
+}
+
 static void assert_places(const char *type, const char *a, const char *b, bool same)
 {
     g_autofree char *one = g_strdup_printf("<pool type='%s'><name>a</name>%s</pool>", type, a);
@@ -417,6 +451,7 @@ int main(void)
     test_mpath();
     test_vstorage();
     test_logical_clone();
+    test_logical_encrypted();
     test_places();
     char *remove[] = { (char *)"rm", (char *)"-r", dir, NULL };
     assert(g_spawn_sync(NULL, remove, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));

@@ -181,6 +181,18 @@ bool volume_enter(const StoragePoolView *pool, const char *name, const char *pat
     return registry_add(storage_volumes(), index, fill, &e, err);
 }
 
+void volume_keep_encryption(const StorageVolumeDef *old, StorageVolumeDef *def)
+{
+    bool same = old && old->encryption && def->type == VOLUME_BLOCK && !def->encryption &&
+                (!old->key || g_strcmp0(old->key, def->key) == 0) && def->capacity > VOLUME_LUKS_ROOM;
+
+    if (!same)
+        return;
+    g_autoptr(StorageVolumeDef) copy = storage_volume_copy(old);
+    def->encryption = g_steal_pointer(&copy->encryption);
+    def->capacity -= VOLUME_LUKS_ROOM;
+}
+
 StorageVolumeDef *volume_details(const StorageVolView *v, GError **err)
 {
     if (v->known)

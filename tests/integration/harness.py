@@ -85,6 +85,22 @@ def unique(stem):
     return f'{stem}-{os.getpid()}-{next(_serial)}'
 
 
+def loop_device(test, mib):
+    """The path of one with nothing on it; it goes with the test."""
+    image = os.path.join(scratch(), unique('disk'))
+    with open(image, 'wb') as f:
+        f.truncate(mib << 20)
+    try:
+        done = subprocess.run(['losetup', '-f', '--show', image], capture_output=True, text=True, timeout=120, check=False)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        test.skipTest(f'no loop devices: {e}')
+    if done.returncode:
+        test.skipTest('no loop devices: ' + done.stderr.strip())
+    device = done.stdout.strip()
+    test.addCleanup(subprocess.run, ['losetup', '-d', device], timeout=10)
+    return device
+
+
 def domain_xml(name, boots=False, uuid=None, memory_mib=None, extra='', devices='', lifecycle=''):
     """A guest that boots the tiny image (boots='full': the one with drivers and the guest agent), or an
     empty machine that costs next to nothing."""

@@ -11,7 +11,7 @@ import uuid as uuid_module
 
 import libvirt
 
-from harness import OwnSandbox, run, virsh
+from harness import OwnSandbox, loop_device, run, virsh, wait_for
 
 WORD = 'a passphrase of volumes'
 
@@ -88,6 +88,71 @@ class EncryptedVolumes(OwnSandbox):
         self.pool.createXMLFrom(self.xml('open', 'raw', encrypted=False), sealed)
         with open(os.path.join(self.path, 'open'), 'rb') as f:
             self.assertEqual(f.read(len(text)), text)
+
+    def test_on_a_server(self):
+        """What a process apart does, which asks nobody for secrets: files of a network file system (mounted already)."""
+        target = os.path.join(self.directory, 'net')
+        os.mkdir(target)
+        if run(['mount', '-t', 'tmpfs', 'tmpfs', target], check=False)[0]:
+            self.skipTest('nothing can be mounted')
+        self.addCleanup(run, ['umount', '-l', target], check=False)
+        virsh('pool-define-as', 'n', 'netfs', '--source-host', 'h', '--source-path', '/x', '--target', target)
+        virsh('pool-start', 'n')
+        pool = self.conn.storagePoolLookupByName('n')
+        first, second = self.secret(os.path.join(target, 'v')), self.secret(os.path.join(target, 'w'), 'another word')
+        v = pool.createXML(self.xml('v', 'raw', first))
+        self.assertEqual(len(self.opened(os.path.join(target, 'v'))), 4 << 20)
+        v.resize(8 << 20)
+        pool.createXMLFrom(self.xml('w', 'raw', second), v)
+        self.assertEqual(len(self.opened(os.path.join(target, 'w'), 'another word')), 8 << 20)
+        self.assertIn('Invalid password', self.opened(os.path.join(target, 'w')))
+
+    def test_partitions(self):
+        """A device does not say that it is encrypted: the daemon knows what it has made, and later who has a secret for it."""
+        device = loop_device(self, 96)
+        base = os.path.basename(device)
+        virsh('pool-define-as', 'd', 'disk', '--source-dev', device, '--source-format', 'gpt', '--target', '/dev')
+        virsh('pool-build', 'd')
+        virsh('pool-start', 'd')
+        disk = self.conn.storagePoolLookupByName('d')
+        first, second = (self.secret(f'{device}p1'), self.secret(f'{device}p2', 'another word'))
+        for kind, what in (('qcow2', self.xml(f'{base}p1', 'qcow2', first)),
+                           ('luks', self.xml(f'{base}p1', 'none', first).replace("format='luks'", "format='qcow'"))):
+            e = self.assertLibvirtError(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, disk.createXML, what)
+            self.assertIn(kind, str(e).lower())
+        self.assertLibvirtError(libvirt.VIR_ERR_NO_SECRET, disk.createXML, self.xml(f'{base}p1', 'none', str(uuid_module.uuid4())))
+        self.assertEqual(disk.listVolumes(), [])
+
+        text = os.urandom(1 << 16)
+        plain = self.pool.createXML(self.xml('plain', 'raw', encrypted=False))
+        with open(os.path.join(self.path, 'plain'), 'r+b') as f:
+            f.write(text)
+        v = disk.createXMLFrom(self.xml(f'{base}p1', 'none', first), plain)
+        self.assertEqual(self.opened(f'{device}p1')[:len(text)], text)
+        self.assertGreaterEqual(len(self.opened(f'{device}p1')), 4 << 20)
+        shown = rf"(?s)<encryption format='luks'>\s*<secret type='passphrase' uuid='{first}'/>"
+        self.assertRegex(v.XMLDesc(), shown)
+        self.assertGreaterEqual(v.info()[1], 4 << 20)
+        size = v.info()[1]
+        disk.refresh()
+        self.assertRegex(v.XMLDesc(), shown)
+        self.assertEqual(v.info()[1], size)
+
+        # With another secret; after a restart, when the daemon knows of it by the secret only.
+        disk.createXMLFrom(self.xml(f'{base}p2', 'none', second), v)
+        self.assertEqual(self.opened(f'{device}p2', 'another word')[:len(text)], text)
+        self.sandbox.stop_daemon('virtstoraged')
+        self.sandbox.start_daemon('virtstoraged')
+        conn = self.connect()
+        self.pool = conn.storagePoolLookupByName('p')
+        wait_for('the volumes', lambda: f'{base}p2' in conn.storagePoolLookupByName('d').listVolumes())
+        v = conn.storageVolLookupByPath(f'{device}p2')
+        self.pool.createXMLFrom(self.xml('open', 'raw', encrypted=False), v)
+        with open(os.path.join(self.path, 'open'), 'rb') as f:
+            self.assertEqual(f.read(len(text)), text)
+        conn.secretLookupByUUIDString(second).undefine()
+        self.pool.createXMLFrom(self.xml('sealed', 'raw', encrypted=False), v)
+        self.assertEqual(self.opened('sealed', 'another word')[:len(text)], text)
 
     def test_what_is_wrong_is_told(self):
         path = os.path.join(self.path, 'v')

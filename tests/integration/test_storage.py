@@ -9,7 +9,7 @@ import unittest
 import xml.etree.ElementTree as ET
 
 import libvirt
-from harness import ON_PEER, TestCase, scratch, unique, uri, wait_for
+from harness import ON_PEER, TestCase, loop_device, scratch, unique, uri, wait_for
 from harness import virsh as plain_virsh
 
 
@@ -137,18 +137,7 @@ class FileSystems(Storage):
         for program in programs:
             if not shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin'):
                 self.skipTest(f'{program} is not installed')
-        image = os.path.join(scratch(), unique('disk'))
-        with open(image, 'wb') as f:
-            f.truncate(mib << 20)
-        try:
-            done = subprocess.run(['losetup', '-f', '--show', image], capture_output=True, text=True, timeout=120)
-        except (OSError, subprocess.TimeoutExpired) as e:
-            self.skipTest(f'no loop devices: {e}')
-        if done.returncode:
-            self.skipTest('no loop devices: ' + done.stderr.strip())
-        device = done.stdout.strip()
-        self.addCleanup(subprocess.run, ['losetup', '-d', device], timeout=10)
-        return device
+        return loop_device(self, mib)
 
     def check(self, kind, mib):
         device = self.device(mib, 'mkfs.' + kind, 'blkid')
