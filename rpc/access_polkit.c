@@ -8,6 +8,7 @@
 
 #include "rpc/access.h"
 #include "rpc/polkit.h"
+#include "util/uuid.h"
 
 enum { DETAILS_MAX = 2 * 6 + 1 };
 
@@ -36,12 +37,6 @@ typedef struct Built {
     PolkitQuestion q;
 } Built;
 
-static void format_uuid(const uint8_t *u, char *ret)
-{
-    g_snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3],
-               u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
-}
-
 static void build(const AccessQuestion *q, Built *b)
 {
     const DetailNames *n = &detail_names[q->on.kind < _OBJECT_N ? q->on.kind : OBJECT_NONE];
@@ -57,12 +52,12 @@ static void build(const AccessQuestion *q, Built *b)
     DETAIL("connect_driver", q->driver);
     DETAIL(n->name, q->on.name);
     if (q->on.uuid) {
-        format_uuid(q->on.uuid, b->uuid);
+        uuid_format(q->on.uuid, b->uuid);
         DETAIL(n->uuid, b->uuid);
     }
     DETAIL(n->parent_name, q->on.parent_name);
     if (q->on.parent_uuid) {
-        format_uuid(q->on.parent_uuid, b->parent_uuid);
+        uuid_format(q->on.parent_uuid, b->parent_uuid);
         DETAIL(n->parent_uuid, b->parent_uuid);
     }
     DETAIL(n->key, q->on.key);

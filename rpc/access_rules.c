@@ -22,6 +22,7 @@
 #include "util/error.h"
 #include "util/lock.h"
 #include "util/log.h"
+#include "util/uuid.h"
 
 enum {
     FILE_MAX = 1 << 20,
@@ -348,11 +349,8 @@ static bool object_fits(const Rule *r, const AccessQuestion *q)
 {
     char uuid[37] = "";
 
-    if (q->on.uuid && r->uuid) {
-        const uint8_t *u = q->on.uuid;
-        g_snprintf(uuid, sizeof(uuid), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-                   u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
-    }
+    if (q->on.uuid && r->uuid)
+        uuid_format(q->on.uuid, uuid);
     return value_fits(r, q, r->name, q->on.name) && value_fits(r, q, r->uuid, uuid[0] ? uuid : NULL) &&
            value_fits(r, q, r->parent, q->on.parent_name) && value_fits(r, q, r->key, q->on.key) &&
            (!r->driver || fnmatch(r->driver, q->driver ? q->driver : "", FNM_NOESCAPE) == 0);

@@ -13,13 +13,13 @@ enum { CONN_LOW = 128 << 10, CONN_HIGH = 512 << 10 };
 /* Something to write: a Message, or events: bytes of our own, and behind them a body that others have, too. */
 typedef struct OutItem {
     struct OutItem *next;
-    Message *m;
-    uint8_t *own; /* NULL: a message */
-    uint32_t own_len, own_room;
+    Message *m;   /* NULL: events */
     GBytes *body; /* NULL: none */
     uint32_t pos; /* bytes written */
+    uint16_t own_len, own_room;
     uint8_t fds_sent;
     bool then_layer; /* all behind it goes through the layer */
+    uint8_t own[];
 } OutItem;
 
 struct Conn {
@@ -56,6 +56,7 @@ struct Conn {
     size_t low, high;
     struct {
         OutItem *first, *last;
+        OutItem *spare; /* of events, with room for the next ones; may be NULL */
         size_t bytes;       /* not written yet */
         size_t event_bytes; /* of shared bodies, whole items */
         bool blocked;       /* the socket is full: EPOLLOUT goes on */

@@ -30,7 +30,8 @@ enum {
     BATCH_FLUSH = 256 << 10, /* neither a batch nor the list holds back more than this */
     LATER_MAX = 16,          /* connections that are written to in one turn of the loop */
     COPIED_MAX = 512, /* an event up to which copying is cheaper than sharing */
-    OWN_MAX = 1000,   /* bytes of events that are put together: no large block, for malloc() */
+    /* Bytes of events that are put together: no large block, for malloc(). */
+    OWN_MAX = 1000 - sizeof(OutItem),
     /* After a round: for each connection that was written to, and at most. */
     LATER_REST_USEC = 50,
     LATER_REST_MAX_USEC = 10000,
@@ -54,13 +55,15 @@ static _Thread_local struct {
 
 /* --- the queue ------------------------------------------------------------------------------------ */
 
-static void out_item_free(OutItem *i)
+static void out_item_free(Conn *c, OutItem *i)
 {
     message_unref(i->m);
     if (i->body)
         g_bytes_unref(i->body);
-    g_free(i->own);
-    g_free(i);
+    if (i->own_room == OWN_MAX && !c->out.spare)
+        c->out.spare = i;
+    else
+        g_free(i);
 }
 
 void conn_output_clear(Conn *c)
@@ -68,10 +71,11 @@ void conn_output_clear(Conn *c)
     while (c->out.first) {
         OutItem *next = c->out.first->next;
 
-        out_item_free(c->out.first);
+        out_item_free(c, c->out.first);
         c->out.first = next;
     }
     c->out.last = NULL;
+    g_clear_pointer(&c->out.spare, g_free);
     c->out.bytes = c->out.event_bytes = 0;
     c->out.blocked = false;
 }
@@ -89,7 +93,7 @@ static void out_push(Conn *c, OutItem *i)
         c->out.first = i;
     c->out.last = i;
     c->out.bytes += out_item_len(i);
-    if (i->own)
+    if (!i->m)
         c->out.event_bytes += out_item_len(i);
 }
 
@@ -100,11 +104,11 @@ static void out_pop(Conn *c)
     c->out.first = i->next;
     if (!c->out.first)
         c->out.last = NULL;
-    if (i->own)
+    if (!i->m)
         c->out.event_bytes -= out_item_len(i);
     if (i->then_layer)
         c->tx = c->rx;
-    out_item_free(i);
+    out_item_free(c, i);
 }
 
 /* Room for len bytes of events at the end of the queue, in front of body (NULL: nothing is behind them). To be
@@ -113,18 +117,16 @@ static uint8_t *out_room(Conn *c, size_t len, GBytes *body)
 {
     OutItem *i = c->out.last;
 
-    if (!body && i && i->own && !i->body && i->own_len + len <= OWN_MAX) {
-        if (i->own_len + len > i->own_room) {
-            i->own_room = OWN_MAX;
-            i->own = g_realloc(i->own, i->own_room);
-        }
+    if (!body && i && !i->m && !i->body && i->own_len + len <= i->own_room) {
         c->out.bytes += len;
         c->out.event_bytes += len;
     } else {
-        i = g_new0(OutItem, 1);
-        i->own = g_malloc(len);
-        i->own_room = len;
-        i->body = body ? g_bytes_ref(body) : NULL;
+        unsigned room = body ? len : OWN_MAX;
+
+        i = room == OWN_MAX ? g_steal_pointer(&c->out.spare) : NULL;
+        if (!i)
+            i = g_malloc(sizeof(OutItem) + room);
+        *i = (OutItem){ .body = body ? g_bytes_ref(body) : NULL, .own_room = (uint16_t)room };
     }
 
     uint8_t *p = i->own + i->own_len;
@@ -148,7 +150,7 @@ static unsigned out_item_iov(const OutItem *i, struct iovec *iov)
     const uint8_t *body = i->body ? g_bytes_get_data(i->body, &body_len) : NULL;
 
     if (i->pos < i->own_len)
-        iov[n++] = (struct iovec){ i->own + i->pos, i->own_len - i->pos };
+        iov[n++] = (struct iovec){ (void *)(i->own + i->pos), i->own_len - i->pos };
     if (off < body_len)
         iov[n++] = (struct iovec){ (void *)(body + off), body_len - off };
     return n;

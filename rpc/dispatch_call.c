@@ -21,6 +21,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/uuid.h"
 
 static void call_step_access(void *data);
 static void call_step_enter(Call *c);
@@ -290,10 +291,7 @@ void call_step_decode(void *data)
     if (c->object) {
         c->oc->describe(c->object, &c->acl_object);
         if (c->acl_object.uuid) {
-            const uint8_t *u = c->acl_object.uuid;
-            g_snprintf(c->object_uuid, sizeof(c->object_uuid),
-                       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3],
-                       u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+            uuid_format(c->acl_object.uuid, c->object_uuid);
             atomic_store(&c->object_known, true);
         }
     }

@@ -119,6 +119,10 @@ static void parser_run(xmlParserCtxt *c, const char *text, gsize len, const xmlS
         c->wellFormed = 0;
         return;
     }
+    /* What begins so is UTF-8: nothing is converted, all is there. Otherwise the parser asks for more at each step of
+     * the last few hundred bytes, which may be the whole document. */
+    if (len >= 2 && text[0] == '<' && (text[1] == '!' || g_ascii_isalpha(text[1])))
+        bytes->readcallback = NULL;
     (void)inputPush(c, input);
     *c->sax = *sax;
     xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_BIG_LINES | options);

@@ -25,6 +25,7 @@ Domain *turn_domain(const DomainTurn *t) { return (Domain *)of(t)->object; }
 Call *turn_call(const DomainTurn *t) { return of(t)->call; }
 void *turn_driver_data(const DomainTurn *t) { return of(t)->object->driver; }
 const DomainView *turn_view(const DomainTurn *t) { return (const DomainView *)of(t)->next; }
+const DomainView *turn_base(const DomainTurn *t) { return (const DomainView *)of(t)->base; }
 bool turn_is_new(const DomainTurn *t) { return !of(t)->base; }
 
 DomainDef *turn_edit_config(DomainTurn *t, GError **err) { return object_turn_edit_config(of(t), err); }

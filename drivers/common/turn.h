@@ -10,6 +10,7 @@ Call *turn_call(const DomainTurn *t); /* NULL: internal */
 void *turn_driver_data(const DomainTurn *t);
 /* The copy as it stands. */
 const DomainView *turn_view(const DomainTurn *t);
+const DomainView *turn_base(const DomainTurn *t); /* what it was before; NULL: turn_is_new() */
 /* True when nobody has seen this domain yet (define or create of a new one). */
 bool turn_is_new(const DomainTurn *t);
 

@@ -37,7 +37,7 @@ static char *nvram_of(const DomainDef *def)
 bool qemu_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_undefine_flags_args *a,
                                 GError **err)
 {
-    const DomainView *v = turn_view(t);
+    const DomainView *v = turn_base(t);
     bool active = view_active(v);
 
     if (!exclusive(a->flags, VIR_DOMAIN_UNDEFINE_NVRAM, VIR_DOMAIN_UNDEFINE_KEEP_NVRAM,
@@ -46,8 +46,7 @@ bool qemu_domain_undefine_flags(Call *c, DomainTurn *t, const remote_domain_unde
                    "VIR_DOMAIN_UNDEFINE_TPM' and 'VIR_DOMAIN_UNDEFINE_KEEP_TPM", err))
         return false;
     /* A definition that cannot be read can still be removed; what it kept is not known then. */
-    const DomainDef *def = v->config ? view_config(v, NULL, NULL) : NULL;
-    g_autoptr(DomainDef) old = def ? domain_copy(def) : NULL;
+    const DomainDef *old = v->config ? view_config(v, NULL, NULL) : NULL;
     g_autofree char *nvram = old ? nvram_of(old) : NULL;
     if (nvram && !active &&
         !(a->flags & (VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM))) {
