@@ -467,6 +467,9 @@ int daemon_main(int argc, char **argv, const DaemonSpec *spec)
 
     /* One heap: workers come and go, and a heap for each would keep what the last one did not need. */
     (void)mallopt(M_ARENA_MAX, 1);
+    /* Messages of streams come and go by the thousand: their pages stay, until their connection ends (conn.c). */
+    (void)mallopt(M_MMAP_THRESHOLD, 512 << 10);
+    (void)mallopt(M_TRIM_THRESHOLD, 2 << 20);
     setlocale(LC_ALL, "C.UTF-8"); /* bytes and messages are the same everywhere */
     if (!options_parse(argc, argv, spec, &d.options, &status))
         return status;

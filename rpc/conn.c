@@ -12,6 +12,7 @@
 #include "rpc/conn.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,7 +21,10 @@
 #include "util/error.h"
 #include "util/fd.h"
 
-enum { FLUSH_USEC = 10 * 1000000 }; /* how long a closing connection tries to write what is queued */
+enum {
+    FLUSH_USEC = 10 * 1000000, /* how long a closing connection tries to write what is queued */
+    HEAVY_BYTES = 16 << 20,
+};
 
 /* --- life and death ------------------------------------------------------------------------------ */
 
@@ -63,6 +67,9 @@ static void conn_call_closed(void *data)
     if (c->ops && c->ops->closed)
         c->ops->closed(c, why, c->data);
     c->ops = NULL;
+    /* The heap keeps what a long stream made it get, and there may be none after it. */
+    if (c->bytes_in + c->bytes_out > HEAVY_BYTES)
+        malloc_trim(0);
 }
 
 /* Closes now and tells the owner in the next turn of the loop. why is taken. */
