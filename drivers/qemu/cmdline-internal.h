@@ -108,7 +108,8 @@ bool cmd_smartcards(Cmd *c, GError **err);
 bool cmd_display(Cmd *c, GError **err);
 bool cmd_graphics(Cmd *c, GError **err);
 bool cmd_audio(Cmd *c, GError **err);
-bool cmd_tls_creds(Cmd *c, const char *alias, const char *dir, bool listen, bool verify, const char *secret,
+/* secret: the uuid of its key's password, NULL: it has none; whose: what the password's object is called after. */
+bool cmd_tls_creds(Cmd *c, const char *alias, const char *dir, bool listen, bool verify, const char *secret, const char *whose,
                    GError **err);
 /* cmdline_video.c */
 bool cmd_videos(Cmd *c, GError **err);

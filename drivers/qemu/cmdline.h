@@ -46,11 +46,11 @@ typedef struct QemuCmdlineContext {
     bool vnc_auto_unix_socket, spice_auto_unix_socket;
     const char *vnc_tls_dir, *spice_tls_dir, *vnc_sasl_dir, *spice_sasl_dir;
     const char *chardev_tls_dir, *chardev_tls_secret; /* secret: its uuid, the key is encrypted */
-    const char *nbd_tls_dir, *vxhs_tls_dir;
-    const char *vnc_tls_secret;   /* uuid: the VNC key is encrypted */
+    const char *nbd_tls_dir, *nbd_tls_secret;
+    const char *vnc_tls_secret;
     bool vnc_tls, vnc_tls_verify, vnc_sasl, vnc_password_always;
     bool spice_tls, spice_sasl, spice_password;
-    bool chardev_tls, chardev_tls_verify;
+    bool chardev_tls, chardev_tls_verify, nbd_tls;
     bool no_sandbox;              /* no seccomp filter even when the emulator has one */
     bool vhost_net;               /* /dev/vhost-net is there: the default for virtio under KVM */
     bool set_process_name, dump_guest_core, log_timestamp;
@@ -79,6 +79,17 @@ typedef struct QemuCmdlineContext {
     const char *pr_socket; /* of the helper for persistent reservations of this run; NULL: there is none */
     void *opaque;
 } QemuCmdlineContext;
+
+/* Whether a connection of a guest's is encrypted: what the document leaves open is the host's to say. */
+static inline bool cmd_chr_tls(const QemuCmdlineContext *ctx, const ChrSource *s)
+{
+    return s->type == CHR_TCP && (s->tls == TRI_ABSENT ? ctx->chardev_tls : tri_is_yes(s->tls));
+}
+
+static inline bool cmd_source_tls(const QemuCmdlineContext *ctx, const StorageSource *s)
+{
+    return s->type == STORAGE_NETWORK && s->protocol == PROTOCOL_NBD && (s->tls == TRI_ABSENT ? ctx->nbd_tls : tri_is_yes(s->tls));
+}
 
 /*
  * argv: owned strings, argv[0] the emulator, NULL-terminated. env: "NAME=value" strings likewise.

@@ -95,8 +95,19 @@ static JsonObject *iscsi_props(const StorageSource *s, const char *secret, GErro
                      P_STR("initiator-name", s->initiator));
 }
 
+static bool librbd_decrypts(const StorageSource *s)
+{
+    return s->encryption && s->encryption->engine == ENGINE_LIBRBD;
+}
+
+static char *encryption_alias(const StorageSource *s)
+{
+    return g_strdup_printf("libvirt-%u-format-encryption-secret0", s->index);
+}
+
 static JsonObject *rbd_props(const StorageSource *s, const char *secret, GError **err)
 {
+    g_autofree char *key = librbd_decrypts(s) ? encryption_alias(s) : NULL;
     g_auto(GStrv) part = g_strsplit(s->name ? s->name : "", "/", 3);
     unsigned n = g_strv_length(part);
     if (n < 2) {
@@ -109,9 +120,11 @@ static JsonObject *rbd_props(const StorageSource *s, const char *secret, GError 
         props_append(modes, json_object_new_string("cephx"));
         props_append(modes, json_object_new_string("none"));
     }
+    JsonObject *encrypt = !key ? NULL : props_new(P_STR("format", enum_name(&encryption_format_names, s->encryption->format)),
+                                                  P_STR("key-secret", key));
     return props_new(P_STR("driver", "rbd"), P_STR("pool", part[0]), P_STR("namespace", n == 3 ? part[1] : NULL),
                      P_STR("image", part[n - 1]), P_STR("snapshot", s->snapshot), P_STR("conf", s->config_file),
-                     P_OBJ("server", hosts_array(s, false)), P_STR("user", s->auth ? s->auth->username : NULL),
+                     P_OBJ("server", hosts_array(s, false)), P_OBJ("encrypt", encrypt), P_STR("user", s->auth ? s->auth->username : NULL),
                      P_OBJ("auth-client-required", modes), P_STR("key-secret", secret));
 }
 
@@ -147,9 +160,9 @@ static JsonObject *network_props(Cmd *c, const StorageSource *s, const char *nod
         if (!h)
             return NULL;
         g_autofree char *creds = NULL;
-        if (tri_is_yes(s->tls)) {
+        if (cmd_source_tls(c->ctx, s)) {
             creds = g_strdup_printf("obj%s_tls0", node);
-            if (!cmd_tls_creds(c, creds, c->ctx->nbd_tls_dir, false, true, NULL, err))
+            if (!cmd_tls_creds(c, creds, c->ctx->nbd_tls_dir, false, true, c->ctx->nbd_tls_secret, creds, err))
                 return NULL;
         }
         return props_new(P_STR("driver", "nbd"), P_OBJ("server", host_props(s, h, true)), P_STR("export", s->name),
@@ -321,16 +334,29 @@ static bool can_have_backing(StorageFormat f)
     return f == FORMAT_QCOW2 || f == FORMAT_QCOW || f == FORMAT_QED || f == FORMAT_VMDK || f == FORMAT_COW;
 }
 
+/* *ret_format: as the emulator's own layer of the image knows it. */
 static bool encryption(Cmd *c, const StorageSource *s, char **ret_secret, const char **ret_format, GError **err)
 {
     const StorageEncryption *e = s->encryption;
     if (!e)
         return true;
+    const char *word = enum_name(&encryption_format_names, e->format);
     const char *format = e->format == ENCRYPTION_LUKS ? "luks" : e->format == ENCRYPTION_QCOW ? "aes" : NULL;
-    if (!format || e->engine == ENGINE_LIBRBD || list_len(e->secrets) != 1)
-        return qemu_refuse(err, "disk encryption of format '%s' with %u secrets is not supported",
-                          enum_name(&encryption_format_names, e->format), list_len(e->secrets));
-    g_autofree char *alias = g_strdup_printf("libvirt-%u-format-encryption-secret0", s->index);
+    if (librbd_decrypts(s)) {
+        if (s->type != STORAGE_NETWORK || s->protocol != PROTOCOL_RBD)
+            return qemu_refuse(err, "librbd encryption is supported only with RBD backed disks");
+        if (c->caps && !qemu_caps_has(c->caps, QEMU_CAP_RBD_ENCRYPTION))
+            return qemu_refuse(err, "librbd encryption is not supported by this QEMU binary");
+        if (e->format != ENCRYPTION_LUKS && e->format != ENCRYPTION_LUKS2)
+            return qemu_refuse(err, "librbd encryption engine only supports luks/luks2 formats, not '%s'", word);
+    } else if (e->format == ENCRYPTION_LUKS2) {
+        return qemu_refuse(err, "luks2 is currently not supported by the qemu encryption engine");
+    } else if (!format) {
+        return qemu_refuse(err, "disk encryption of format '%s' is not supported", word);
+    }
+    if (list_len(e->secrets) != 1)
+        return qemu_refuse(err, "disk encryption of format '%s' takes one secret, found %u", word, list_len(e->secrets));
+    g_autofree char *alias = encryption_alias(s);
     if (!cmd_secret(c, list_at(e->secrets, 0), alias, err))
         return false;
     *ret_secret = g_steal_pointer(&alias);
@@ -365,6 +391,8 @@ static bool add_layer(Cmd *c, const DiskDef *disk, const StorageSource *s, bool 
         json_put_(below);
         return false;
     }
+    if (librbd_decrypts(s))
+        g_clear_pointer(&key, g_free); /* it is the storage's */
     /* A single descriptor can be opened in its own mode only. */
     add_storage(c, below, disk, storage, given != 1, readonly);
 

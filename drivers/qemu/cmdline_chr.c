@@ -106,24 +106,16 @@ static JsonObject *chr_file(Cmd *c, const Device *dev, GError **err)
 
 static JsonObject *chr_tcp(Cmd *c, const ChrSource *src, const char *alias, GError **err)
 {
-    bool tls = tri_is_yes(src->tls) || (src->tls == TRI_ABSENT && c->ctx->chardev_tls);
     if (src->protocol != CHR_RAW && src->protocol != CHR_TELNET) {
         (void)qemu_refuse(err, "chardev '%s': protocol '%s' is not supported", alias, enum_name(&chr_protocol_names, src->protocol));
         return NULL;
     }
     g_autofree char *creds = NULL;
-    if (tls) {
-        g_autofree char *secret = NULL;
+    if (cmd_chr_tls(c->ctx, src)) {
         creds = g_strdup_printf("obj%s_tls0", alias);
-        if (c->ctx->chardev_tls_secret) {
-            SecretRef ref = { .type = SECRET_TLS };
-            secret = g_strdup_printf("%s-secret0", alias);
-            ref.uuid.set = uuid_parse(c->ctx->chardev_tls_secret, ref.uuid.v);
-            if (!cmd_secret(c, &ref, secret, err))
-                return NULL;
-        }
         /* A client always checks who it talks to. */
-        if (!cmd_tls_creds(c, creds, c->ctx->chardev_tls_dir, src->listen, src->listen ? c->ctx->chardev_tls_verify : true, secret, err))
+        if (!cmd_tls_creds(c, creds, c->ctx->chardev_tls_dir, src->listen, src->listen ? c->ctx->chardev_tls_verify : true,
+                           c->ctx->chardev_tls_secret, alias, err))
             return NULL;
     }
     JsonObject *data = props_new(P_OBJ("addr", inet_address(src->host, src->service)), P_YES("telnet", src->protocol == CHR_TELNET));

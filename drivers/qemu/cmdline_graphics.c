@@ -5,13 +5,20 @@
 
 #include "drivers/qemu/cmdline-internal.h"
 
-bool cmd_tls_creds(Cmd *c, const char *alias, const char *dir, bool listen, bool verify, const char *secret, GError **err)
+bool cmd_tls_creds(Cmd *c, const char *alias, const char *dir, bool listen, bool verify, const char *secret, const char *whose,
+                   GError **err)
 {
+    g_autofree char *password = secret ? g_strconcat(whose, "-secret0", NULL) : NULL;
+    SecretRef ref = { .type = SECRET_TLS };
+
     if (!dir)
         return qemu_refuse(err, "TLS for '%s': no directory with certificates is configured", alias);
+    ref.uuid.set = secret && uuid_parse(secret, ref.uuid.v);
+    if (secret && !cmd_secret(c, &ref, password, err))
+        return false;
     cmd_json(c, "-object", props_new(P_STR("qom-type", "tls-creds-x509"), P_STR("id", alias), P_STR("dir", dir),
                                      P_STR("endpoint", listen ? "server" : "client"), P_BOOL("verify-peer", verify),
-                                     P_STR("passwordid", secret)));
+                                     P_STR("passwordid", password)));
     return true;
 }
 
@@ -93,17 +100,8 @@ static bool add_vnc(Cmd *c, const GraphicsDef *g, GError **err)
     if (g->passwd || c->ctx->vnc_password_always)
         g_string_append(s, ",password=on"); /* set over QMP before the guest runs */
     if (c->ctx->vnc_tls) {
-        g_autofree char *secret = NULL;
-        if (c->ctx->vnc_tls_secret) {
-            SecretRef ref = { .type = SECRET_TLS };
-            ref.uuid.set = uuid_parse(c->ctx->vnc_tls_secret, ref.uuid.v);
-            secret = g_strdup("vnc-tls-creds0-secret0");
-            if (!cmd_secret(c, &ref, secret, err)) {
-                g_string_free(s, TRUE);
-                return false;
-            }
-        }
-        if (!cmd_tls_creds(c, "vnc-tls-creds0", c->ctx->vnc_tls_dir, true, c->ctx->vnc_tls_verify, secret, err)) {
+        static const char creds[] = "vnc-tls-creds0";
+        if (!cmd_tls_creds(c, creds, c->ctx->vnc_tls_dir, true, c->ctx->vnc_tls_verify, c->ctx->vnc_tls_secret, creds, err)) {
             g_string_free(s, TRUE);
             return false;
         }

@@ -18,15 +18,15 @@
 
 /* clang-format off */
 static const ConfFileKey keys[] = {
-    KEY(default_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
-    KEY(default_tls_x509_verify, CONFFILE_BOOL, "not yet"),
+    KEY(default_tls_x509_cert_dir, CONFFILE_STRING, ""),
+    KEY(default_tls_x509_verify, CONFFILE_INT, ""),
     KEY(default_tls_x509_secret_uuid, CONFFILE_STRING, ""),
     KEY(vnc_listen, CONFFILE_STRING, ""),
     KEY(vnc_auto_unix_socket, CONFFILE_BOOL, ""),
     KEY(vnc_tls, CONFFILE_BOOL, ""),
     KEY(vnc_tls_x509_cert_dir, CONFFILE_STRING, ""),
     KEY(vnc_tls_x509_secret_uuid, CONFFILE_STRING, ""),
-    KEY(vnc_tls_x509_verify, CONFFILE_BOOL, ""),
+    KEY(vnc_tls_x509_verify, CONFFILE_INT, ""),
     KEY(vnc_password, CONFFILE_STRING, ""),
     KEY(vnc_sasl, CONFFILE_BOOL, ""),
     KEY(vnc_sasl_dir, CONFFILE_STRING, ""),
@@ -38,10 +38,10 @@ static const ConfFileKey keys[] = {
     KEY(spice_password, CONFFILE_STRING, ""),
     KEY(spice_sasl, CONFFILE_BOOL, ""),
     KEY(spice_sasl_dir, CONFFILE_STRING, ""),
-    KEY(chardev_tls, CONFFILE_BOOL, "not yet"),
-    KEY(chardev_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
-    KEY(chardev_tls_x509_verify, CONFFILE_BOOL, "not yet"),
-    KEY(chardev_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(chardev_tls, CONFFILE_BOOL, ""),
+    KEY(chardev_tls_x509_cert_dir, CONFFILE_STRING, ""),
+    KEY(chardev_tls_x509_verify, CONFFILE_INT, ""),
+    KEY(chardev_tls_x509_secret_uuid, CONFFILE_STRING, ""),
     KEY(migrate_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
     KEY(migrate_tls_x509_verify, CONFFILE_BOOL, "not yet"),
     KEY(migrate_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
@@ -52,9 +52,9 @@ static const ConfFileKey keys[] = {
     KEY(vxhs_tls, CONFFILE_BOOL, "not yet"),
     KEY(vxhs_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
     KEY(vxhs_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
-    KEY(nbd_tls, CONFFILE_BOOL, "not yet"),
-    KEY(nbd_tls_x509_cert_dir, CONFFILE_STRING, "not yet"),
-    KEY(nbd_tls_x509_secret_uuid, CONFFILE_STRING, "not yet"),
+    KEY(nbd_tls, CONFFILE_BOOL, ""),
+    KEY(nbd_tls_x509_cert_dir, CONFFILE_STRING, ""),
+    KEY(nbd_tls_x509_secret_uuid, CONFFILE_STRING, ""),
     KEY(nographics_allow_host_audio, CONFFILE_BOOL, ""),
     KEY(remote_display_port_min, CONFFILE_INT, ""),
     KEY(remote_display_port_max, CONFFILE_INT, ""),
@@ -136,6 +136,7 @@ static void set_defaults(QemuConfig *c)
     c->clear_emulator_capabilities = true;
     c->auto_shutdown_restore = true;
     c->seccomp_sandbox = -1;
+    c->default_tls_x509_verify = c->vnc_tls_x509_verify = c->chardev_tls_x509_verify = -1;
     c->log_timestamp = true;
     c->keepalive_interval = 5;
     c->keepalive_count = 5;
@@ -213,6 +214,42 @@ static bool check_namespaces(const QemuConfig *c, GError **err)
     return true;
 }
 
+/* Where a use of TLS has no settings of its own, those of all count. Certificates are where the host keeps those of
+ * this use, or those of emulators. */
+static bool settle_tls(QemuConfig *c, GError **err)
+{
+    g_autofree char *base = g_path_get_dirname(paths()->etc), *pki = g_build_filename(base, "pki", NULL);
+    const struct {
+        const char *use;
+        char **dir, **secret;
+        int64_t *verify, usual;
+    } uses[] = {
+        { "default", &c->default_tls_x509_cert_dir, &c->default_tls_x509_secret_uuid, &c->default_tls_x509_verify, -1 },
+        { "vnc", &c->vnc_tls_x509_cert_dir, &c->vnc_tls_x509_secret_uuid, &c->vnc_tls_x509_verify, false },
+        { "spice", &c->spice_tls_x509_cert_dir, NULL, NULL, false },
+        { "chardev", &c->chardev_tls_x509_cert_dir, &c->chardev_tls_x509_secret_uuid, &c->chardev_tls_x509_verify, true },
+        { "nbd", &c->nbd_tls_x509_cert_dir, &c->nbd_tls_x509_secret_uuid, NULL, false },
+    };
+    Uuid uuid;
+
+    if (!c->default_tls_x509_cert_dir)
+        c->default_tls_x509_cert_dir = g_build_filename(pki, "qemu", NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(uses); i++) {
+        g_autofree char *name = g_strconcat("libvirt-", uses[i].use, NULL), *own = g_build_filename(pki, name, NULL);
+        if (!*uses[i].dir)
+            *uses[i].dir = g_file_test(own, G_FILE_TEST_EXISTS) ? g_steal_pointer(&own) : g_strdup(c->default_tls_x509_cert_dir);
+        if (uses[i].secret && !*uses[i].secret)
+            *uses[i].secret = g_strdup(c->default_tls_x509_secret_uuid);
+        if (uses[i].verify && *uses[i].verify < 0)
+            *uses[i].verify = c->default_tls_x509_verify >= 0 ? c->default_tls_x509_verify : uses[i].usual;
+        if (uses[i].secret && *uses[i].secret && !uuid_parse(*uses[i].secret, uuid)) {
+            error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "%s_tls_x509_secret_uuid: '%s' is not a UUID", uses[i].use, *uses[i].secret);
+            return false;
+        }
+    }
+    return true;
+}
+
 QemuConfig *qemu_config_load(GError **err)
 {
     g_autofree char *path = g_build_filename(paths()->etc, "qemu.conf", NULL);
@@ -228,7 +265,10 @@ QemuConfig *qemu_config_load(GError **err)
     for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++)
         if (*keys[i].doc && asks_for_something(&keys[i], c, defaults))
             log_warn("%s: '%s' is not supported yet and has no effect", path, keys[i].name);
-    return g_steal_pointer(&c);
+    if (settle_tls(c, err))
+        return g_steal_pointer(&c);
+    g_prefix_error(err, "%s: ", path);
+    return NULL;
 }
 
 void qemu_config_free(QemuConfig *c)
@@ -247,7 +287,7 @@ void qemu_config_cmdline(const QemuConfig *c, QemuCmdlineContext *ctx)
     ctx->spice_listen = c->spice_listen;
     ctx->vnc_tls = c->vnc_tls;
     ctx->vnc_tls_verify = c->vnc_tls_x509_verify;
-    ctx->vnc_tls_secret = c->vnc_tls_x509_secret_uuid ? c->vnc_tls_x509_secret_uuid : c->default_tls_x509_secret_uuid;
+    ctx->vnc_tls_secret = c->vnc_tls_x509_secret_uuid;
     ctx->vnc_tls_dir = c->vnc_tls_x509_cert_dir;
     ctx->vnc_sasl = c->vnc_sasl;
     ctx->vnc_sasl_dir = c->vnc_sasl_dir;
@@ -259,6 +299,13 @@ void qemu_config_cmdline(const QemuConfig *c, QemuCmdlineContext *ctx)
     ctx->spice_sasl = c->spice_sasl;
     ctx->spice_sasl_dir = c->spice_sasl_dir;
     ctx->spice_password = c->spice_password != NULL;
+    ctx->chardev_tls = c->chardev_tls;
+    ctx->chardev_tls_verify = c->chardev_tls_x509_verify;
+    ctx->chardev_tls_dir = c->chardev_tls_x509_cert_dir;
+    ctx->chardev_tls_secret = c->chardev_tls_x509_secret_uuid;
+    ctx->nbd_tls = c->nbd_tls;
+    ctx->nbd_tls_dir = c->nbd_tls_x509_cert_dir;
+    ctx->nbd_tls_secret = c->nbd_tls_x509_secret_uuid;
     ctx->set_process_name = c->set_process_name;
     ctx->dump_guest_core = c->dump_guest_core;
     ctx->log_timestamp = c->log_timestamp;

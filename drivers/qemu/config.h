@@ -15,14 +15,14 @@
 
 typedef struct QemuConfig {
     char *default_tls_x509_cert_dir;
-    bool default_tls_x509_verify;
+    int64_t default_tls_x509_verify;   /* -1: nobody said */
     char *default_tls_x509_secret_uuid;
     char *vnc_listen;
     bool vnc_auto_unix_socket;
     bool vnc_tls;
     char *vnc_tls_x509_cert_dir;
     char *vnc_tls_x509_secret_uuid;
-    bool vnc_tls_x509_verify;
+    int64_t vnc_tls_x509_verify;
     char *vnc_password;
     bool vnc_sasl;
     char *vnc_sasl_dir;
@@ -36,7 +36,7 @@ typedef struct QemuConfig {
     char *spice_sasl_dir;
     bool chardev_tls;
     char *chardev_tls_x509_cert_dir;
-    bool chardev_tls_x509_verify;
+    int64_t chardev_tls_x509_verify;
     char *chardev_tls_x509_secret_uuid;
     char *migrate_tls_x509_cert_dir;
     bool migrate_tls_x509_verify;

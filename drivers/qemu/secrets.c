@@ -11,6 +11,7 @@
 #include "drivers/common/secrets.h"
 #include "drivers/qemu/cipher.h"
 #include "drivers/qemu/driver.h"
+#include "drivers/qemu/prepare.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -55,9 +56,21 @@ SecretRef secrets_of_tpm(const TpmDef *t)
     return (SecretRef){ .uuid = t->encryption_secret };
 }
 
-static bool source_uses(const StorageSource *s, const char *what, UseFn fn, void *data, GError **err)
+/* The password of a certificate's key: uuid is a setting of the host, NULL when there is none. */
+static bool tls_uses(const char *uuid, const char *what, UseFn fn, void *data, GError **err)
+{
+    SecretRef ref = { .type = SECRET_TLS };
+
+    ref.uuid.set = uuid && uuid_parse(uuid, ref.uuid.v);
+    return !ref.uuid.set || fn(data, &ref, VIR_SECRET_USAGE_TYPE_TLS, what, err);
+}
+
+static bool source_uses(const QemuCmdlineContext *host, const StorageSource *s, const char *what, UseFn fn, void *data, GError **err)
 {
     for (; s; s = s->backing) {
+        if (cmd_source_tls(host, s) && !tls_uses(host->nbd_tls_secret, "the certificate of NBD connections", fn, data, err))
+            return false;
+
         const SecretRef *auth = s->auth && s->auth->secret.type != SECRET_NONE ? &s->auth->secret : NULL;
 
         if (auth && !fn(data, auth, secret_ref_usage(auth), what, err))
@@ -74,17 +87,23 @@ static bool source_uses(const StorageSource *s, const char *what, UseFn fn, void
 
 static bool device_uses(const Device *dev, UseFn fn, void *data, GError **err)
 {
+    QemuCmdlineContext host = { 0 };
+    const ChrSource *chr = qemu_chr_source(dev);
+
+    qemu_config_cmdline(qemu.config, &host);
+    if (chr && cmd_chr_tls(&host, chr) && !tls_uses(host.chardev_tls_secret, "the certificate of character devices", fn, data, err))
+        return false;
     if (dev->kind == DEVICE_DISK) {
         const DiskDef *d = (const DiskDef *)dev;
         g_autofree char *what = g_strdup_printf("disk '%s'", d->dst);
 
-        return source_uses(&d->src, what, fn, data, err);
+        return source_uses(&host, &d->src, what, fn, data, err);
     }
     if (dev->kind == DEVICE_HOSTDEV) {
         const HostdevDef *h = (const HostdevDef *)dev;
         g_autofree char *what = g_strdup_printf("host device '%s'", dev->info.alias ? dev->info.alias : "iscsi");
 
-        return !h->iscsi || source_uses(h->iscsi, what, fn, data, err);
+        return !h->iscsi || source_uses(&host, h->iscsi, what, fn, data, err);
     }
     if (dev->kind == DEVICE_TPM) {
         const TpmDef *t = (const TpmDef *)dev;
@@ -92,14 +111,8 @@ static bool device_uses(const Device *dev, UseFn fn, void *data, GError **err)
 
         return t->backend != TPM_EMULATOR || !ref.uuid.set || fn(data, &ref, VIR_SECRET_USAGE_TYPE_VTPM, "the TPM", err);
     }
-    if (dev->kind == DEVICE_GRAPHICS && ((const GraphicsDef *)dev)->type == GRAPHICS_VNC) {
-        QemuCmdlineContext ctx = { 0 };
-        SecretRef ref = { .type = SECRET_TLS };
-
-        qemu_config_cmdline(qemu.config, &ctx);
-        ref.uuid.set = ctx.vnc_tls && ctx.vnc_tls_secret && uuid_parse(ctx.vnc_tls_secret, ref.uuid.v);
-        return !ref.uuid.set || fn(data, &ref, VIR_SECRET_USAGE_TYPE_TLS, "the certificate of VNC displays", err);
-    }
+    if (dev->kind == DEVICE_GRAPHICS && ((const GraphicsDef *)dev)->type == GRAPHICS_VNC && host.vnc_tls)
+        return tls_uses(host.vnc_tls_secret, "the certificate of VNC displays", fn, data, err);
     return true;
 }
 

@@ -230,10 +230,18 @@ static int fake_fd(void *opaque, QemuFdRole role, const Device *dev, unsigned in
     return 100 + (int)role;
 }
 
+static bool fake_secret(void *opaque, const SecretRef *ref, const char *alias, char **ret_data, char **ret_iv, GError **err)
+{
+    assert(ref->uuid.set);
+    *ret_data = g_strdup("data");
+    *ret_iv = g_strdup("iv");
+    return true;
+}
+
 static char *argv_text(DomainDef *d, GError **err)
 {
     QemuRun run = { .id = 3, .channel_dir = "/c" };
-    QemuCmdlineContext ctx = { .id = 3, .lib_dir = "/l", .fd = fake_fd, .memory_backing_dir = "/ram" };
+    QemuCmdlineContext ctx = { .id = 3, .lib_dir = "/l", .fd = fake_fd, .secret = fake_secret, .memory_backing_dir = "/ram" };
     g_autoptr(GPtrArray) argv = NULL, env = NULL;
     if (!qemu_prepare_run(d, caps, &run, err) || !qemu_cmdline_build(d, caps, &ctx, &argv, &env, err))
         return NULL;
@@ -254,6 +262,8 @@ static void has(const char *text, const char *part)
         fprintf(stderr, "not there: %s\nin: %s\n", part, text);
     assert(strstr(text, part));
 }
+
+#define SECRET(digit) "<secret type='passphrase' uuid='0a81f5b2-8403-7b23-c8d6-21ccc2f80d6" digit "'/>"
 
 static void test_argv(void)
 {
@@ -301,6 +311,49 @@ static void test_defaults_of_kinds(void)
     g_autoptr(DomainDef) v = parse_ok("pc", "<graphics type='vnc' autoport='no'/>");
     g_autofree char *none = argv_text(v, &err);
     assert(!none && strstr(err->message, "vnc port"));
+}
+
+/* The library decrypts an image of Ceph; for the emulator it is a raw one. */
+static void test_librbd(void)
+{
+    static const char rbd[] = "<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='rbd' name='p/i'>"
+                              "<host name='h'/><encryption format='%s' engine='librbd'>%s</encryption></source>"
+                              "<target dev='vda' bus='virtio'/></disk>";
+    static const char file[] = "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/f'>"
+                               "<encryption format='%s' engine='%s'>" SECRET("1") "</encryption></source>"
+                               "<target dev='vda' bus='virtio'/></disk>";
+    const struct {
+        const char *disk, *format, *rest, *expect; /* expect: of a refusal, when there is no '{' in it */
+    } cases[] = {
+        { rbd, "luks", SECRET("1"), "\"encrypt\":{\"format\":\"luks\",\"key-secret\":\"libvirt-1-format-encryption-secret0\"}" },
+        { rbd, "luks2", SECRET("1"), "\"encrypt\":{\"format\":\"luks2\",\"key-secret\":\"libvirt-1-format-encryption-secret0\"}" },
+        { rbd, "luks", SECRET("1") SECRET("2"), "takes one secret, found 2" },
+        { rbd, "qcow", SECRET("1"), "only supports luks/luks2" },
+        { file, "luks", "librbd", "only with RBD backed disks" },
+        { file, "luks2", "qemu", "luks2 is currently not supported" },
+    };
+
+    for (int can = 0; can <= 1; can++) {
+        for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+            g_autoptr(GError) err = NULL;
+            g_autoptr(GString) disk = g_string_new(cases[i].disk);
+            (void)g_string_replace(disk, "%s", cases[i].format, 1);
+            (void)g_string_replace(disk, "%s", cases[i].rest, 1);
+            g_autoptr(DomainDef) d = parse_ok("pc", disk->str);
+            g_autofree char *text = argv_text(d, &err);
+            if (!can && cases[i].disk == rbd) {
+                assert(!text && strstr(err->message, "not supported by this QEMU binary"));
+            } else if (strchr(cases[i].expect, '{')) {
+                assert(text);
+                has(text, cases[i].expect);
+                has(text, "\"driver\":\"raw\",\"file\":\"libvirt-1-storage\"");
+            } else {
+                assert(!text);
+                has(err->message, cases[i].expect);
+            }
+        }
+        qemu_caps_set(caps, QEMU_CAP_RBD_ENCRYPTION);
+    }
 }
 
 /* The user knows better what the emulator can. */
@@ -393,6 +446,7 @@ int main(void)
     test_refusals();
     test_argv();
     test_defaults_of_kinds();
+    test_librbd();
     test_told_capabilities();
     test_escape();
     test_unsupported();

@@ -122,7 +122,7 @@ static char *build_argv(const Request *r, DomainDef *d, GError **err)
         .spice_sasl = field(r, "spice_sasl"),
         .chardev_tls = field(r, "chardev_tls"), .chardev_tls_verify = field(r, "chardev_tls_verify"),
         .chardev_tls_dir = "/etc/pki/libvirt-chardev", .chardev_tls_secret = field(r, "chardev_tls_secret"),
-        .nbd_tls_dir = "/etc/pki/libvirt-nbd/dummy,path", .vhost_net = true,
+        .nbd_tls_dir = "/etc/pki/libvirt-nbd/dummy,path", .nbd_tls_secret = field(r, "nbd_tls_secret"), .vhost_net = true,
         .vnc_listen = "127.0.0.1", .spice_listen = "127.0.0.1", .opaque = (void *)r,
         .incoming_uri = field(r, "incoming"), .rendernode = "/dev/dri/foo", .tpm_socket = "/dev/test",
         .vnc_sasl_dir = field(r, "vnc_sasl_dir"), .vnc_auto_unix_socket = field(r, "vnc_auto_socket"),

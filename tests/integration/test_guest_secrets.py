@@ -6,13 +6,18 @@ import json
 import os
 import shutil
 import signal
+import socket
+import ssl
+import subprocess
 import threading
 import unittest
 import uuid as uuid_module
 
 import libvirt
 
+import pki
 from harness import OwnSandbox, domain_xml, run, unique, virsh, wait_for
+from network import free_port
 
 WORD = 'correct horse battery staple'
 USB = "<controller type='usb' model='qemu-xhci'/>"  # disks on it go without a word from the guest
@@ -197,6 +202,84 @@ class GuestSecrets(OwnSandbox):
         s.undefine()
         e = self.assertLibvirtError(libvirt.VIR_ERR_NO_SECRET, d.create)
         self.assertIn('the TPM', str(e))
+
+
+@unittest.skipUnless(pki.available() and shutil.which('qemu-nbd'), 'needs certtool and qemu-nbd')
+class Certificates(OwnSandbox):
+    """Keys of certificates that are encrypted, with a password that qemu.conf names for all uses of TLS."""
+    def setUp(self):
+        super().setUp()
+        self.uuid = str(uuid_module.uuid4())
+        conf, certs = (os.path.join(self.directory, 'etc', *words) for words in (('libvirt',), ('pki', 'qemu')))
+        os.makedirs(conf)
+        os.makedirs(certs)
+        with open(os.path.join(conf, 'qemu.conf'), 'w') as f:
+            f.write(f'chardev_tls = 1\nnbd_tls = 1\nvnc_tls = 1\ndefault_tls_x509_secret_uuid = "{self.uuid}"\n')
+        self.pki = pki.Pki(os.path.join(self.directory, 'pki'))
+        made = {'server': self.pki.server(), 'client': (self.pki.path('client.pem'), self.pki.path('client.key'))}
+        self.pki.client()
+        shutil.copy(self.pki.ca, os.path.join(certs, 'ca-cert.pem'))
+        for what, (cert, key) in made.items():
+            shutil.copy(cert, os.path.join(certs, what + '-cert.pem'))
+            pki.certtool('--to-p8', '--load-privkey', key, '--password', WORD, '--pkcs-cipher', 'aes-256', '--outfile',
+                         os.path.join(certs, what + '-key.pem'))
+        self.sandbox.start()
+        self.conn = self.connect()
+        self.secret = self.conn.secretDefineXML(f"<secret ephemeral='no' private='yes'><uuid>{self.uuid}</uuid><usage type='tls'>"
+                                                "<name>keys</name></usage></secret>")
+        self.secret.setValue(WORD.encode())
+
+    def served(self):
+        """The port of an image that is served to whoever shows a certificate."""
+        certs, port = os.path.join(self.directory, 'serving'), free_port()
+        os.mkdir(certs)
+        for source, name in (('ca.pem', 'ca-cert.pem'), ('server.pem', 'server-cert.pem'), ('server.key', 'server-key.pem')):
+            shutil.copy(self.pki.path(source), os.path.join(certs, name))
+        image = os.path.join(self.directory, 'served')
+        with open(image, 'wb') as f:
+            f.truncate(1 << 20)
+        server = subprocess.Popen(['qemu-nbd', '--object', f'tls-creds-x509,id=t,dir={certs},endpoint=server,verify-peer=on',
+                                   '--tls-creds', 't', '-b', '127.0.0.1', '-p', str(port), '-t', '-f', 'raw', '-x', 'disk', image],
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+
+        def listens():
+            with socket.socket() as s:
+                return s.connect_ex(('127.0.0.1', port)) == 0
+        wait_for('the server', listens)
+        return port
+
+    def test_serial_disk_and_display(self):
+        serial = free_port()
+        d = self.conn.defineXML(domain_xml(self.guest_name('tls'), devices=(
+            f"<serial type='tcp'><source mode='bind' host='127.0.0.1' service='{serial}'/><protocol type='raw'/></serial>"
+            "<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='nbd' name='disk'>"
+            f"<host name='localhost' port='{self.served()}'/></source><target dev='vda' bus='virtio'/></disk>"
+            "<graphics type='vnc' autoport='yes' listen='127.0.0.1'/>")))
+        d.create()
+        with open(f'/proc/{self.emulator(d)}/cmdline', 'rb') as f:
+            words = f.read()
+        for alias in ('charserial0-secret0', 'objlibvirt-1-storage_tls0-secret0', 'vnc-tls-creds0-secret0'):
+            self.assertIn(f'"passwordid":"{alias}"'.encode(), words)
+        self.assertNotIn(WORD.encode(), words)
+        # Only who has a certificate gets through.
+        context = ssl.create_default_context(cafile=self.pki.ca)
+        context.load_cert_chain(self.pki.path('client.pem'), self.pki.path('client.key'))
+        with socket.create_connection(('127.0.0.1', serial), timeout=120) as s:
+            with context.wrap_socket(s, server_hostname='localhost') as tls:
+                self.assertTrue(tls.getpeercert())
+        d.destroy()
+        self.secret.setValue(b'another word')
+        self.assertRaises(libvirt.libvirtError, d.create)
+        self.secret.undefine()
+        e = self.assertLibvirtError(libvirt.VIR_ERR_NO_SECRET, d.create)
+        self.assertIn(self.uuid, str(e))
+        self.assertIn('the certificate of', str(e))
+
+    def emulator(self, d):
+        with open(os.path.join(self.sandbox.run_dir, 'qemu', d.name() + '.pid')) as f:
+            return f.read().strip()
 
 
 if __name__ == '__main__':
