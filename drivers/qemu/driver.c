@@ -44,7 +44,8 @@ static struct {
     Lock lock; /* of all */
     const char *arch, *path; /* interned: a few in all */
     uint64_t path_until;
-    QemuCaps *caps;
+    char *asked;    /* the emulator that caps are of */
+    QemuCaps *caps; /* NULL: it cannot be asked; the log has the reason */
     uint64_t caps_until;
 } last = { .lock = LOCK_INIT };
 
@@ -64,17 +65,20 @@ static const char *emulator_for(void *opaque, const char *arch)
     return last.path;
 }
 
-static QemuCaps *last_caps(const char *path)
+static bool last_caps(const char *path, QemuCaps **ret)
 {
     LOCK_SCOPE(&last.lock);
-    bool same = last.caps && now_usec() < last.caps_until && g_str_equal(last.caps->binary, path);
-
-    return same ? qemu_caps_ref(last.caps) : NULL;
+    if (now_usec() >= last.caps_until || g_strcmp0(last.asked, path) != 0)
+        return false;
+    *ret = qemu_caps_ref(last.caps);
+    return true;
 }
 
-static void keep_caps(QemuCaps *caps)
+static void keep_caps(const char *path, QemuCaps *caps)
 {
     LOCK_SCOPE(&last.lock);
+    g_free(last.asked);
+    last.asked = g_strdup(path);
     qemu_caps_unref(last.caps);
     last.caps = qemu_caps_ref(caps);
     last.caps_until = now_usec() + EMULATOR_KEPT_USEC;
@@ -84,16 +88,15 @@ static QemuCaps *lookup_caps(void *opaque, const char *emulator, const char *arc
 {
     const char *path = emulator ? emulator : emulator_for(opaque, arch);
     g_autoptr(GError) error = NULL;
+    QemuCaps *caps = NULL;
     (void)virt_type;
 
-    QemuCaps *caps = path ? last_caps(path) : NULL;
-    if (caps || !path)
+    if (!path || last_caps(path, &caps))
         return caps;
     caps = qemu_caps_get(path, &error);
-    if (caps)
-        keep_caps(caps);
-    else
+    if (!caps)
         log_warn("cannot find out what '%s' can do: %s", path, error->message);
+    keep_caps(path, caps);
     return caps;
 }
 
