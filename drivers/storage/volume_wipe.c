@@ -97,6 +97,16 @@ static bool give_back(int fd, const char *path, bool device, uint64_t size, GErr
     return fails(err, path);
 }
 
+/* A file with holes is not made larger by wiping: what it has goes, and the holes come back. Where they cannot be
+ * made, the file is shorter for a moment. */
+static bool empty(int fd, const char *path, off_t size, GError **err)
+{
+    bool ok = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size) == 0 ||
+              (errno == EOPNOTSUPP && ftruncate(fd, 0) == 0 && ftruncate(fd, size) == 0);
+
+    return (ok && fsync(fd) == 0) || fails(err, path);
+}
+
 bool volume_wipe(const char *path, unsigned algorithm, const StorageJob *job, GError **err)
 {
     auto_fd fd = volume_open(path, O_RDWR);
@@ -112,12 +122,11 @@ bool volume_wipe(const char *path, unsigned algorithm, const StorageJob *job, GE
     off_t size = device ? lseek(fd, 0, SEEK_END) : st.st_size;
     if (size < 0)
         return fails(err, path);
-    /* A file with holes is not made larger by wiping: what it has goes, and the holes come back. */
     bool sparse = !device && (uint64_t)st.st_blocks * 512 < (uint64_t)size;
     switch (algorithm) {
     case VIR_STORAGE_VOL_WIPE_ALG_ZERO:
         if (sparse)
-            return (ftruncate(fd, 0) == 0 && ftruncate(fd, size) == 0 && fsync(fd) == 0) || fails(err, path);
+            return empty(fd, path, size, err);
         return overwrite(fd, path, (uint64_t)size, false, job, err);
     case VIR_STORAGE_VOL_WIPE_ALG_RANDOM:
         return overwrite(fd, path, (uint64_t)size, true, job, err);

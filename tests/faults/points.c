@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,13 +32,19 @@
 enum { OFF, COUNT, KILL, FAIL, FAIL_FROM, WAIT };
 enum { PENDING, HIT, GO };
 
+/* What the file systems of the daemon do not have. */
+enum { LACKS_NAMELESS = 1, LACKS_RENAME_FLAGS = 2 };
+
 typedef struct Page {
     atomic_int mode;
     atomic_int at;    /* which call, from 1 */
     atomic_int error; /* errno of FAIL and FAIL_FROM */
     atomic_int seen, harmful; /* calls so far; of those in mode COUNT, which FAIL would be about */
     atomic_int state;
-    char what[4096 - 6 * sizeof(int)];
+    atomic_int lacks;
+    atomic_int logged; /* bytes of log that are taken */
+    char what[4064];
+    char log[61440]; /* in mode COUNT: "CALL\tSUBJECT\tSOURCE\n"; the source of what is missing is "missing" */
 } Page;
 
 static Page *page;
@@ -58,16 +65,58 @@ __attribute__((constructor)) static void set_up(void)
     }
 }
 
+static int is_on(void)
+{
+    return page && atomic_load(&page->mode) != OFF;
+}
+
+static void note(const char *call, const char *subject, const char *source)
+{
+    char line[1024];
+    int n = snprintf(line, sizeof(line), "%s\t%s\t%s\n", call, subject ? subject : "", source ? source : "");
+    int at = n < (int)sizeof(line) ? atomic_fetch_add(&page->logged, n) : (int)sizeof(page->log);
+
+    if (at + n <= (int)sizeof(page->log))
+        memcpy(page->log + at, line, (size_t)n);
+}
+
+/* A name that is relative to a descriptor, in full. */
+static const char *full(int dir, const char *name, char buf[static 600])
+{
+    char link[40];
+
+    if (!is_on() || dir == AT_FDCWD || *name == '/')
+        return name;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+    ssize_t n = readlink(link, buf, 300);
+    snprintf(buf + (n < 0 ? 0 : n), 299, "/%s", name);
+    return buf;
+}
+
+/* What a link is made of, when that has no name. */
+static const char *origin(const char *path, char buf[static 600])
+{
+    ssize_t n = is_on() && strncmp(path, "/proc/self/fd/", 14) == 0 ? readlink(path, buf, 599) : -1;
+
+    if (n < 0)
+        return path;
+    buf[n] = 0;
+    return buf;
+}
+
 /* Whether the call is to be left out, with errno set. harmful: it may fail as well as be the last. */
-static int point(int harmful, const char *call, const char *subject)
+static int point_of(int harmful, const char *call, const char *subject, const char *source)
 {
     int mode = page ? atomic_load(&page->mode) : OFF, saved = errno;
 
     if (mode == OFF || getpid() != self || ((mode == FAIL || mode == FAIL_FROM) && !harmful))
         return 0;
     int n = atomic_fetch_add(&page->seen, 1) + 1, at = atomic_load(&page->at);
-    if (mode == COUNT && harmful)
-        atomic_fetch_add(&page->harmful, 1);
+    if (mode == COUNT) {
+        note(call, subject, source);
+        if (harmful)
+            atomic_fetch_add(&page->harmful, 1);
+    }
     if (mode == COUNT || n < at || (n > at && mode != FAIL_FROM))
         return 0;
     if (n == at)
@@ -81,6 +130,19 @@ static int point(int harmful, const char *call, const char *subject)
     return mode == FAIL || mode == FAIL_FROM;
 }
 
+static int point(int harmful, const char *call, const char *subject)
+{
+    return point_of(harmful, call, subject, NULL);
+}
+
+static int lacks(int what, int error)
+{
+    if (!page || getpid() != self || !(atomic_load(&page->lacks) & what))
+        return 0;
+    errno = error;
+    return 1;
+}
+
 #define NEXT(name) \
     static __typeof__(&name) next; \
     if (!next) \
@@ -92,7 +154,7 @@ static int counts(int fd, char name[static 200])
     struct stat st;
     char link[40];
 
-    if (!page || atomic_load(&page->mode) == OFF || fstat(fd, &st) < 0)
+    if (!is_on() || fstat(fd, &st) < 0)
         return 0;
     if (S_ISSOCK(st.st_mode)) {
         union {
@@ -123,7 +185,18 @@ static int counts(int fd, char name[static 200])
     __attribute__((visibility("default"))) type name params \
     { \
         NEXT(name); \
+        char buf[600]; \
+        (void)buf; \
         return point(harmful, #name, subject) ? -1 : next args; \
+    }
+#define NAME_CALL(name, params, args, d, a, e, b, refused) \
+    __attribute__((visibility("default"))) int name params \
+    { \
+        NEXT(name); \
+        char from[600], own[600], to[600]; \
+        if (refused) \
+            return -1; \
+        return point_of(1, #name, full(e, b, to), full(d, origin(a, own), from)) ? -1 : next args; \
     }
 #define FD_CALL(type, name, params, args) \
     __attribute__((visibility("default"))) type name params \
@@ -134,20 +207,20 @@ static int counts(int fd, char name[static 200])
         return kind && point(kind == 2, #name, what) ? -1 : next args; \
     }
 
-PATH_CALL(int, rename, (const char *a, const char *b), (a, b), 1, b)
-PATH_CALL(int, renameat, (int d, const char *a, int e, const char *b), (d, a, e, b), 1, b)
-PATH_CALL(int, renameat2, (int d, const char *a, int e, const char *b, unsigned f), (d, a, e, b, f), 1, b)
-PATH_CALL(int, link, (const char *a, const char *b), (a, b), 1, b)
-PATH_CALL(int, linkat, (int d, const char *a, int e, const char *b, int f), (d, a, e, b, f), 1, b)
+NAME_CALL(rename, (const char *a, const char *b), (a, b), AT_FDCWD, a, AT_FDCWD, b, 0)
+NAME_CALL(renameat, (int d, const char *a, int e, const char *b), (d, a, e, b), d, a, e, b, 0)
+NAME_CALL(renameat2, (int d, const char *a, int e, const char *b, unsigned f), (d, a, e, b, f), d, a, e, b,
+          f && lacks(LACKS_RENAME_FLAGS, EINVAL))
+NAME_CALL(link, (const char *a, const char *b), (a, b), AT_FDCWD, a, AT_FDCWD, b, 0)
+NAME_CALL(linkat, (int d, const char *a, int e, const char *b, int f), (d, a, e, b, f), d, a, e, b, 0)
 PATH_CALL(int, symlink, (const char *a, const char *b), (a, b), 1, b)
-PATH_CALL(int, symlinkat, (const char *a, int d, const char *b), (a, d, b), 1, b)
+PATH_CALL(int, symlinkat, (const char *a, int d, const char *b), (a, d, b), 1, full(d, b, buf))
 PATH_CALL(int, mkdir, (const char *a, mode_t m), (a, m), 1, a)
-PATH_CALL(int, mkdirat, (int d, const char *a, mode_t m), (d, a, m), 1, a)
+PATH_CALL(int, mkdirat, (int d, const char *a, mode_t m), (d, a, m), 1, full(d, a, buf))
 PATH_CALL(int, setxattr, (const char *a, const char *n, const void *v, size_t s, int f), (a, n, v, s, f), 1, n)
 PATH_CALL(int, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n), 1,
           a->sa_family == AF_UNIX ? ((const struct sockaddr_un *)a)->sun_path : "")
 PATH_CALL(int, unlink, (const char *a), (a), 0, a)
-PATH_CALL(int, unlinkat, (int d, const char *a, int f), (d, a, f), 0, a)
 PATH_CALL(int, rmdir, (const char *a), (a), 0, a)
 PATH_CALL(int, removexattr, (const char *a, const char *n), (a, n), 0, n)
 PATH_CALL(int, chown, (const char *a, uid_t u, gid_t g), (a, u, g), 0, a)
@@ -165,7 +238,7 @@ FD_CALL(int, fchmod, (int fd, mode_t m), (fd, m))
 FD_CALL(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g))
 
 /* These have a mode only when they create. */
-#define OPEN_CALL(name, first, args, path) \
+#define OPEN_CALL(name, first, args, dir, path) \
     __attribute__((visibility("default"))) int name(first, int flags, ...) \
     { \
         NEXT(name); \
@@ -173,12 +246,24 @@ FD_CALL(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g))
         va_start(ap, flags); \
         mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, mode_t) : 0; \
         va_end(ap); \
-        return (flags & O_CREAT) && !strstr(path, ".log") && point(1, #name, path) ? -1 : next args; \
+        char buf[600]; \
+        if ((flags & O_TMPFILE) == O_TMPFILE && lacks(LACKS_NAMELESS, EOPNOTSUPP)) \
+            return -1; \
+        return (flags & O_CREAT) && !strstr(path, ".log") && point(1, #name, full(dir, path, buf)) ? -1 : next args; \
     }
 #define COMMA ,
-OPEN_CALL(open, const char *a, (a, flags, mode), a)
-OPEN_CALL(openat, int d COMMA const char *a, (d, a, flags, mode), a)
+OPEN_CALL(open, const char *a, (a, flags, mode), AT_FDCWD, a)
+OPEN_CALL(openat, int d COMMA const char *a, (d, a, flags, mode), d, a)
 /* clang-format on */
+
+__attribute__((visibility("default"))) int unlinkat(int d, const char *a, int f)
+{
+    NEXT(unlinkat);
+    char buf[600];
+    bool missing = is_on() && faccessat(d, a, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+
+    return point_of(0, "unlinkat", full(d, a, buf), missing ? "missing" : NULL) ? -1 : next(d, a, f);
+}
 
 __attribute__((visibility("default"))) int ioctl(int fd, unsigned long request, ...)
 {

@@ -9,7 +9,9 @@ import itertools
 import json
 import mmap
 import os
+import random
 import re
+import shlex
 import signal
 import xml.etree.ElementTree as ET
 
@@ -20,25 +22,36 @@ from harness import OwnSandbox, wait_for
 
 OFF, COUNT, KILL, FAIL, FAIL_FROM, WAIT = range(6)
 PENDING, HIT, GO = range(3)
+LACKS_NAMELESS, LACKS_RENAME_FLAGS = 1, 2      # what file systems do not have
 STEMS = 'loop', 'other'                       # of guests' names
 OWNER = (1234, 1235)
+FULL = 'MODVIRT_TEST_FULL' in os.environ
+SEED = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
+ONLY = os.environ.get('MODVIRT_TEST_ONLY')     # an operation of Steps
+FAULTS = {'kill': (KILL, 0), 'eio': (FAIL, errno.EIO), 'full': (FAIL_FROM, errno.ENOSPC), 'quota': (FAIL_FROM, errno.EDQUOT)}
+# Calls that change what a file has.
+CHANGES = 'write', 'pwrite', 'write64', 'pwrite64', 'ftruncate', 'ftruncate64', 'fallocate', 'fallocate64', 'splice', 'clone'
+SYNCS = 'fsync', 'fdatasync'
+NAMES = 'rename', 'renameat', 'renameat2', 'link', 'linkat'
 
 
 class _Page(ctypes.Structure):
     _fields_ = [('mode', ctypes.c_int), ('at', ctypes.c_int), ('error', ctypes.c_int), ('seen', ctypes.c_int),
-                ('harmful', ctypes.c_int), ('state', ctypes.c_int), ('what', ctypes.c_char * (4096 - 24))]
+                ('harmful', ctypes.c_int), ('state', ctypes.c_int), ('lacks', ctypes.c_int), ('logged', ctypes.c_int),
+                ('what', ctypes.c_char * 4064), ('log', ctypes.c_char * 61440)]
 
 
 class Points:
     def __init__(self, path):
         with open(path, 'w+b') as f:
-            f.truncate(4096)
-            self.page = _Page.from_buffer(mmap.mmap(f.fileno(), 4096))
+            f.truncate(ctypes.sizeof(_Page))
+            self.page = _Page.from_buffer(mmap.mmap(f.fileno(), ctypes.sizeof(_Page)))
         self.path = path
 
     def arm(self, mode, at=0, error=errno.EIO):
         page = self.page
         page.at, page.error, page.seen, page.harmful, page.state, page.what = at, error, 0, 0, PENDING, b''
+        page.logged, page.log = 0, b''
         page.mode = mode
 
     def off(self):
@@ -54,6 +67,153 @@ class Points:
     @property
     def what(self):
         return self.page.what.decode(errors='replace')
+
+    @property
+    def calls(self):
+        """Those that were counted: (name, what it is about, of what that is made)."""
+        return [tuple(line.split('\t')) for line in self.page.log[:self.page.logged].decode(errors='replace').splitlines()]
+
+
+def unsynced(calls, volatile=()):
+    """What a power cut would undo, though the calls are over: names whose files were not written out before, changes of
+    directories and files that were not written out after. volatile: paths below which nobody promises that."""
+    complaints = []
+    for i, (call, path, source) in enumerate(calls):
+        if path.startswith(volatile):
+            continue
+        after = [c for c in calls[i + 1:] if c[0] in SYNCS]
+        if call in NAMES:
+            last = max((j for j, c in enumerate(calls[:i]) if c[0] in CHANGES and c[1] == source or c[0] == 'clone'), default=-1)
+            link = any(c[0] == 'symlinkat' and c[1] == source for c in calls[:i])   # which is in its directory
+            if not link and not any(c[0] in SYNCS and c[1] == source for c in calls[last + 1:i]):
+                complaints.append(f'{call} {path}: {source} is not written out before')
+        if call in NAMES + ('mkdirat', 'unlinkat') and source != 'missing' and not any(c[1] == os.path.dirname(path) for c in after):
+            complaints.append(f'{call} {path}: its directory is not written out after')
+        if (call in CHANGES and path.startswith('/') and not path.endswith(' (deleted)') and
+                not any(c[1] == path for c in after)):
+            complaints.append(f'{call} {path}: not written out after')
+    return complaints
+
+
+class Steps(OwnSandbox):
+    """Operations on what a daemon keeps, each with a fault at each of its steps.
+
+    A test has: fresh(operation), what there is before; act(operation), which tells (status, output, error); world(), what
+    is there as a dictionary, from the disk; agree(where), which compares that with what the daemon tells; left_over(),
+    what should not be there.
+    """
+    DAEMON = None
+    PROGRAM = None                             # that has the fault: the daemon, or one that it starts
+    LACKS = 0
+    CHOSEN = 2                                 # faults of each operation, without --full
+    SLOW, CHOSEN_OF_SLOW = (), 1               # operations that take seconds
+    MIXED = {}                                 # operation -> of what the content may be a mixture afterwards
+    HALF = ()                                  # operations that may have done their work although they say that they failed
+    HALF_FROM = ()                             # those that may when no call works any more
+    VOLATILE = ()                              # paths, see unsynced()
+    RANDOM = ()                                # operations that never come to the same end twice
+
+    def setUp(self):
+        super().setUp()
+        library = os.path.join(self.sandbox.build, 'tests', 'faults', 'fault-points.so')
+        if not os.path.exists(library):
+            self.skipTest('fault-points.so is not built')
+        self.points = Points(os.path.join(self.directory, 'points'))
+        self.points.page.lacks = self.LACKS
+        self.sandbox.extra_env = {
+            'LD_PRELOAD': library, 'MODVIRT_FAULT_POINTS': self.points.path,
+            'MODVIRT_FAULT_DAEMON': self.PROGRAM or self.DAEMON,
+            'ASAN_OPTIONS': 'abort_on_error=0:detect_leaks=1:verify_asan_link_order=0'}
+        self.VOLATILE += tuple(os.path.join(self.directory, d) for d in ('run/', 'var/lib/libvirt/events/'))
+        self.sandbox.start()
+        if self.PROGRAM:
+            self.wrap(os.path.join(self.directory, 'libexec'))
+
+    def wrap(self, path):
+        """The daemon starts its programs with few variables, so those of the library come behind it."""
+        os.mkdir(path)
+        daemons = os.path.join(self.sandbox.build, 'daemons')
+        for name in os.listdir(daemons):
+            os.symlink(os.path.join(daemons, name), os.path.join(path, name))
+        wrapper = os.path.join(path, self.PROGRAM)
+        os.unlink(wrapper)
+        with open(wrapper, 'w', encoding='utf-8') as f:
+            words = ' '.join(shlex.quote(f'{k}={v}') for k, v in self.sandbox.extra_env.items())
+            f.write(f'#!/bin/sh\nexec env {words} {shlex.quote(os.path.join(daemons, self.PROGRAM))} "$@"\n')
+        os.chmod(wrapper, 0o755)
+        self.sandbox.stop_daemon(self.DAEMON)
+        self.sandbox.start_daemon(self.DAEMON, under=('env', 'MODVIRT_LIBEXEC_DIR=' + path))
+
+    def kinds(self, operation):
+        """Of faults."""
+        return tuple(FAULTS)
+
+    def again(self):
+        self.points.off()
+        self.sandbox.stop_daemon(self.DAEMON, signal.SIGKILL)
+        self.sandbox.start_daemon(self.DAEMON)
+
+    def same(self, name, one, before, after, mixed):
+        """Whether what is there of a name is what may be there."""
+        return one in (before, after) or mixed
+
+    def check(self, operation, before, after, where, status=None, half=()):
+        """status: what the daemon said, when it was there to say something. half: more operations like those in HALF."""
+        self.assertEqual(self.left_over(), [], f'{where}: left over')
+        found, mixed = self.world(), self.MIXED.get(operation)
+        for name in sorted(set(before) | set(after) | set(found)):
+            was, becomes, one = before.get(name), after.get(name), found.get(name)
+            self.assertTrue(self.same(name, one, was, becomes, one is not None and name == mixed),
+                            f'{where}: {name} is {one}, was {was}, becomes {becomes}')
+            if status == 0 and operation not in self.RANDOM:
+                self.assertEqual(one, becomes, f'{where}: {name}, of a success')
+            elif status and name != mixed and operation not in self.HALF + half:
+                self.assertEqual(one, was, f'{where}: {name}, of a failure')
+        self.agree(where)
+
+    def choose(self, operation, seen, harmful, rng):
+        """Faults, and at which call each. A disk that is full is met by few calls more than one that fails once."""
+        points = {f: range(1, (seen if FAULTS[f][0] == KILL else harmful) + 1) for f in self.kinds(operation)}
+        if FULL and operation not in self.SLOW:
+            points.update({f: rng.sample(points[f], min(3, len(points[f]))) for f in points if FAULTS[f][0] == FAIL_FROM})
+        every = [(f, at) for f, ats in points.items() for at in ats]
+        few = self.CHOSEN_OF_SLOW * (len(points) if FULL else 1) if operation in self.SLOW else len(every) if FULL else self.CHOSEN
+        return sorted(rng.sample(every, min(few, len(every))))
+
+    def faults_of(self, operation, rng):
+        """Operation and fault, at which point. Of each that is reached the outcome is checked."""
+        self.fresh(operation)
+        before = self.world()
+        self.points.arm(COUNT)
+        status, _, err = self.act(operation)
+        seen, harmful = self.points.off()
+        self.assertEqual(status, 0, f'{operation}: {err}')
+        self.assertGreater(seen, 0, operation)
+        self.assertEqual(unsynced(self.points.calls, self.VOLATILE), [], operation)
+        after = self.world()
+        hits = 0
+        for fault, at in self.choose(operation, seen, harmful, rng):
+            mode, error = FAULTS[fault]
+            with self.subTest(operation=operation, fault=fault, at=at):
+                self.fresh(operation)
+                self.points.arm(mode, at, error)
+                status = self.act(operation)[0]
+                self.points.off()
+                hits += self.points.hit
+                where = f'{operation} {fault} {at}: {self.points.what}'
+                dies = mode == KILL and self.PROGRAM is None
+                if dies:
+                    self.again()
+                self.assertIsNone(self.sandbox.daemons[self.DAEMON].poll(), where)
+                self.check(operation, before, after, where, None if mode == KILL else status, self.HALF_FROM if mode == FAIL_FROM else ())
+        self.assertGreater(hits, 0, operation)
+
+    def loop(self, operations):
+        print('seed', SEED)
+        rng = random.Random(SEED)
+        for operation in operations:
+            if ONLY in (None, operation):
+                self.faults_of(operation, rng)
 
 
 class World(OwnSandbox):
