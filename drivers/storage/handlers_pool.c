@@ -198,9 +198,12 @@ bool handle_storage_pool_delete(Call *c, StoragePoolTurn *t, const remote_storag
     StorageJob job = job_of_call(c);
     const StoragePoolDef *d;
 
-    (void)a;
     if (!pool_need_inactive(VIEW(t), err) || !(d = pool_def(VIEW(t), c, err)))
         return false;
+    if (a->flags & VIR_STORAGE_POOL_DELETE_ZEROED) {
+        error_set(err, VIR_ERR_INVALID_ARG, "what was in storage pool '%s' cannot be overwritten: volumes are wiped one by one", VIEW(t)->name);
+        return false;
+    }
     const PoolBackend *b = pool_backend(d->source.type, err);
     if (!b || !(b->remove ? b->remove(d, &job, err) : backend_refuse(d, "being deleted", err)))
         return false;
@@ -321,11 +324,13 @@ bool handle_connect_find_storage_pool_sources(Call *c, const remote_connect_find
         error_set(err, VIR_ERR_NO_SUPPORT, "pool type '%s' does not support source discovery", a->type);
         return false;
     }
-    if (a->srcSpec && *a->srcSpec) {
+    bool of_host = type == POOL_NETFS || type == POOL_ISCSI || type == POOL_ISCSI_DIRECT || type == POOL_GLUSTER;
+    /* Some clients say nothing by an empty text, which is no document where one is needed. */
+    if (a->srcSpec && (*a->srcSpec || of_host)) {
         like = storage_pool_source_parse(a->srcSpec, strlen(a->srcSpec), b->type, err);
         if (!like)
             return false;
-    } else if (type == POOL_NETFS || type == POOL_ISCSI || type == POOL_ISCSI_DIRECT || type == POOL_GLUSTER) {
+    } else if (of_host) {
         error_set(err, VIR_ERR_INVALID_ARG, "hostname must be specified for %s sources", a->type);
         return false;
     } else {

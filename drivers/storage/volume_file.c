@@ -427,9 +427,11 @@ bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, GErr
         error_set_errno(err, errno, "cannot open '%s'", path);
         return false;
     }
-    /* Room first: a file that has grown without it would be a promise that cannot be kept. */
+    /* Room first: a file that has grown without it would be a promise that cannot be kept. As much as it has is taken to be
+     * at its beginning, as today's daemons do, so that one of which all was allocated is so again. */
+    off_t has = MIN((off_t)st.st_blocks * 512, st.st_size);
     if (allocate && capacity > (uint64_t)st.st_size)
-        r = STEP(fallocate(fd, 0, st.st_size, (off_t)(capacity - (uint64_t)st.st_size)));
+        r = STEP(fallocate(fd, 0, has, (off_t)capacity - has));
     else
         r = STEP(ftruncate(fd, (off_t)capacity));
     if (r == 0 && STEP(fsync(fd)) == 0)
