@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Everything that the stock bindings have for pools, volumes, secrets and streams: the same questions
 (bindings/*/*.walk) put to the distribution's libvirtd and to ours are answered alike, by value and type or by
-the error's code, domain and level, but for what bindings/differences names with its reason. A method or
+the error's code and domain (and level, where a binding tells it), but for what bindings/differences names with its reason. A method or
 constant of a binding that no question uses fails the test."""
 import os
 import unittest
@@ -42,6 +42,9 @@ class Bindings(Comparison):
 
     def test_python(self):
         self.walk('python', '/usr/bin/python3', 'walk.py')
+
+    def test_perl(self):
+        self.walk('perl', '/usr/bin/perl', 'walk.pl')
 
 
 if __name__ == '__main__':
