@@ -150,7 +150,7 @@ bool apart_run(const ApartRequest *r, const StorageJob *job, char **ret, GError 
     g_autoptr(GError) why = NULL;
     StorageJob with = job ? *job : (StorageJob){ 0 };
 
-    if (r->op == APART_LOOK && is_dead(place)) {
+    if ((r->op == APART_LOOK || (r->op == APART_LIST && !job)) && is_dead(place)) {
         error_set(err, VIR_ERR_OPERATION_TIMEOUT, "the storage at '%s' did not answer a few seconds ago", place);
         return false;
     }

@@ -87,7 +87,7 @@ static bool disk_build(const StoragePoolDef *d, unsigned flags, const StorageJob
                   holds);
         return false;
     }
-    return storage_run_take(parted_make_table(d, err), job, NULL, err);
+    return storage_run_change(parted_make_table(d, err), job, err);
 }
 
 /* The system's knowledge of them. One that is in use stays, and then all does. */
@@ -113,7 +113,7 @@ static bool disk_remove(const StoragePoolDef *d, const StorageJob *job, GError *
     if (fd >= 0 && !forget_partitions(fd, t, err))
         return false;
     fd_close(&fd);
-    return storage_run_take(wipe_signatures(path, err), job, NULL, err);
+    return storage_run_change(wipe_signatures(path, err), job, err);
 }
 
 static bool disk_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err)
@@ -240,13 +240,13 @@ static bool disk_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const 
         return false;
     }
     if (!parted_place(t, v->capacity + volume_room(v), strcmp(kind, "logical") == 0, &start, &end, err) ||
-        !storage_run_take(parted_make(device_of(d)->path, kind, fs_word(v->format), start, end, err), job, NULL, err))
+        !storage_run_change(parted_make(device_of(d)->path, kind, fs_word(v->format), start, end, err), job, err))
         return false;
     g_free(v->path);
     v->path = g_steal_pointer(&path);
     if (wait_for_node(v->path, true, err) && ((!input && !v->encryption) || volume_fill(-1, d->target, v, input, 0, job, err)))
         return true;
-    (void)storage_run_take(parted_remove(device_of(d)->path, number, NULL), NULL, NULL, NULL);
+    (void)storage_run_change(parted_remove(device_of(d)->path, number, NULL), NULL, NULL);
     return false;
 }
 
@@ -259,7 +259,7 @@ static bool disk_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, 
     (void)flags;
     if (!t)
         return false;
-    return !p || (storage_run_take(parted_remove(device_of(d)->path, p->number, err), job, NULL, err) && wait_for_node(v->path, false, err));
+    return !p || (storage_run_change(parted_remove(device_of(d)->path, p->number, err), job, err) && wait_for_node(v->path, false, err));
 }
 
 const PoolBackend backend_disk = {

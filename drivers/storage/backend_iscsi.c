@@ -171,8 +171,10 @@ static bool iscsi_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob 
 {
     g_autofree char *session = NULL;
 
-    return need_session(d, job, &session, err) && run(iscsi_rescan(session, err), job, NULL, err) &&
-           device_measure(&backend_iscsi, d, ret, job, err);
+    if (!need_session(d, job, &session, err) || !run(iscsi_rescan(session, err), job, NULL, err))
+        return false;
+    device_settle(job);
+    return device_measure(&backend_iscsi, d, ret, job, err);
 }
 
 static StorageVolumeDef *iscsi_vol_look(const StoragePoolDef *d, const char *name, GError **err)

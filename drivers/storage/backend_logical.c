@@ -33,29 +33,29 @@ static bool logical_check(const StoragePoolDef *d, bool *ret, GError **err)
 
 static bool logical_start(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    return storage_run_take(lvm_activate(d, true, err), job, NULL, err);
+    return storage_run_change(lvm_activate(d, true, err), job, err);
 }
 
 static bool logical_stop(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    return storage_run_take(lvm_activate(d, false, err), job, NULL, err);
+    return storage_run_change(lvm_activate(d, false, err), job, err);
 }
 
 static bool logical_build(const StoragePoolDef *d, unsigned flags, const StorageJob *job, GError **err)
 {
     (void)flags;
     for (LIST_EACH(PoolDevice, dev, d->source.devices))
-        if (!storage_run_take(lvm_make_device(dev->path, err), job, NULL, err))
+        if (!storage_run_change(lvm_make_device(dev->path, err), job, err))
             return false;
-    return storage_run_take(lvm_make_group(d, err), job, NULL, err);
+    return storage_run_change(lvm_make_group(d, err), job, err);
 }
 
 static bool logical_remove(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    if (!storage_run_take(lvm_remove_group(d, err), job, NULL, err))
+    if (!storage_run_change(lvm_remove_group(d, err), job, err))
         return false;
     for (LIST_EACH(PoolDevice, dev, d->source.devices))
-        (void)storage_run_take(lvm_remove_device(dev->path, NULL), job, NULL, NULL); /* as much as goes */
+        (void)storage_run_change(lvm_remove_device(dev->path, NULL), job, NULL); /* as much as goes */
     return true;
 }
 
@@ -94,7 +94,7 @@ static StorageVolumeDef *volume_of(const StoragePoolDef *d, const LvmVolume *lv)
     v->key = g_strdup(lv->uuid ? lv->uuid : lv->name);
     v->path = g_build_filename(d->target, lv->name, NULL);
     v->capacity = v->physical = lv->size;
-    v->allocation = (OptU64){ lv->thin ? 0 : lv->size, 1, 0 };
+    v->allocation = (OptU64){ lv->room, 1, 0 };
     if (lv->origin)
         v->backing.path = g_build_filename(d->target, lv->origin, NULL);
     add_extents(v, lv);
@@ -108,6 +108,12 @@ static GPtrArray *volumes_of(const StoragePoolDef *d, const StorageJob *job, GEr
     return storage_run_take(lvm_list_volumes(d->source.name, err), job, &out, err) ? lvm_parse_volumes(out, strlen(out), err) : NULL;
 }
 
+/* One that is not active has no device: a thin snapshot, say, that is not to be activated with its group. */
+static bool is_volume(const LvmVolume *lv)
+{
+    return !lv->internal && lv->active;
+}
+
 static bool logical_list(const StoragePoolDef *d, VolumeFoundFn *found, void *data, const StorageJob *job, GError **err)
 {
     g_autoptr(GPtrArray) all = volumes_of(d, job, err);
@@ -115,7 +121,7 @@ static bool logical_list(const StoragePoolDef *d, VolumeFoundFn *found, void *da
     for (guint i = 0; all && i < all->len; i++) {
         const LvmVolume *lv = all->pdata[i];
         g_autofree char *path = g_build_filename(d->target, lv->name, NULL);
-        if (!lv->internal)
+        if (is_volume(lv))
             found(lv->name, path, volume_of(d, lv), data);
     }
     return all != NULL;
@@ -127,7 +133,7 @@ static StorageVolumeDef *logical_vol_look(const StoragePoolDef *d, const char *n
 
     for (guint i = 0; all && i < all->len; i++) {
         const LvmVolume *lv = all->pdata[i];
-        if (!lv->internal && strcmp(lv->name, name) == 0)
+        if (is_volume(lv) && strcmp(lv->name, name) == 0)
             return volume_of(d, lv);
     }
     if (all)
@@ -140,27 +146,41 @@ static bool logical_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, con
 {
     (void)flags;
     if (!volume_device_check(v, err) ||
-        !storage_run_take(lvm_make_volume(d->source.name, v->name, v->capacity + volume_room(v), v->allocation.v + volume_room(v),
-                                          v->backing.path, err), job, NULL, err))
+        !storage_run_change(lvm_make_volume(d->source.name, v->name, v->capacity + volume_room(v), v->allocation.v + volume_room(v),
+                                            v->backing.path, err), job, err))
         return false;
     if ((!input && !v->encryption) || volume_fill(-1, d->target, v, input, 0, job, err))
         return true;
-    (void)storage_run_take(lvm_remove_volume(d->source.name, v->name, NULL), NULL, NULL, NULL);
+    (void)storage_run_change(lvm_remove_volume(d->source.name, v->name, NULL), NULL, NULL);
     return false;
 }
 
 static bool logical_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job,
                                GError **err)
 {
-    (void)flags;
-    return storage_run_take(lvm_remove_volume(d->source.name, v->name, err), job, NULL, err);
+    g_autoptr(GPtrArray) all = volumes_of(d, job, err);
+
+    /* They would go with it. */
+    for (guint i = 0; all && i < all->len; i++) {
+        const LvmVolume *lv = all->pdata[i];
+        if (!lv->snapshot || g_strcmp0(lv->origin, v->name) != 0 || (flags & VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS))
+            continue;
+        error_set(err, VIR_ERR_OPERATION_INVALID, "volume '%s' has the snapshot '%s'", v->name, lv->name);
+        return false;
+    }
+    return all && storage_run_change(lvm_remove_volume(d->source.name, v->name, err), job, err);
 }
 
 static bool logical_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, uint64_t capacity, unsigned flags,
                                const StorageJob *job, GError **err)
 {
+    g_autoptr(GPtrArray) all = volumes_of(d, job, err);
+
     (void)flags;
-    return storage_run_take(lvm_resize_volume(d->source.name, v->name, capacity + volume_room(v), err), job, NULL, err);
+    for (guint i = 0; all && i < all->len; i++)
+        if (((LvmVolume *)all->pdata[i])->snapshot && strcmp(((LvmVolume *)all->pdata[i])->name, v->name) == 0)
+            return backend_refuse(d, "another capacity of a snapshot", err);
+    return all && storage_run_change(lvm_resize_volume(d->source.name, v->name, capacity + volume_room(v), err), job, err);
 }
 
 static StorageSourceList *logical_find(const StoragePoolSource *like, const StorageJob *job, GError **err)

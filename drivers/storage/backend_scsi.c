@@ -18,6 +18,7 @@
 
 enum { SECTOR = 512, ID_USEC = 5 * 1000 * 1000 };
 #define SCSI_ID "/lib/udev/scsi_id"
+#define SETTLE_SEC 10
 
 /* What the device calls itself, or its path. */
 static char *serial_of(const char *path)
@@ -93,6 +94,14 @@ bool scsi_host_list(const StoragePoolDef *d, unsigned host, VolumeFoundFn *found
             found(name, path, device_volume(d, name, path, u->block), data);
     }
     return true;
+}
+
+void device_settle(const StorageJob *job)
+{
+    Argv *a = argv_new("udevadm");
+
+    argv_words(a, "settle", "--timeout=" G_STRINGIFY(SETTLE_SEC), NULL);
+    (void)storage_run_take(a, job, NULL, NULL); /* a host without it makes no links */
 }
 
 /* What all of them look for in their lists --------------------------------------------------------- */
@@ -183,8 +192,10 @@ static bool scsi_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *
 {
     unsigned host;
 
-    return scsi_find_host(d->source.adapter, &host, err) && scsi_rescan(host, err) &&
-           device_measure(&backend_scsi, d, ret, job, err);
+    if (!scsi_find_host(d->source.adapter, &host, err) || !scsi_rescan(host, err))
+        return false;
+    device_settle(job);
+    return device_measure(&backend_scsi, d, ret, job, err);
 }
 
 static StorageVolumeDef *scsi_vol_look(const StoragePoolDef *d, const char *name, GError **err)

@@ -17,12 +17,12 @@ static bool zfs_check(const StoragePoolDef *d, bool *ret, GError **err)
 static bool zfs_build(const StoragePoolDef *d, unsigned flags, const StorageJob *job, GError **err)
 {
     (void)flags;
-    return storage_run_take(zfs_make_pool(d, err), job, NULL, err);
+    return storage_run_change(zfs_make_pool(d, err), job, err);
 }
 
 static bool zfs_remove(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    return storage_run_take(zfs_remove_pool(d->source.name, err), job, NULL, err);
+    return storage_run_change(zfs_remove_pool(d->source.name, err), job, err);
 }
 
 static bool zfs_figures(StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err)
@@ -91,13 +91,13 @@ static bool zfs_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const S
         error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "pools of type 'zfs' do not support encrypted volumes");
         return false;
     }
-    return storage_run_take(zfs_make_volume(d->source.name, v->name, v->capacity, v->allocation.v, err), job, NULL, err);
+    return storage_run_change(zfs_make_volume(d->source.name, v->name, v->capacity, v->allocation.v, err), job, err);
 }
 
 static bool zfs_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job, GError **err)
 {
     (void)flags;
-    return storage_run_take(zfs_remove_volume(d->source.name, v->name, err), job, NULL, err);
+    return storage_run_change(zfs_remove_volume(d->source.name, v->name, err), job, err);
 }
 
 const PoolBackend backend_zfs = {

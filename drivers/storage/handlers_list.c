@@ -106,12 +106,12 @@ static GPtrArray *current_volumes(Call *c, const StoragePoolView *v, GError **er
     const PoolBackend *b = d ? pool_backend(d->source.type, err) : NULL;
     if (!b)
         return NULL;
-    if (b->generation) {
+    g_autoptr(Object) pool = registry_find_uuid(storage_pools(), v->uuid);
+    if (b->generation || (pool && !pool_state(pool)->listed)) {
         if (!call_may_wait(c)) {
             error_set(err, VIR_ERR_INTERNAL_ERROR, "the storage is asked by a worker");
             return NULL;
         }
-        g_autoptr(Object) pool = registry_find_uuid(storage_pools(), v->uuid);
         if (pool && !pool_sync(pool, v, d, err))
             return NULL;
     }
@@ -180,7 +180,12 @@ static Object *find_or_look(Call *c, const StoragePoolView *v, const char *name)
     if (o || !call_may_wait(c) || !(d = pool_def(v, c, NULL)))
         return o;
     const PoolBackend *b = pool_backend(d->source.type, NULL);
-    g_autoptr(StorageVolumeDef) found = b && (b->flags & BACKEND_FILES) ? b->vol_look(d, name, NULL) : NULL;
+    if (b && !(b->flags & BACKEND_FILES)) {
+        g_autoptr(Object) pool = registry_find_uuid(storage_pools(), v->uuid);
+        /* After a start of ours they are still being taken up. */
+        return pool && !pool_state(pool)->listed && pool_sync(pool, v, d, NULL) ? volume_find(v->uuid, name) : NULL;
+    }
+    g_autoptr(StorageVolumeDef) found = b ? b->vol_look(d, name, NULL) : NULL;
     return found && settled(found) && volume_enter(v, name, found->path, NULL, NULL) ? volume_find(v->uuid, name) : NULL;
 }
 

@@ -80,9 +80,7 @@ Argv *lvm_make_volume(const char *group, const char *name, uint64_t capacity, ui
     argv_words(a, "--name", NULL);
     argv_operand(a, name);
     if (origin) {
-        add_size(a, allocation);
-        argv_words(a, "--virtualsize", NULL);
-        argv_wordf(a, "%" G_GUINT64_FORMAT "K", capacity / 1024 + (capacity % 1024 != 0));
+        add_size(a, allocation ? allocation : capacity); /* as large as the origin it is in any case */
         argv_words(a, "-s", NULL);
         argv_operand(a, origin);
     } else if (allocation < capacity) {
@@ -134,7 +132,7 @@ Argv *lvm_list_groups(const char *group, GError **err)
 
 Argv *lvm_list_volumes(const char *group, GError **err)
 {
-    return report("lvs", "lv_name,lv_uuid,lv_size,origin,pool_lv,lv_attr,segtype,seg_pe_ranges,vg_extent_size,stripes", group, err);
+    return report("lvs", "lv_name,lv_uuid,lv_size,origin,origin_size,pool_lv,lv_attr,segtype,seg_pe_ranges,vg_extent_size,stripes", group, err);
 }
 
 Argv *lvm_list_devices(void)
@@ -254,7 +252,7 @@ static void read_attributes(LvmVolume *v, const char *attr)
     if (!attr || strlen(attr) <= STATE)
         return;
     v->active = attr[STATE] == 'a';
-    v->snapshot = strchr("sSkv", attr[KIND]) && v->origin;
+    v->snapshot = strchr("sS", attr[KIND]) != NULL;
     v->thin = attr[KIND] == 'V';
     v->internal = strchr("tTei", attr[KIND]) != NULL; /* pools, their data, metadata, images of mirrors */
 }
@@ -279,8 +277,13 @@ GPtrArray *lvm_parse_volumes(const char *json, size_t len, GError **err)
             v->uuid = text_or_null(row, "lv_uuid");
             v->origin = text_or_null(row, "origin");
             v->pool = text_or_null(row, "pool_lv");
-            v->size = bytes(row, "lv_size");
             read_attributes(v, json_get_str(row, "lv_attr"));
+            uint64_t size = bytes(row, "lv_size"), origin = bytes(row, "origin_size");
+            v->size = v->snapshot && origin ? origin : size;
+            v->room = v->thin ? 0 : size;
+            /* In brackets: nothing but a size, below one whose room is taken when it is written. */
+            if (v->origin && *v->origin == '[')
+                g_clear_pointer(&v->origin, g_free);
             g_ptr_array_add(all, v);
         }
         add_segments(v, json_get_str(row, "seg_pe_ranges"), bytes(row, "vg_extent_size"));

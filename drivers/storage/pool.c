@@ -295,6 +295,8 @@ static bool list_locked(PoolState *s, const StoragePoolView *v, const StoragePoo
             registry_remove(o);
     }
     s->generation = ok ? generation : 0;
+    if (ok)
+        s->listed = true;
     g_hash_table_unref(f.names);
     g_hash_table_unref(f.known);
     return ok;
@@ -323,11 +325,11 @@ bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, 
     if (!b)
         return false;
     uint64_t now = b->generation ? b->generation(d) : GENERATION_LAST;
-    if (now == GENERATION_LAST)
+    if (now == GENERATION_LAST && s->listed)
         return true; /* without waiting for who may be looking right now */
     LOCK_SCOPE(&s->look);
-    now = b->generation(d);
-    return (now && now == s->generation) || list_locked(s, v, d, b, NULL, err);
+    now = b->generation ? b->generation(d) : GENERATION_LAST;
+    return (s->listed && (now == GENERATION_LAST || (now && now == s->generation))) || list_locked(s, v, d, b, NULL, err);
 }
 
 void pool_forget_volumes(const uint8_t *uuid)

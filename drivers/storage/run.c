@@ -103,6 +103,14 @@ bool storage_run_take(Argv *take, const StorageJob *job, char **ret_out, GError 
     return a && storage_run(a, job, ret_out, err);
 }
 
+bool storage_run_change(Argv *take, const StorageJob *job, GError **err)
+{
+    StorageJob patient = job ? *job : (StorageJob){ 0 };
+
+    patient.usec = STORAGE_CHANGE_USEC;
+    return storage_run_take(take, &patient, NULL, err);
+}
+
 SecretValue *storage_secret(const StorageJob *job, const SecretRef *ref, int usage, const char *what, GError **err)
 {
     if (job && job->secret)

@@ -36,6 +36,8 @@ typedef struct StorageFiles {
 } StorageFiles;
 
 enum { STORAGE_RUN_USEC = 60 * 1000 * 1000, STORAGE_STALL_USEC = 30 * 1000 * 1000, STORAGE_OUTPUT_MAX = 16 << 20 };
+/* For a change that takes a moment, on a host that has much else to do. */
+#define STORAGE_CHANGE_USEC ((uint64_t)G_USEC_PER_SEC * 600)
 /* For work that takes as long as it takes, as long as something moves. */
 #define STORAGE_PATIENCE_USEC ((uint64_t)G_USEC_PER_SEC * 3600 * 24 * 7)
 
@@ -46,6 +48,9 @@ char *storage_find_program(const char *name);
 bool storage_run(const Argv *a, const StorageJob *job, char **ret_out, GError **err);
 /* take: may be NULL, with *err set by whoever did not make it. */
 bool storage_run_take(Argv *take, const StorageJob *job, char **ret_out, GError **err);
+/* As storage_run_take(), of one that changes what is on this host's disks: who waits for it may be late, which is no reason to end
+ * it half done. */
+bool storage_run_change(Argv *take, const StorageJob *job, GError **err);
 bool storage_run_with(const Argv *a, const StorageFiles *files, const StorageJob *job, char **ret_out, GError **err);
 /* What a pool or a volume names in its document; usage: VIR_SECRET_USAGE_TYPE_*; what needs it: "pool 'x'". Wiped with its
  * last reference. */

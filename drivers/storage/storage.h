@@ -30,6 +30,7 @@ typedef struct StorageVolView {
 typedef struct PoolState {
     Lock look;           /* held while the storage is asked, which may take long: never on the loop */
     uint64_t generation; /* of the list of volumes, 0: not known; under look */
+    atomic_bool listed;  /* by this daemon: before, there is no list */
     Lock lock;           /* of figures, for some instructions; taken inside of look */
     PoolFigures figures; /* as of the last look */
     atomic_bool stopping; /* somebody waits to stop it: what else has its turn ends, unless a volume is being made */
@@ -53,7 +54,7 @@ void pool_figures(Object *pool, PoolFigures *ret);
 void pool_set_figures(Object *pool, const PoolFigures *f);
 /* Measures and lists; d: of an active pool. */
 bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, const StorageJob *job, GError **err);
-/* The list alone, when the storage has another one by now. */
+/* The list alone, when the storage has another one by now, or was not asked for one yet. */
 bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, GError **err);
 void pool_forget_volumes(const uint8_t *uuid);
 void pool_emit_lifecycle(ObjectTurn *t, int event);

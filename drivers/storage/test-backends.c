@@ -367,6 +367,45 @@ static void test_logical_clone(void)
     assert_ran(undone);
 }
 
+/* As LVM 2.03 says it: "thick" has a snapshot, "sparse" takes its room when it is written. */
+static const char lvs[] =
+    "cat <<'END'\n{\"report\":[{\"lv\":["
+    "{\"lv_name\":\"snap\",\"lv_uuid\":\"A\",\"lv_size\":\"4194304\",\"origin\":\"thick\",\"origin_size\":\"8388608\",\"pool_lv\":\"\","
+    "\"lv_attr\":\"swi-a-s---\",\"segtype\":\"linear\",\"seg_pe_ranges\":\"/dev/vdd:18-18\",\"vg_extent_size\":\"4194304\"},"
+    "{\"lv_name\":\"sparse\",\"lv_uuid\":\"B\",\"lv_size\":\"8388608\",\"origin\":\"[sparse_vorigin]\",\"origin_size\":\"67108864\","
+    "\"pool_lv\":\"\",\"lv_attr\":\"swi-a-s---\",\"segtype\":\"linear\",\"seg_pe_ranges\":\"/dev/vdd:10-11\",\"vg_extent_size\":\"4194304\"},"
+    "{\"lv_name\":\"thick\",\"lv_uuid\":\"C\",\"lv_size\":\"8388608\",\"origin\":\"\",\"origin_size\":\"8388608\",\"pool_lv\":\"\","
+    "\"lv_attr\":\"owi-a-s---\",\"segtype\":\"linear\",\"seg_pe_ranges\":\"/dev/vdd:8-9\",\"vg_extent_size\":\"4194304\"},"
+    "{\"lv_name\":\"thinsnap\",\"lv_uuid\":\"D\",\"lv_size\":\"1073741824\",\"origin\":\"thin\",\"origin_size\":\"\",\"pool_lv\":\"tp\","
+    "\"lv_attr\":\"Vwi---tz-k\",\"segtype\":\"thin\",\"seg_pe_ranges\":\"\",\"vg_extent_size\":\"4194304\"}]}]}\nEND\n";
+#define LVS "lvs --reportformat json --units b --nosuffix -o lv_name,lv_uuid,lv_size,origin,origin_size,pool_lv,lv_attr,segtype," \
+            "seg_pe_ranges,vg_extent_size,stripes g\n"
+
+static void test_logical_snapshots(void)
+{
+    g_autoptr(StoragePoolDef) d = pool("<pool type='logical'><name>l</name><source><name>g</name></source><target><path>/dev/g</path>"
+                                       "</target></pool>");
+    g_autoptr(GError) err = NULL;
+
+    program("lvs", lvs);
+    program("lvremove", "");
+    g_autoptr(GPtrArray) all = volumes(&backend_logical, d);
+    assert(all->len == 3); /* one that is not active is no device */
+    const StorageVolumeDef *snap = all->pdata[0], *sparse = all->pdata[1], *thick = all->pdata[2];
+    assert(g_str_equal(snap->backing.path, "/dev/g/thick") && snap->capacity == 8 << 20 && snap->allocation.v == 4 << 20);
+    assert(!sparse->backing.path && sparse->capacity == 64 << 20 && sparse->allocation.v == 8 << 20);
+    assert(!thick->backing.path && thick->capacity == 8 << 20 && thick->allocation.v == 8 << 20);
+    assert_ran(LVS);
+    assert(!backend_logical.vol_resize(d, sparse, 128 << 20, 0, NULL, &err) && error_is(err, VIR_ERR_NO_SUPPORT));
+    g_clear_error(&err);
+    /* LVM would remove its snapshot with it. */
+    assert(!backend_logical.vol_delete(d, thick, 0, NULL, &err) && strstr(err->message, "'snap'"));
+    assert_ran(LVS LVS);
+    assert(backend_logical.vol_delete(d, thick, VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS, NULL, NULL));
+    assert(backend_logical.vol_delete(d, snap, 0, NULL, NULL));
+    assert_ran(LVS "lvremove -f g/thick\n" LVS "lvremove -f g/snap\n");
+}
+
 static SecretValue *tell_secret(const SecretRef *ref, int usage, const char *what, void *data, GError **err)
 {
     (void)ref;
@@ -390,8 +429,9 @@ static void test_logical_encrypted(void)
     assert_ran("lvcreate --name new -L 3072K g\n"
                "qemu-img create -f luks --object secret,id=new_encrypt0,file=/dev/fd/20 -o key-secret=new_encrypt0 /dev/g/new 1024K\n");
     program("lvresize", "");
+    program("lvs", lvs);
     assert(backend_logical.vol_resize(d, v, 2 << 20, 0, &job, NULL));
-    assert_ran("lvresize -f -L 4096K g/new\n");
+    assert_ran(LVS "lvresize -f -L 4096K g/new\n");
     /* Nobody who knows the word: nothing is left. */
     assert(!backend_logical.vol_create(d, v, NULL, 0, NULL, &err) && error_is(err, VIR_ERR_NO_SECRET));
     assert_ran("lvcreate --name new -L 3072K g\nlvremove -f g/new\n");
@@ -451,6 +491,7 @@ int main(void)
     test_mpath();
     test_vstorage();
     test_logical_clone();
+    test_logical_snapshots();
     test_logical_encrypted();
     test_places();
     char *remove[] = { (char *)"rm", (char *)"-r", dir, NULL };

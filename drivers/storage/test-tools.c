@@ -48,26 +48,37 @@ static void test_mount(void)
 static void test_lvm(void)
 {
     static const char lvs[] =
+        /* As LVM 2.03 says it of a volume, a snapshot of it, a snapshot of nothing, a pool of thin volumes and one of those. */
         "{\"report\":[{\"lv\":["
-        "{\"lv_name\":\"a\",\"lv_uuid\":\"U\",\"lv_size\":\"8388608\",\"origin\":\"\",\"pool_lv\":\"\",\"lv_attr\":\"-wi-a-----\","
-        "\"segtype\":\"striped\",\"seg_pe_ranges\":\"/dev/sda:0-0 /dev/sdb:5-5\",\"vg_extent_size\":\"4194304\",\"stripes\":\"2\"},"
-        "{\"lv_name\":\"s\",\"lv_uuid\":\"V\",\"lv_size\":\"4194304\",\"origin\":\"a\",\"pool_lv\":\"\",\"lv_attr\":\"swi---s---\","
-        "\"segtype\":\"linear\",\"seg_pe_ranges\":\"/dev/sda:7-7\",\"vg_extent_size\":\"4194304\",\"stripes\":\"1\"},"
-        "{\"lv_name\":\"tp\",\"lv_uuid\":\"W\",\"lv_size\":\"1\",\"origin\":\"\",\"pool_lv\":\"\",\"lv_attr\":\"twi-aotz--\","
-        "\"segtype\":\"thin-pool\",\"seg_pe_ranges\":\"x:9-3\",\"vg_extent_size\":\"4194304\"}]}]}";
+        "{\"lv_name\":\"a\",\"lv_uuid\":\"U\",\"lv_size\":\"8388608\",\"origin\":\"\",\"origin_size\":\"8388608\",\"pool_lv\":\"\","
+        "\"lv_attr\":\"owi-a-s---\",\"segtype\":\"striped\",\"seg_pe_ranges\":\"/dev/sda:0-0 /dev/sdb:5-5\","
+        "\"vg_extent_size\":\"4194304\",\"stripes\":\"2\"},"
+        "{\"lv_name\":\"s\",\"lv_uuid\":\"V\",\"lv_size\":\"4194304\",\"origin\":\"a\",\"origin_size\":\"8388608\",\"pool_lv\":\"\","
+        "\"lv_attr\":\"swi-a-s---\",\"segtype\":\"linear\",\"seg_pe_ranges\":\"/dev/sda:7-7\",\"vg_extent_size\":\"4194304\"},"
+        "{\"lv_name\":\"v\",\"lv_uuid\":\"X\",\"lv_size\":\"8388608\",\"origin\":\"[v_vorigin]\",\"origin_size\":\"67108864\","
+        "\"pool_lv\":\"\",\"lv_attr\":\"swi-a-s---\",\"segtype\":\"linear\",\"seg_pe_ranges\":\"/dev/sda:8-9\","
+        "\"vg_extent_size\":\"4194304\"},"
+        "{\"lv_name\":\"tp\",\"lv_uuid\":\"W\",\"lv_size\":\"16777216\",\"origin\":\"\",\"origin_size\":\"\",\"pool_lv\":\"\","
+        "\"lv_attr\":\"twi-aotz--\",\"segtype\":\"thin-pool\",\"seg_pe_ranges\":\"tp_tdata:0-3\",\"vg_extent_size\":\"4194304\"},"
+        "{\"lv_name\":\"t\",\"lv_uuid\":\"Y\",\"lv_size\":\"1073741824\",\"origin\":\"o\",\"origin_size\":\"\",\"pool_lv\":\"tp\","
+        "\"lv_attr\":\"Vwi---tz-k\",\"segtype\":\"thin\",\"seg_pe_ranges\":\"\",\"vg_extent_size\":\"4194304\"}]}]}";
     static const char vgs[] = "{\"report\":[{\"vg\":[{\"vg_name\":\"g\",\"vg_size\":\"100\",\"vg_free\":\"40\"}]}],\"log\":[]}";
     g_autoptr(GError) err = NULL;
     g_autoptr(GPtrArray) all = lvm_parse_volumes(lvs, strlen(lvs), NULL), groups = lvm_parse_groups(vgs, strlen(vgs), NULL);
-    const LvmVolume *a = all->pdata[0], *s = all->pdata[1], *tp = all->pdata[2];
+    const LvmVolume *a = all->pdata[0], *s = all->pdata[1], *v = all->pdata[2], *tp = all->pdata[3], *t = all->pdata[4];
 
-    assert(all->len == 3 && a->active && !a->origin && a->segments->len == 2 && a->size == 8388608);
+    assert(all->len == 5 && a->active && !a->origin && a->segments->len == 2 && a->size == 8388608);
     const LvmSegment *second = a->segments->pdata[1];
     assert(g_str_equal(second->device, "/dev/sdb") && second->start == 5 * 4194304ULL && second->end == 6 * 4194304ULL);
-    assert(!s->active && s->snapshot && g_str_equal(s->origin, "a"));
-    assert(tp->internal && tp->segments->len == 0);
+    assert(!a->snapshot && s->active && s->snapshot && g_str_equal(s->origin, "a") && s->size == 8388608 && s->room == 4194304);
+    assert(v->snapshot && !v->origin && v->size == 67108864 && v->room == 8388608);
+    assert(tp->internal && !t->active && t->thin && t->room == 0 && t->size == 1 << 30 && g_str_equal(t->origin, "o"));
     assert(groups->len == 1 && ((LvmGroup *)groups->pdata[0])->free == 40);
     assert(!lvm_parse_groups("{\"report\":[]}", 13, &err));
     assert_command(lvm_make_volume("g", "v", 1 << 20, 1 << 20, NULL, NULL), "lvcreate --name v -L 1024K g");
+    assert_command(lvm_make_volume("g", "v", 2 << 20, 1 << 20, "/dev/g/o", NULL), "lvcreate --name v -L 1024K -s /dev/g/o");
+    assert_command(lvm_make_volume("g", "v", 2 << 20, 1 << 20, NULL, NULL),
+                   "lvcreate --name v --type snapshot --virtualsize 2048K -L 1024K g");
     assert_command(lvm_remove_volume("g", "v", NULL), "lvremove -f g/v");
     assert(!lvm_remove_volume("--all", "v", NULL));
 }

@@ -35,7 +35,7 @@ typedef struct LvmSegment {
 typedef struct LvmVolume {
     char *name, *uuid, *origin; /* origin: of a snapshot or thin clone, NULL: none */
     char *pool;                 /* of a thin volume */
-    uint64_t size;
+    uint64_t size, room;        /* of the device; taken from the group, for a snapshot that of its changes, for a thin one 0 */
     bool active, snapshot, thin, internal; /* internal: a part of another, not for users */
     GPtrArray *segments;        /* LvmSegment */
 } LvmVolume;
