@@ -21,7 +21,13 @@ PACKAGES_TEST=(
     gnutls-bin libsasl2-modules netcat-openbsd openssh-client openssh-server sasl2-bin
     krb5-admin-server krb5-kdc krb5-user libsasl2-modules-gssapi-mit
     libvirt-wireshark python3-dbus python3-gi tshark virtinst
-    e2fsprogs libiscsi-dev parted tgt xfsprogs
+    e2fsprogs kmod libiscsi-dev parted tgt xfsprogs
+)
+# Of the guest that has what this host's kernel lacks (host-guest): what is not installed here is unpacked for it.
+PACKAGES_GUEST=(
+    linux-image-cloud-amd64 kmod udev
+    dosfstools e2fsprogs iproute2 lvm2 multipath-tools nfs-kernel-server open-iscsi parted rpcbind tgt
+    thin-provisioning-tools xfsprogs
 )
 
 say()

@@ -141,8 +141,8 @@ class Sandbox:
 
     # Daemons ----------------------------------------------------------------------------------
 
-    def start(self):
-        names = built_daemons(self.build)
+    def start(self, only=None):
+        names = [name for name in built_daemons(self.build) if only is None or name in only]
         if not names:
             raise SandboxError(f"no daemons in '{self.build}/daemons'; build first: "
                                f"meson setup {self.build} && ninja -C {self.build}")
