@@ -59,17 +59,13 @@ static struct {
 
 /* Probing. */
 
-static bool live_call(void *data, const char *cmd, JsonObject *args, JsonObject **ret, GError **err)
-{
-    return qmp_call(data, cmd, args, ret, now_usec() + PROBE_USEC, err);
-}
-
 static const QmpOps no_ops;
 
 /* An emulator that is only asked. Zero: none. */
 typedef struct Probe {
     QemuLaunch *launch;
-    int monitor;
+    int monitor; /* until there is qmp */
+    Qmp *qmp;
 } Probe;
 
 static bool probe_start(Probe *p, const char *binary, const char *accel, GError **err)
@@ -101,47 +97,105 @@ static bool probe_start(Probe *p, const char *binary, const char *accel, GError 
         err);
 }
 
-static bool probe_ask(Probe *p, QemuCaps *c, CapsPass pass, GError **err)
+static bool probe_open(Probe *p, GError **err)
 {
-    Qmp *q = qmp_open(NULL, fd_take(&p->monitor), 0, now_usec() + PROBE_USEC, &no_ops, NULL, err);
-    CapsSource src = { live_call, q };
-    bool ok = q && qemu_caps_query(c, &src, pass, err);
+    p->qmp = qmp_open(NULL, fd_take(&p->monitor), 0, now_usec() + PROBE_USEC, &no_ops, NULL, err);
+    return p->qmp != NULL;
+}
 
-    qmp_unref(q);
-    return ok;
+static bool probe_ask(Probe *p, const char *cmd, JsonObject *args, JsonObject **ret, GError **err)
+{
+    return qmp_call(p->qmp, cmd, args, ret, now_usec() + PROBE_USEC, err);
 }
 
 static void probe_end(Probe *p)
 {
+    qmp_unref(p->qmp);
     fd_close(&p->monitor);
     qemu_launch_undo(p->launch);
-    p->launch = NULL;
 }
 
-/* Once with the best accelerator and, where that is not the emulation, with that, too. An emulator takes a
- * third of the time to start, so the second starts while the first is asked; on a host without KVM it is
- * not made. */
+/* One emulator with the best accelerator and, where that is not the emulation, one with that. While the first one is
+ * asked, a thread asks the second one what takes longest: the schema, which is that of the binary, and its CPU models.
+ * What it did not get is asked for again, where an error has its place. */
+typedef struct Pair {
+    Probe first, second;
+    GThread *ahead;            /* NULL: nothing is being asked */
+    JsonObject *schema, *cpus; /* NULL: no answer */
+    GError *why_second;
+} Pair;
+
+static void *ask_ahead(void *data)
+{
+    Pair *p = data;
+
+    if (probe_open(&p->second, &p->why_second)) {
+        (void)probe_ask(&p->second, "query-qmp-schema", NULL, &p->schema, NULL);
+        (void)probe_ask(&p->second, "query-cpu-definitions", NULL, &p->cpus, NULL);
+    }
+    return NULL;
+}
+
+static void end_ahead(Pair *p)
+{
+    if (p->ahead)
+        (void)g_thread_join(g_steal_pointer(&p->ahead));
+}
+
+static bool first_call(void *data, const char *cmd, JsonObject *args, JsonObject **ret, GError **err)
+{
+    Pair *p = data;
+
+    if (g_str_equal(cmd, "query-qmp-schema")) {
+        end_ahead(p);
+        if ((*ret = g_steal_pointer(&p->schema)))
+            return true;
+    }
+    return probe_ask(&p->first, cmd, args, ret, err);
+}
+
+static bool second_call(void *data, const char *cmd, JsonObject *args, JsonObject **ret, GError **err)
+{
+    Pair *p = data;
+
+    if (g_str_equal(cmd, "query-cpu-definitions") && (*ret = g_steal_pointer(&p->cpus)))
+        return true;
+    return probe_ask(&p->second, cmd, args, ret, err);
+}
+
+static bool ask_second(Pair *p, QemuCaps *c)
+{
+    const CapsSource src = { second_call, p };
+
+    return p->second.launch && (p->second.qmp || (!p->why_second && probe_open(&p->second, &p->why_second))) &&
+           qemu_caps_query(c, &src, CAPS_SECOND, &p->why_second);
+}
+
 static bool probe_both(QemuCaps *c, bool kvm, GError **err)
 {
-    Probe first = { .monitor = -1 }, second = { .monitor = -1 };
-    GError *why = NULL, *why_second = NULL;
+    Pair p = { .first.monitor = -1, .second.monitor = -1 };
+    const CapsSource src = { first_call, &p };
+    GError *why = NULL;
 
-    bool ok = probe_start(&first, c->binary, kvm ? "kvm:tcg" : "tcg", &why);
-    bool started = ok && kvm && !c->brief && probe_start(&second, c->binary, "tcg", &why_second);
+    bool ok = probe_start(&p.first, c->binary, kvm ? "kvm:tcg" : "tcg", &why);
+    if (ok && kvm && !c->brief && probe_start(&p.second, c->binary, "tcg", &p.why_second))
+        p.ahead = g_thread_try_new("probe", ask_ahead, &p, NULL);
 
-    ok = ok && probe_ask(&first, c, c->brief ? CAPS_BRIEF : CAPS_ALL, &why);
-    if (!ok && first.launch)
-        qemu_launch_explain(first.launch, &why);
-    if (ok && !c->brief && qemu_caps_has(c, QEMU_CAP_KVM) && qemu_caps_has(c, QEMU_CAP_TCG)) {
-        ok = started && probe_ask(&second, c, CAPS_SECOND, &why_second);
-        if (!ok && second.launch)
-            qemu_launch_explain(second.launch, &why_second);
-        if (!ok)
-            why = g_steal_pointer(&why_second);
+    ok = ok && probe_open(&p.first, &why) && qemu_caps_query(c, &src, c->brief ? CAPS_BRIEF : CAPS_ALL, &why);
+    if (!ok && p.first.launch)
+        qemu_launch_explain(p.first.launch, &why);
+    end_ahead(&p);
+    if (ok && !c->brief && qemu_caps_has(c, QEMU_CAP_KVM) && qemu_caps_has(c, QEMU_CAP_TCG) && !ask_second(&p, c)) {
+        ok = false;
+        if (p.second.launch)
+            qemu_launch_explain(p.second.launch, &p.why_second);
+        why = g_steal_pointer(&p.why_second);
     }
-    g_clear_error(&why_second);
-    probe_end(&first);
-    probe_end(&second);
+    g_clear_error(&p.why_second);
+    json_object_put(p.schema);
+    json_object_put(p.cpus);
+    probe_end(&p.first);
+    probe_end(&p.second);
     if (ok)
         return true;
     g_prefix_error(&why, "cannot ask emulator '%s': ", c->binary);

@@ -306,10 +306,10 @@ static bool query_all(QemuCaps *c, const CapsSource *src, GError **err)
         return false;
 
     g_autoptr(CapsReplies) r = caps_replies_new(src, err);
-    if (!r || !caps_rules_apply(c, src, r, err))
+    if (!r || !query_cpus(c, a, src, err) || !caps_rules_apply(c, src, r, err))
         return false;
     caps_rules_derive(c, r);
-    if (!query_cpus(c, a, src, err) || !query_host_cpu(c, a, src, err) || !query_hyperv(c, src, err))
+    if (!query_host_cpu(c, a, src, err) || !query_hyperv(c, src, err))
         return false;
     if (qemu_arch_is_arm(c->arch) && !query_gic(c, src, err))
         return false;

@@ -279,6 +279,7 @@ struct CapsReplies {
     GHashTable *options;           /* "option.parameter" set */
     GHashTable *schema;            /* name -> entry, borrowed from schema_root */
     JsonObject *schema_root;
+    bool schema_asked;
     bool blk_scsi_off; /* virtio-blk-pci: 'scsi' is off by default */
 };
 
@@ -367,8 +368,12 @@ static bool ask_options(const CapsSource *src, CapsReplies *r, GError **err)
     return true;
 }
 
+/* The longest answer; those who ask two emulators may have it from the other one meanwhile. */
 static bool ask_schema(const CapsSource *src, CapsReplies *r, GError **err)
 {
+    if (r->schema_asked)
+        return true;
+    r->schema_asked = true;
     if (!caps_ask_maybe(src, "query-qmp-schema", NULL, &r->schema_root, err))
         return false;
     for (size_t i = 0; i < json_len(r->schema_root); i++) {
@@ -490,7 +495,7 @@ static bool apply_properties(QemuCaps *c, const CapsSource *src, CapsReplies *r,
 
 bool caps_rules_apply(QemuCaps *c, const CapsSource *src, CapsReplies *r, GError **err)
 {
-    if (!ask_options(src, r, err) || !ask_schema(src, r, err))
+    if (!ask_options(src, r, err))
         return false;
     for (unsigned i = 0; i < G_N_ELEMENTS(rules); i++) {
         bool yes = false;
@@ -513,6 +518,8 @@ bool caps_rules_apply(QemuCaps *c, const CapsSource *src, CapsReplies *r, GError
             break;
         }
         case BY_SCHEMA:
+            if (!ask_schema(src, r, err))
+                return false;
             yes = schema_has(r, rules[i].a);
             break;
         }
