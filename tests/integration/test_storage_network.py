@@ -27,6 +27,10 @@ def free_port():
 
 
 class Network(TestCase):
+    """Servers are at ADDRESS; their programs begin with the words of within."""
+    ADDRESS = '127.0.0.1'
+    within = ()
+
     def need(self, kind, *programs):
         """The pool's sort is built, and its server is installed."""
         path = os.environ.get('PATH', '') + ':/usr/sbin:/sbin'
@@ -43,13 +47,18 @@ class Network(TestCase):
     def start(self, *command, **env):
         log = open(os.path.join(scratch(), unique('log')), 'wb')
         self.addCleanup(log.close)
-        child = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **env})
+        child = subprocess.Popen([*self.within, *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **env})
 
         def end():
             child.kill()
             child.wait(timeout=20)
         self.addCleanup(end)
         return child, end
+
+    def tool(self, *argv):
+        done = subprocess.run([*self.within, *argv], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, f'{argv}: {done.stderr}')
+        return done.stdout
 
     def fails(self, *args):
         status, _, err = virsh(*args, check=False)
@@ -63,15 +72,14 @@ class Network(TestCase):
         return virsh('vol-list', self.name).split()[::2]
 
 
-class IscsiDirect(Network):
+class IscsiServer(Network):
     """tgt serves files without the kernel's help."""
 
-    def setUp(self):
-        super().setUp()
+    def serve(self):
         self.need('iscsi-direct', 'tgtd', 'tgtadm')
         self.port = free_port()
         self.env = {'TGT_IPC_SOCKET': os.path.join(scratch(), unique('tgt'))}
-        _, self.stop_server = self.start('tgtd', '-f', '--iscsi', f'portal=127.0.0.1:{self.port}', **self.env)
+        _, self.stop_server = self.start('tgtd', '-f', '--iscsi', f'portal={self.ADDRESS}:{self.port}', **self.env)
         wait_for('tgtd', lambda: self.admin('--op', 'show', '--mode', 'target', check=False) == 0)
         self.admin('--op', 'new', '--mode', 'target', '--tid', '1', '-T', TARGET)
         self.disks = []
@@ -91,8 +99,14 @@ class IscsiDirect(Network):
         return done.returncode
 
     def xml(self, auth='', target=TARGET):
-        return (f"<pool type='iscsi-direct'><name>{self.name}</name><source><host name='127.0.0.1' port='{self.port}'/>"
+        return (f"<pool type='iscsi-direct'><name>{self.name}</name><source><host name='{self.ADDRESS}' port='{self.port}'/>"
                 f"<device path='{target}'/>{auth}<initiator><iqn name='{INITIATOR}'/></initiator></source></pool>")
+
+
+class IscsiDirect(IscsiServer):
+    def setUp(self):
+        super().setUp()
+        self.serve()
 
     def test_units(self):
         self.define(self.xml())
@@ -158,11 +172,10 @@ class IscsiDirect(Network):
         virsh('pool-refresh', self.name)
 
 
-class Rbd(Network):
+class CephServer(Network):
     """A Ceph of one monitor and one disk in memory."""
 
-    def setUp(self):
-        super().setUp()
+    def serve(self):
         self.need('rbd', 'ceph-mon', 'ceph-osd', 'ceph-authtool', 'monmaptool', 'ceph', 'rbd')
         self.dir = os.path.join(scratch(), unique('ceph'))
         for d in ('', 'mon', 'osd', 'run'):
@@ -173,7 +186,7 @@ class Rbd(Network):
         with open(self.conf, 'w') as f:
             f.write(f"""[global]
 fsid = {fsid}
-mon host = v1:127.0.0.1:{self.port}
+mon host = v1:{self.ADDRESS}:{self.port}
 run dir = {self.dir}/run
 admin socket = {self.dir}/run/$name.sock
 log file = {self.dir}/$name.log
@@ -188,8 +201,8 @@ mon data avail crit = 1
 osd objectstore = memstore
 memstore device bytes = 268435456
 ms bind msgr2 = false
-public addr = 127.0.0.1
-cluster addr = 127.0.0.1
+public addr = {self.ADDRESS}
+cluster addr = {self.ADDRESS}
 [mon.a]
 mon data = {self.dir}/mon
 [osd.0]
@@ -198,7 +211,7 @@ osd data = {self.dir}/osd
         self.tool('ceph-authtool', '--create-keyring', self.ring, '--gen-key', '-n', 'mon.', '--cap', 'mon', 'allow *')
         self.tool('ceph-authtool', self.ring, '--gen-key', '-n', 'client.admin', '--cap', 'mon', 'allow *', '--cap', 'osd', 'allow *')
         self.tool('ceph-authtool', self.ring, '--gen-key', '-n', 'osd.0', '--cap', 'mon', 'allow profile osd', '--cap', 'osd', 'allow *')
-        self.tool('monmaptool', '--create', '--addv', 'a', f'[v1:127.0.0.1:{self.port}]', '--fsid', fsid, self.dir + '/map')
+        self.tool('monmaptool', '--create', '--addv', 'a', f'[v1:{self.ADDRESS}:{self.port}]', '--fsid', fsid, self.dir + '/map')
         self.tool('ceph-mon', '-c', self.conf, '--mkfs', '-i', 'a', '--monmap', self.dir + '/map', '--keyring', self.ring)
         _, self.stop_server = self.start('ceph-mon', '-c', self.conf, '-i', 'a', '-f')
         disk = '0f6d1c0e-7e30-4f0e-9f3a-0123456789ab'
@@ -209,24 +222,30 @@ osd data = {self.dir}/osd
         self.tool('rbd', '-c', self.conf, 'pool', 'init', 'disks')
         self.key = self.ceph('auth', 'get-key', 'client.admin').strip()
 
-    def tool(self, *argv):
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 0, f'{argv}: {done.stderr}')
-        return done.stdout
-
     def ceph(self, *argv):
         return self.tool('ceph', '-c', self.conf, *argv)
+
+    def define_pool(self):
+        """Returns its secret."""
+        secret = self.connect().secretDefineXML(
+            f"<secret ephemeral='yes' private='yes'><usage type='ceph'><name>{self.name}</name></usage></secret>")
+        self.addCleanup(secret.undefine)
+        secret.setValue(base64.b64decode(self.key))
+        self.define(f"<pool type='rbd'><name>{self.name}</name><source><name>disks</name><host name='{self.ADDRESS}' port='{self.port}'/>"
+                    f"<auth type='ceph' username='admin'><secret usage='{self.name}'/></auth></source></pool>")
+        return secret
+
+
+class Rbd(CephServer):
+    def setUp(self):
+        super().setUp()
+        self.serve()
 
     def images(self):
         return self.tool('rbd', '-c', self.conf, 'ls', 'disks').split()
 
     def test_images(self):
-        secret = self.connect().secretDefineXML(
-            f"<secret ephemeral='yes' private='yes'><usage type='ceph'><name>{self.name}</name></usage></secret>")
-        self.addCleanup(secret.undefine)
-        secret.setValue(base64.b64decode(self.key))
-        self.define(f"<pool type='rbd'><name>{self.name}</name><source><name>disks</name><host name='127.0.0.1' port='{self.port}'/>"
-                    f"<auth type='ceph' username='admin'><secret usage='{self.name}'/></auth></source></pool>")
+        secret = self.define_pool()
         virsh('pool-start', self.name)
         virsh('vol-create-as', self.name, 'one', '8M')
         self.assertEqual(self.images(), ['one'])
@@ -279,15 +298,14 @@ def own_address():
     return next((w for w in words if '.' in w), None)
 
 
-class GlusterVolumes(Network):
-    def setUp(self):
-        super().setUp()
-        self.need('gluster', 'glusterd', 'gluster', 'unshare')
-        self.address = own_address()
+class GlusterServer(Network):
+    def serve(self, kind='gluster'):
+        self.need(kind, 'glusterd', 'gluster', 'unshare')
+        self.address = self.ADDRESS if self.within else own_address()
         if not self.address or os.geteuid():
             self.skipTest('needs root and an address of this host')
         with socket.socket() as s:
-            if s.connect_ex((self.address, 24007)) == 0:
+            if not self.within and s.connect_ex((self.address, 24007)) == 0:
                 self.skipTest('another glusterd is running')
         self.volume = unique('vol').replace('-', '')
         self.brick = os.path.join(scratch(), unique('brick'))
@@ -300,16 +318,25 @@ class GlusterVolumes(Network):
             self.skipTest('no volume can be made here')
 
     def said(self, *args):
-        return subprocess.run(['gluster', '--mode=script', f'--remote-host={self.address}', '--log-file=/dev/null', *args],
+        return subprocess.run([*self.within, 'gluster', '--mode=script', f'--remote-host={self.address}', '--log-file=/dev/null', *args],
                               capture_output=True, text=True, timeout=120).stdout
 
-    def test_files(self):
-        found = ET.fromstring(virsh('find-storage-pool-sources-as', 'gluster', self.address))
-        self.assertIn(self.volume, [s.findtext('name') for s in found])
+    def define_pool(self):
         self.define(f"<pool type='gluster'><name>{self.name}</name><source><host name='{self.address}'/><dir path='/'/>"
                     f"<name>{self.volume}</name></source></pool>")
         # A brick is there a little before it answers.
         wait_for('the brick', lambda: virsh('pool-start', self.name, check=False)[0] == 0, seconds=60)
+
+
+class GlusterVolumes(GlusterServer):
+    def setUp(self):
+        super().setUp()
+        self.serve()
+
+    def test_files(self):
+        found = ET.fromstring(virsh('find-storage-pool-sources-as', 'gluster', self.address))
+        self.assertIn(self.volume, [s.findtext('name') for s in found])
+        self.define_pool()
         self.assertEqual(self.volumes(), [])
         # No client with FUSE is needed: names are made where the brick is, as Gluster shows them.
         os.mkdir(os.path.join(self.brick, 'sub'))
