@@ -125,8 +125,9 @@ SecretValue *secret_unseal(const Uuid uuid, const char *text, gsize len, GError 
     g_autofree char *body = g_strndup(end + 1, len - head - 1);
     gsize n = 0;
     g_autofree uint8_t *raw = g_base64_decode(body, &n);
+    g_autofree char *again = g_base64_encode(raw, n); /* its last letter has bits that stand for nothing */
     g_autoptr(SecretValue) v = secret_value_room((gsize)size - NONCE_SIZE - TAG_SIZE, err);
-    if (!v || n != (gsize)size) {
+    if (!v || n != (gsize)size || !g_str_has_prefix(body, again)) {
         if (v)
             error_set(err, VIR_ERR_INTERNAL_ERROR, "the value of the secret is damaged");
         return NULL;
