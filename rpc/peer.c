@@ -25,6 +25,7 @@
 #include "rpc/forward-internal.h"
 #include "rpc/identity_params.h"
 #include "rpc/message-internal.h"
+#include "rpc/session_daemon.h"
 #include "rpc/system_token.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -280,20 +281,26 @@ static bool dial(Peer *p, uint64_t deadline, uint64_t patience, GError **err)
         error_set_errno(err, errno, "cannot make a socket");
         return false;
     }
-    while (still_wanted(p, deadline, err)) {
+    for (bool started = false; still_wanted(p, deadline, err);) {
         if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
             p->fd = fd_take(&fd);
             return true;
         }
 
-        bool missing = errno == ENOENT || errno == ECONNREFUSED;
+        int why = errno;
+        bool missing = why == ENOENT || why == ECONNREFUSED;
 
-        if (errno != EAGAIN && errno != EINTR && (!missing || now_usec() >= patience)) {
+        if (missing && !started && paths()->session) {
+            started = true;
+            if (session_daemon_start(p->daemon))
+                patience = MAX(patience, now_usec() + SESSION_DAEMON_PATIENCE_USEC);
+        }
+        if (why != EAGAIN && why != EINTR && (!missing || now_usec() >= patience)) {
             if (missing)
                 error_set(err, VIR_ERR_NO_CONNECT, "it %s; start %s.socket",
-                          errno == ENOENT ? "is not running and has no socket" : "does not listen on its socket", p->daemon);
+                          why == ENOENT ? "is not running and has no socket" : "does not listen on its socket", p->daemon);
             else
-                error_set_errno(err, errno, "cannot connect to '%s'", addr.sun_path);
+                error_set_errno(err, why, "cannot connect to '%s'", addr.sun_path);
             return false;
         }
         g_usleep(DIAL_PAUSE_USEC); /* its backlog is full, or it is coming back */

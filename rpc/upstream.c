@@ -27,15 +27,13 @@
 #include "rpc/forward-internal.h"
 #include "rpc/identity_params.h"
 #include "rpc/metrics.h"
+#include "rpc/session_daemon.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/log.h"
-#include "util/spawn.h"
 
 enum {
     RETRY_USEC = 10 * 1000,
-    /* Another client may have started it as well: then ours ends, and that one's socket is there soon. */
-    STARTED_PATIENCE_USEC = 15 * 1000000,
 };
 
 static bool is_primary(const Upstream *u)
@@ -444,39 +442,13 @@ static void upstream_missing(Upstream *u, int errnum)
     upstream_failed(u, error);
 }
 
-/* Where clients find the daemons of a session, too; NULL: it is not installed. */
-static char *program_of_daemon(const char *daemon)
-{
-    const char *dir = g_getenv("LIBVIRTD_PATH");
-    g_autofree char *self = dir ? NULL : g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *ours = self ? g_path_get_dirname(self) : NULL;
-    g_autofree char *path = dir || ours ? g_build_filename(dir ? dir : ours, daemon, NULL) : NULL;
-
-    return path && access(path, X_OK) == 0 ? g_steal_pointer(&path) : NULL;
-}
-
 /* Nobody listens. True: it will be there soon. */
 static bool upstream_start_daemon(Upstream *u)
 {
     if (u->started)
-        return now_usec() - u->started < STARTED_PATIENCE_USEC;
-    if (!u->s->f->session_mode)
+        return now_usec() - u->started < SESSION_DAEMON_PATIENCE_USEC;
+    if (!u->s->f->session_mode || !session_daemon_start(u->daemon))
         return false;
-
-    g_autofree char *path = program_of_daemon(u->daemon);
-    g_autoptr(GError) error = NULL;
-    const char *const argv[] = { path, "--timeout", "120", NULL };
-    const Spawn spawn = { .argv = argv, .envp = (const char *const *)environ, .in = -1, .out = -1, .err = -1,
-                          .new_session = true, .memlock = -1 };
-    PidRef child = PIDREF_NONE;
-
-    if (!path)
-        return false;
-    if (!spawn_start(&spawn, &child, &error)) {
-        log_warn("cannot start %s: %s", path, error->message);
-        return false;
-    }
-    pidref_done(&child);
     u->started = now_usec();
     return true;
 }

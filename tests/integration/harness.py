@@ -267,7 +267,7 @@ class TestCase(unittest.TestCase):
                 c.close()
             except libvirt.libvirtError:
                 pass
-        left = [pid for name in self._guest_names for pid in emulators(name) if not _is_zombie(pid)]
+        left = [pid for name in self._guest_names for pid in emulators(name) if not has_ended(pid)]
         if left:
             self.fail(f'emulators {left} outlived their domains')
 
@@ -321,7 +321,8 @@ def sandbox_faults(log_dir):
     return found
 
 
-def _is_zombie(pid):
+def has_ended(pid):
+    """Gone, or a zombie: what it had open is closed."""
     try:
         with open(f'/proc/{pid}/stat') as f:
             return f.read().rsplit(')', 1)[1].split()[0] == 'Z'

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import EMULATOR, ON_PEER, SOURCE_ROOT, emulators, unique, wait_for
+from harness import EMULATOR, ON_PEER, SOURCE_ROOT, emulators, has_ended, unique, wait_for
 
 USER = 20001
 GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
@@ -30,7 +30,7 @@ class Session(unittest.TestCase):
             os.mkdir(path, 0o700)
         build = os.path.abspath(os.environ.get('MODVIRT_BUILD', os.path.join(SOURCE_ROOT, 'build')))
         # The client starts it with an environment of its own.
-        for daemon, driver in (('virtqemud', 'qemu'), ('virtstoraged', 'storage')):
+        for daemon, driver in (('virtqemud', 'qemu'), ('virtstoraged', 'storage'), ('virtsecretd', 'secret')):
             starter = os.path.join(binaries, daemon)
             with open(starter, 'w', encoding='ascii') as f:
                 f.write(f'#!/bin/sh\nLIBVIRTD_PATH={binaries} MODVIRT_MODULE_DIR={build}/drivers/{driver} '
@@ -42,8 +42,8 @@ class Session(unittest.TestCase):
         for path in (self.home, self.runtime, binaries, self.disk):
             os.chown(path, USER, USER)
 
-    def daemon(self):
-        with open(os.path.join(self.runtime, 'libvirt', 'virtqemud.pid'), encoding='ascii') as f:
+    def daemon(self, name='virtqemud'):
+        with open(os.path.join(self.runtime, 'libvirt', name + '.pid'), encoding='ascii') as f:
             return int(f.read())
 
     def end(self):
@@ -96,7 +96,7 @@ class Session(unittest.TestCase):
         self.virsh('list')
         self.assertEqual(self.daemon(), first)
         os.kill(first, signal.SIGKILL)
-        wait_for('the daemon to end', lambda: not os.path.exists(f'/proc/{first}/exe'))
+        wait_for('the daemon to end', lambda: has_ended(first))
         self.assertEqual(self.virsh('list', '--name').split(), [name])
         self.assertNotEqual(self.daemon(), first)
         self.virsh('destroy', name)
@@ -117,6 +117,37 @@ class Session(unittest.TestCase):
         done = self.virsh('net-list', check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn('virtnetworkd is not running', done.stderr)
+
+    def test_a_guest_brings_its_daemons(self):
+        """The daemon that a guest needs is started by the daemon that asks it, as by a client."""
+        name, uuid = unique('session'), '77777777-0000-4000-8000-000000000001'
+        target = os.path.join(self.home, 'pool')
+        path = os.path.join(self.home, 'x.xml')
+
+        def define(what, text):
+            with open(path, 'w', encoding='ascii') as f:
+                f.write(text)
+            self.virsh(*what.split(), path)
+
+        self.virsh('pool-define-as', 'default', 'dir', '--target', target)
+        self.virsh('pool-build', 'default')
+        self.virsh('pool-autostart', 'default')
+        self.virsh('pool-start', 'default')
+        define('secret-define', f"<secret private='yes'><uuid>{uuid}</uuid><usage type='volume'>"
+               f'<volume>{target}/luks</volume></usage></secret>')
+        self.virsh('secret-set-value', uuid, '--base64', 'cGFzc3dvcmQ=')
+        define('define', GUEST.format(name=name, emulator=EMULATOR, disk=self.disk).replace('</devices>', f"""
+<disk type='volume' device='disk'><driver name='qemu' type='raw'/><source pool='default' volume='luks'><encryption format='luks'>
+<secret type='passphrase' uuid='{uuid}'/></encryption></source><target dev='vdb' bus='virtio'/></disk></devices>"""))
+        define('vol-create default', f"""<volume><name>luks</name><capacity unit='MiB'>1</capacity><target><format type='raw'/>
+<encryption format='luks'><secret type='passphrase' uuid='{uuid}'/></encryption></target></volume>""")
+        for daemon in ('virtstoraged', 'virtsecretd', 'virtqemud'):
+            pid = self.daemon(daemon)
+            os.kill(pid, signal.SIGKILL)
+            wait_for('the daemon to end', lambda pid=pid: has_ended(pid))
+        self.virsh('start', name)
+        self.assertIn('Capacity', self.virsh('domblkinfo', name, os.path.join(target, 'luks')))
+        self.virsh('destroy', name)
 
     def test_what_only_root_has(self):
         self.virsh('uri')
