@@ -258,32 +258,28 @@ QemuCaps *qemu_caps_load_xml(const char *path, GError **err)
 
 /* Writer. */
 
-static void put_attr(GString *s, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    g_autofree char *v = g_markup_escape_text(value, -1);
-    g_string_append_printf(s, " %s='%s'", name, v);
-}
-
-static void put_flag(GString *s, const char *name, bool value)
+static void put_flag(XmlWriter *w, const char *name, bool value)
 {
     if (value)
-        put_attr(s, name, "yes");
+        xml_attr(w, name, "yes");
 }
 
-static void put_text(GString *s, const char *indent, const char *name, const char *value)
+static void put_yes_no(XmlWriter *w, const char *name, bool value)
 {
-    if (!value)
-        return;
-    g_autofree char *v = g_markup_escape_text(value, -1);
-    g_string_append_printf(s, "%s<%s>%s</%s>\n", indent, name, v, name);
+    xml_attr(w, name, value ? "yes" : "no");
 }
 
-static void put_usable(GString *s, const char *name, QemuUsable u)
+static void put_usable(XmlWriter *w, const char *name, QemuUsable u)
 {
     if (u != QEMU_USABLE_UNKNOWN)
-        put_attr(s, name, u == QEMU_USABLE_YES ? "yes" : "no");
+        put_yes_no(w, name, u == QEMU_USABLE_YES);
+}
+
+static void put_named(XmlWriter *w, const char *element, const char *name)
+{
+    xml_open(w, element);
+    xml_attr(w, "name", name);
+    xml_close(w);
 }
 
 /* The file has the emulator's word for it, domains have another. */
@@ -292,153 +288,157 @@ static const char *accel_word(QemuAccel a)
     return a == QEMU_ACCEL_TCG ? "tcg" : qemu_accel_name(a);
 }
 
-static void put_host_cpu(GString *s, QemuAccel a, const QemuHostCpu *h)
+static void put_host_cpu(XmlWriter *w, QemuAccel a, const QemuHostCpu *h)
 {
     if (!h->model)
         return;
-    g_string_append(s, "  <hostCPU");
-    put_attr(s, "type", accel_word(a));
-    put_attr(s, "model", h->model);
-    put_attr(s, "migratability", h->migratability ? "yes" : "no");
-    g_string_append(s, ">\n");
+    xml_open(w, "hostCPU");
+    xml_attr(w, "type", accel_word(a));
+    xml_attr(w, "model", h->model);
+    put_yes_no(w, "migratability", h->migratability);
     for (unsigned i = 0; i < h->props->len; i++) {
         const QemuCpuProp *p = h->props->pdata[i];
 
-        g_string_append(s, "    <property");
-        put_attr(s, "name", p->name);
+        xml_open(w, "property");
+        xml_attr(w, "name", p->name);
         switch (p->type) {
         case QEMU_PROP_BOOL:
-            put_attr(s, "type", "boolean");
-            put_attr(s, "value", p->boolean ? "true" : "false");
+            xml_attr(w, "type", "boolean");
+            xml_attr(w, "value", p->boolean ? "true" : "false");
             break;
         case QEMU_PROP_STRING:
-            put_attr(s, "type", "string");
-            put_attr(s, "value", p->string ? p->string : "");
+            xml_attr(w, "type", "string");
+            xml_attr(w, "value", p->string ? p->string : "");
             break;
         case QEMU_PROP_NUMBER:
-            put_attr(s, "type", "number");
-            g_string_append_printf(s, " value='%" G_GINT64_FORMAT "'", p->number);
+            xml_attr(w, "type", "number");
+            xml_attrf(w, "value", "%" G_GINT64_FORMAT, p->number);
             break;
         }
-        put_usable(s, "migratable", p->migratable);
-        g_string_append(s, "/>\n");
+        put_usable(w, "migratable", p->migratable);
+        xml_close(w);
     }
-    g_string_append(s, "  </hostCPU>\n");
+    xml_close(w);
 }
 
-static void put_cpu(GString *s, QemuAccel a, const QemuCpuModel *m)
+static void put_cpu(XmlWriter *w, QemuAccel a, const QemuCpuModel *m)
 {
-    g_string_append(s, "  <cpu");
-    put_attr(s, "type", accel_word(a));
-    put_attr(s, "name", m->name);
-    put_attr(s, "typename", m->type_name);
-    put_usable(s, "usable", m->usable);
-    put_flag(s, "deprecated", m->deprecated);
-    if (!m->blockers) {
-        g_string_append(s, "/>\n");
-        return;
-    }
-    g_string_append(s, ">\n");
-    for (char **b = m->blockers; *b; b++) {
-        g_string_append(s, "    <blocker");
-        put_attr(s, "name", *b);
-        g_string_append(s, "/>\n");
-    }
-    g_string_append(s, "  </cpu>\n");
+    xml_open(w, "cpu");
+    xml_attr(w, "type", accel_word(a));
+    xml_attr(w, "name", m->name);
+    xml_attr(w, "typename", m->type_name);
+    put_usable(w, "usable", m->usable);
+    put_flag(w, "deprecated", m->deprecated);
+    for (char **b = m->blockers; b && *b; b++)
+        put_named(w, "blocker", *b);
+    xml_close(w);
 }
 
-static void put_machine(GString *s, QemuAccel a, const QemuMachine *m)
+static void put_machine(XmlWriter *w, QemuAccel a, const QemuMachine *m)
 {
-    g_string_append(s, "  <machine");
-    put_attr(s, "type", accel_word(a));
-    put_attr(s, "name", m->name);
-    put_attr(s, "alias", m->alias);
-    put_flag(s, "hotplugCpus", m->hotplug_cpus);
-    g_string_append_printf(s, " maxCpus='%u'", m->max_cpus);
-    put_flag(s, "default", m->is_default);
-    put_attr(s, "defaultCPU", m->default_cpu);
-    put_flag(s, "numaMemSupported", m->numa_mem);
-    put_attr(s, "defaultRAMid", m->default_ram_id);
-    put_flag(s, "deprecated", m->deprecated);
-    g_string_append(s, "/>\n");
+    xml_open(w, "machine");
+    xml_attr(w, "type", accel_word(a));
+    xml_attr(w, "name", m->name);
+    xml_attr(w, "alias", m->alias);
+    put_flag(w, "hotplugCpus", m->hotplug_cpus);
+    xml_attrf(w, "maxCpus", "%u", m->max_cpus);
+    put_flag(w, "default", m->is_default);
+    xml_attr(w, "defaultCPU", m->default_cpu);
+    put_flag(w, "numaMemSupported", m->numa_mem);
+    xml_attr(w, "defaultRAMid", m->default_ram_id);
+    put_flag(w, "deprecated", m->deprecated);
+    xml_close(w);
 }
 
-static void put_sev(GString *s, const QemuSev *sev)
+static void put_sev(XmlWriter *w, const QemuSev *sev)
 {
-    g_string_append_printf(s,
-                           "  <sev>\n    <cbitpos>%u</cbitpos>\n"
-                           "    <reducedPhysBits>%u</reducedPhysBits>\n",
-                           sev->cbitpos, sev->reduced_phys_bits);
-    if (sev->max_guests || sev->max_es_guests)
-        g_string_append_printf(s, "    <maxGuests>%u</maxGuests>\n    <maxESGuests>%u</maxESGuests>\n", sev->max_guests,
-                               sev->max_es_guests);
-    put_text(s, "    ", "pdh", sev->pdh);
-    put_text(s, "    ", "certChain", sev->cert_chain);
-    put_text(s, "    ", "cpu0Id", sev->cpu0_id);
-    g_string_append(s, "  </sev>\n");
-}
-
-static void put_sgx(GString *s, const QemuSgx *x)
-{
-    g_string_append_printf(s,
-                           "  <sgx supported='yes'>\n    <flc>%s</flc>\n    <sgx1>%s</sgx1>\n"
-                           "    <sgx2>%s</sgx2>\n    <section_size unit='KiB'>%" G_GUINT64_FORMAT
-                           "</section_size>\n",
-                           x->flc ? "yes" : "no", x->sgx1 ? "yes" : "no", x->sgx2 ? "yes" : "no",
-                           x->section_kib);
-    if (x->sections->len) {
-        g_string_append(s, "    <sections>\n");
-        for (unsigned i = 0; i < x->sections->len; i++) {
-            const QemuSgxSection *e = &g_array_index(x->sections, QemuSgxSection, i);
-            g_string_append_printf(s, "      <section node='%u' size='%" G_GUINT64_FORMAT "' unit='KiB'/>\n",
-                                   e->node, e->kib);
-        }
-        g_string_append(s, "    </sections>\n");
+    xml_open(w, "sev");
+    xml_elementf(w, "cbitpos", "%u", sev->cbitpos);
+    xml_elementf(w, "reducedPhysBits", "%u", sev->reduced_phys_bits);
+    if (sev->max_guests || sev->max_es_guests) {
+        xml_elementf(w, "maxGuests", "%u", sev->max_guests);
+        xml_elementf(w, "maxESGuests", "%u", sev->max_es_guests);
     }
-    g_string_append(s, "  </sgx>\n");
+    xml_element(w, "pdh", sev->pdh);
+    xml_element(w, "certChain", sev->cert_chain);
+    xml_element(w, "cpu0Id", sev->cpu0_id);
+    xml_close(w);
+}
+
+static void put_sgx(XmlWriter *w, const QemuSgx *x)
+{
+    xml_open(w, "sgx");
+    put_yes_no(w, "supported", true);
+    xml_element(w, "flc", x->flc ? "yes" : "no");
+    xml_element(w, "sgx1", x->sgx1 ? "yes" : "no");
+    xml_element(w, "sgx2", x->sgx2 ? "yes" : "no");
+    xml_open(w, "section_size");
+    xml_attr(w, "unit", "KiB");
+    xml_textf(w, "%" G_GUINT64_FORMAT, x->section_kib);
+    xml_close(w);
+    if (x->sections->len)
+        xml_open(w, "sections");
+    for (unsigned i = 0; i < x->sections->len; i++) {
+        const QemuSgxSection *e = &g_array_index(x->sections, QemuSgxSection, i);
+
+        xml_open(w, "section");
+        xml_attrf(w, "node", "%u", e->node);
+        xml_attrf(w, "size", "%" G_GUINT64_FORMAT, e->kib);
+        xml_attr(w, "unit", "KiB");
+        xml_close(w);
+    }
+    if (x->sections->len)
+        xml_close(w);
+    xml_close(w);
 }
 
 char *qemu_caps_format_xml(const QemuCaps *c)
 {
-    GString *s = g_string_new("<qemuCaps>\n");
+    GString *s = g_string_new(NULL);
+    XmlWriter writer, *w = &writer;
 
-    put_text(s, "  ", "emulator", c->binary);
-    g_string_append_printf(s, "  <cacheKey ctime='%" G_GINT64_FORMAT "' size='%" G_GUINT64_FORMAT "'",
-                           c->binary_ctime, c->binary_size);
-    put_flag(s, "brief", c->brief);
-    put_attr(s, "host", c->host_key);
-    g_string_append(s, "/>\n");
+    xml_writer_init(w, s, 0);
+    xml_open(w, "qemuCaps");
+    xml_element(w, "emulator", c->binary);
+    xml_open(w, "cacheKey");
+    xml_attrf(w, "ctime", "%" G_GINT64_FORMAT, c->binary_ctime);
+    xml_attrf(w, "size", "%" G_GUINT64_FORMAT, c->binary_size);
+    put_flag(w, "brief", c->brief);
+    xml_attr(w, "host", c->host_key);
+    xml_close(w);
     for (unsigned f = 0; f < QEMU_CAP_N_; f++)
         if (qemu_caps_has(c, f))
-            g_string_append_printf(s, "  <flag name='%s'/>\n", qemu_cap_name(f));
-    g_string_append_printf(s, "  <version>%u</version>\n", c->version);
-    put_text(s, "  ", "package", c->package);
-    put_text(s, "  ", "arch", c->arch);
+            put_named(w, "flag", qemu_cap_name(f));
+    xml_elementf(w, "version", "%u", c->version);
+    xml_element(w, "package", c->package);
+    xml_element(w, "arch", c->arch);
     for (unsigned a = 0; a < QEMU_ACCEL_N_; a++) {
-        put_host_cpu(s, a, &c->accel[a].host_cpu);
+        put_host_cpu(w, a, &c->accel[a].host_cpu);
         for (unsigned i = 0; i < c->accel[a].cpus->len; i++)
-            put_cpu(s, a, c->accel[a].cpus->pdata[i]);
+            put_cpu(w, a, c->accel[a].cpus->pdata[i]);
         for (unsigned i = 0; i < c->accel[a].machines->len; i++)
-            put_machine(s, a, c->accel[a].machines->pdata[i]);
+            put_machine(w, a, c->accel[a].machines->pdata[i]);
     }
     for (unsigned i = 0; i < c->gic->len; i++) {
         const QemuGic *g = &g_array_index(c->gic, QemuGic, i);
-        g_string_append_printf(s, "  <gic version='%u' kernel='%s' emulated='%s'/>\n", g->version,
-                               g->kernel ? "yes" : "no", g->emulated ? "yes" : "no");
+
+        xml_open(w, "gic");
+        xml_attrf(w, "version", "%u", g->version);
+        put_yes_no(w, "kernel", g->kernel);
+        put_yes_no(w, "emulated", g->emulated);
+        xml_close(w);
     }
     if (c->sev)
-        put_sev(s, c->sev);
+        put_sev(w, c->sev);
     if (c->sgx)
-        put_sgx(s, c->sgx);
+        put_sgx(w, c->sgx);
     if (c->hyperv) {
-        g_string_append(s, "  <hypervCapabilities supported='yes'>\n");
-        for (char **h = c->hyperv; *h; h++) {
-            g_string_append(s, "    <cap");
-            put_attr(s, "name", *h);
-            g_string_append(s, "/>\n");
-        }
-        g_string_append(s, "  </hypervCapabilities>\n");
+        xml_open(w, "hypervCapabilities");
+        put_yes_no(w, "supported", true);
+        for (char **h = c->hyperv; *h; h++)
+            put_named(w, "cap", *h);
+        xml_close(w);
     }
-    g_string_append(s, "</qemuCaps>\n");
+    xml_close(w);
     return g_string_free(s, false);
 }
