@@ -23,6 +23,7 @@ VIRTIOFSD = '/usr/lib/qemu/virtiofsd'
 START = """
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 mkdir -p /dev/pts /dev/shm /run/lock
+ln -s /proc/self/fd /dev/fd
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
 ip link set lo up
@@ -182,7 +183,7 @@ def run_module(module, disks, seconds):
         shutil.rmtree(guest.directory, ignore_errors=True)
 
 
-def in_guest(disks, seconds=900):
+def in_guest(disks, seconds=3000):
     """Of a class whose tests run in the guest: outside, each tells what became of it there."""
     def told(name):
         def test(self):
