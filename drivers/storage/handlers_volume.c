@@ -65,8 +65,18 @@ static void look_again(const StorageVolView *v, const Place *p, const StorageVol
 
 /* Making ------------------------------------------------------------------------------------------ */
 
+/* Whoever has the copy can read what is in the original: so they need the right to read that. */
+static bool may_copy(Call *c, const AclObject *vol, GError **err)
+{
+    if (call_allows(c, vol, "data_read"))
+        return true;
+    error_set(err, VIR_ERR_ACCESS_DENIED, "a copy of volume '%s' of pool '%s' needs the permission storage_vol:data_read on it", vol->name,
+              vol->parent_name);
+    return false;
+}
+
 /* A copy has what the images below its original have. Which those are says the head of each, perhaps in the words of
- * a guest: so they must be volumes that whoever wants the copy can see. */
+ * a guest: so they must be volumes that whoever wants the copy can see and read. */
 static bool check_below(Call *c, const StorageVolumeDef *top, GError **err)
 {
     enum { CHAIN_MAX = 200 };
@@ -83,6 +93,8 @@ static bool check_below(Call *c, const StorageVolumeDef *top, GError **err)
                       top->name, at->backing.path);
             return false;
         }
+        if (!may_copy(c, &acl, err))
+            return false;
         StorageVolumeDef *below = volume_details((const StorageVolView *)v, err);
         storage_volume_free(at);
         at = below;
@@ -217,7 +229,7 @@ bool handle_storage_vol_create_xml_from(Call *c, StoragePoolTurn *t, const remot
         error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching name '%s'", a->clonevol.name);
         return false;
     }
-    g_autoptr(StorageVolumeDef) input = volume_details((const StorageVolView *)v, err);
+    g_autoptr(StorageVolumeDef) input = may_copy(c, &acl, err) ? volume_details((const StorageVolView *)v, err) : NULL;
     if (input)
         see_encryption(c, input);
     return input && check_below(c, input, err) &&

@@ -140,6 +140,34 @@ deny  user {ALICE}  domain:*
         wait_for('the new rules', lambda: self.virsh_as(ALICE, 'start', 'stored')[0] == 0)
         virsh('destroy', 'stored')
 
+    def test_a_copy_is_read(self):
+        """Whoever may make volumes in one pool does not read those of another by copying them, nor what lies below them."""
+        self.open_to_all()
+        for daemon in ('virtqemud', 'virtstoraged'):
+            self.write(f'{daemon}.conf', 'access_drivers = [ "rules" ]\n')
+        rules = (f'allow user {ALICE} connect:*\nallow user {ALICE} storage_pool:*\nallow user {ALICE} storage_vol:getattr,read\n'
+                 f'allow user {ALICE} storage_vol:* in=hers\n')
+        self.write('access.rules', rules)
+        self.start()
+        for pool in ('ours', 'hers'):
+            os.mkdir(os.path.join(self.sandbox.dir, pool))
+            virsh('pool-create-as', pool, 'dir', '--target', os.path.join(self.sandbox.dir, pool))
+        virsh('vol-create-as', 'ours', 'secret', '1M')
+        virsh('vol-create-as', 'hers', 'top', '1M', '--format', 'qcow2', '--backing-vol', os.path.join(self.sandbox.dir, 'ours/secret'),
+              '--backing-vol-format', 'raw')
+        xml = os.path.join(self.sandbox.dir, 'copy.xml')
+        with open(xml, 'w', encoding='ascii') as f:
+            f.write('<volume><name>copy</name></volume>')
+        os.chmod(xml, 0o644)
+        for volume, pool in (('secret', 'ours'), ('top', 'hers')):
+            status, text = self.virsh_as(ALICE, 'vol-create-from', 'hers', xml, volume, '--inputpool', pool)
+            self.assertTrue(status, text)
+            self.assertIn("volume 'secret' of pool 'ours' needs the permission storage_vol:data_read", text)
+        self.assertEqual(os.listdir(os.path.join(self.sandbox.dir, 'hers')), ['top'])
+        self.write('access.rules', rules + f'allow user {ALICE} storage_vol:data_read name=secret\n')
+        self.hang_up('virtstoraged')
+        wait_for('the new rules', lambda: self.virsh_as(ALICE, 'vol-create-from', 'hers', xml, 'secret', '--inputpool', 'ours')[0] == 0)
+
     def test_the_proxy_changes_nothing(self):
         """A refusal is the same on the daemon's own socket and through the proxy; what is read-only stays so."""
         self.open_to_all()
