@@ -141,11 +141,23 @@ static StorageVolumeDef *logical_vol_look(const StoragePoolDef *d, const char *n
     return NULL;
 }
 
+/* A snapshot is made where its origin is, whichever group that belongs to. */
+static bool check_origin(const StoragePoolDef *d, const StorageVolumeDef *v, GError **err)
+{
+    g_autofree char *dir = v->backing.path ? g_path_get_dirname(v->backing.path) : NULL;
+
+    if (!dir || strcmp(dir, d->target) == 0)
+        return true;
+    error_set(err, VIR_ERR_INVALID_ARG, "volume '%s': its origin is a volume of pool '%s', below '%s', found '%s'", v->name, d->name,
+              d->target, v->backing.path);
+    return false;
+}
+
 static bool logical_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, const StorageVolumeDef *input, unsigned flags,
                                const StorageJob *job, GError **err)
 {
     (void)flags;
-    if (!volume_device_check(v, err) ||
+    if (!volume_device_check(v, err) || !check_origin(d, v, err) ||
         !storage_run_change(lvm_make_volume(d->source.name, v->name, v->capacity + volume_room(v), v->allocation.v + volume_room(v),
                                             v->backing.path, err), job, err))
         return false;

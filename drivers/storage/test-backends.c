@@ -359,6 +359,14 @@ static void test_logical_clone(void)
     v.allocation.v = 0; /* thin */
     assert(backend_logical.vol_create(d, &v, NULL, 0, NULL, NULL));
     assert_ran("lvcreate --name new --type snapshot --virtualsize 1024K -L 1024K g\n");
+    v.backing.path = (char *)"/dev/g/a"; /* a snapshot of one of its own group */
+    assert(backend_logical.vol_create(d, &v, NULL, 0, NULL, NULL));
+    assert_ran("lvcreate --name new -L 1024K -s /dev/g/a\n");
+    v.backing.path = (char *)"/dev/other/a"; /* would be made in the other one */
+    g_autoptr(GError) foreign = NULL;
+    assert(!backend_logical.vol_create(d, &v, NULL, 0, NULL, &foreign) && strstr(foreign->message, "/dev/other/a"));
+    assert_ran("");
+    v.backing.path = NULL;
     v.allocation.v = 1 << 20;
     g_autofree char *fail = g_build_filename(dir, "fail", NULL);
     assert(g_file_set_contents(fail, "", 0, NULL));
