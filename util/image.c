@@ -15,6 +15,7 @@
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/text.h"
 
 enum { BACKING_MAX = 1023, SECTOR = 512 };
 
@@ -142,21 +143,6 @@ static void raw_more(Bytes b, uint64_t size, ImageInfo *ret)
     }
 }
 
-/* Documents and answers have to say it. */
-static bool can_be_said(const char *name)
-{
-    if (!name)
-        return true;
-    if (!g_utf8_validate(name, -1, NULL))
-        return false;
-    for (const char *p = name; *p; p = g_utf8_next_char(p)) {
-        gunichar c = g_utf8_get_char(p);
-        if (g_unichar_iscntrl(c) || c == 0xfffe || c == 0xffff)
-            return false;
-    }
-    return true;
-}
-
 bool image_probe(const char *format, const uint8_t *head, size_t len, uint64_t size, ImageInfo *ret,
                  GError **err)
 {
@@ -176,7 +162,7 @@ bool image_probe(const char *format, const uint8_t *head, size_t len, uint64_t s
     } else if (strcmp(info.format, "raw") == 0) {
         raw_more(b, size, &info);
     }
-    if (!can_be_said(info.backing) || !can_be_said(info.backing_format) || !can_be_said(info.data_file)) {
+    if (!text_can_be_said(info.backing) || !text_can_be_said(info.backing_format) || !text_can_be_said(info.data_file)) {
         error_set(err, VIR_ERR_INTERNAL_ERROR, "the name of another image in its head is no text");
         return false;
     }

@@ -121,7 +121,7 @@ static int request_fd(const ApartRequest *r, GError **err)
     return fd_take(&fd);
 }
 
-static bool take_answer(const char *said, char **ret, GError **err)
+bool apart_answer(const char *said, char **ret, GError **err)
 {
     const char *answer = strchr(said, ANSWER);
     char *end = NULL;
@@ -166,7 +166,7 @@ bool apart_run(const ApartRequest *r, const StorageJob *job, char **ret, GError 
     if (place && (late || ok))
         set_dead(place, late);
     if (ok)
-        return take_answer(said, ret, err);
+        return apart_answer(said, ret, err);
     if (late)
         error_set(err, VIR_ERR_OPERATION_TIMEOUT, "the storage at '%s' does not answer: %s", place, why->message);
     else

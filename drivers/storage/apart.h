@@ -29,6 +29,9 @@ bool apart_needed(const StoragePoolDef *pool, const char *path, const char *othe
 /* Runs it there. VIR_ERR_OPERATION_TIMEOUT: nobody answered. ret: what the operation says; may be NULL. Workers. */
 bool apart_run(const ApartRequest *r, const StorageJob *job, char **ret, GError **err);
 
+/* What it said, taken apart. */
+bool apart_answer(const char *said, char **ret, GError **err);
+
 /* For that process. */
 typedef struct ApartWork {
     ApartOp op;

@@ -14,6 +14,3 @@ void device_settle(const StorageJob *job);
 StorageVolumeDef *device_look(const PoolBackend *b, const StoragePoolDef *d, const char *name, GError **err);
 /* Figures of pools that are full: the sum of their volumes. */
 bool device_measure(const PoolBackend *b, const StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err);
-
-/* What a discovery found, for iSCSI pools of both sorts (backend_iscsi.c). */
-StorageSourceList *iscsi_source_list(const StoragePoolSource *like, const GPtrArray *targets);

@@ -2,6 +2,8 @@
 /* The table of pools (backend.h): which there are, and what those that are not would need. */
 #include "drivers/storage/backend.h"
 
+#include <stdatomic.h>
+
 #include "util/api.h"
 #include "util/error.h"
 #include "util/paths.h"
@@ -68,7 +70,7 @@ static char *_Atomic records;
 
 void backend_use_records(const char *dir)
 {
-    records = g_strdup(dir);
+    g_free(atomic_exchange(&records, g_strdup(dir)));
 }
 
 const char *backend_records(void)

@@ -365,7 +365,7 @@ const PoolBackend backend_vstorage = {
     VOLUMES_OF_A_DIRECTORY,
 };
 
-/* The exports of a server: "Export list for h:" and lines "/dir clients". */
+/* The exports of a server. */
 static StorageSourceList *netfs_find(const StoragePoolSource *like, const StorageJob *job, GError **err)
 {
     g_autoptr(Argv) a = argv_new("showmount");
@@ -380,23 +380,7 @@ static StorageSourceList *netfs_find(const StoragePoolSource *like, const Storag
     argv_operand(a, h->name);
     if (!storage_run(a, job, &out, err))
         return NULL;
-    StorageSourceList *l = g_new0(StorageSourceList, 1);
-    l->sources = g_ptr_array_new();
-    g_auto(GStrv) lines = g_strsplit(out, "\n", 65536);
-    for (unsigned i = 0; lines[i]; i++) {
-        if (*lines[i] != '/')
-            continue;
-        StoragePoolSource *s = g_new0(StoragePoolSource, 1);
-        PoolHost *host = g_new0(PoolHost, 1);
-        host->name = g_strdup(h->name);
-        s->type = POOL_NETFS;
-        s->format = POOL_NETFS_NFS;
-        s->hosts = g_ptr_array_new();
-        g_ptr_array_add(s->hosts, host);
-        s->dir = g_strndup(lines[i], strcspn(lines[i], " \t"));
-        g_ptr_array_add(l->sources, s);
-    }
-    return l;
+    return sources_of_exports(out, h->name);
 }
 
 const PoolBackend backend_netfs = {

@@ -182,30 +182,6 @@ static StorageVolumeDef *iscsi_vol_look(const StoragePoolDef *d, const char *nam
     return device_look(&backend_iscsi, d, name, err);
 }
 
-StorageSourceList *iscsi_source_list(const StoragePoolSource *like, const GPtrArray *targets)
-{
-    StorageSourceList *l = g_new0(StorageSourceList, 1);
-    const PoolHost *h = list_at(like->hosts, 0);
-
-    l->sources = g_ptr_array_new();
-    for (guint i = 0; i < targets->len; i++) {
-        StoragePoolSource *s = g_new0(StoragePoolSource, 1);
-        PoolHost *host = g_new0(PoolHost, 1);
-        PoolDevice *dev = g_new0(PoolDevice, 1);
-        s->type = like->type;
-        host->name = g_strdup(h->name);
-        host->port = h->port || like->type != POOL_ISCSI ? h->port : ISCSI_PORT;
-        dev->path = g_strdup(targets->pdata[i]);
-        s->hosts = g_ptr_array_new();
-        g_ptr_array_add(s->hosts, host);
-        s->devices = g_ptr_array_new();
-        g_ptr_array_add(s->devices, dev);
-        s->initiator = g_strdup(like->initiator);
-        g_ptr_array_add(l->sources, s);
-    }
-    return l;
-}
-
 static StorageSourceList *iscsi_find(const StoragePoolSource *like, const StorageJob *job, GError **err)
 {
     g_autofree char *portal = NULL, *iface = NULL, *said = NULL;
@@ -223,7 +199,7 @@ static StorageSourceList *iscsi_find(const StoragePoolSource *like, const Storag
     if (!(portal = iscsi_portal(like, err)) || !run(iscsi_discover(portal, iface, false, err), job, &said, err))
         return NULL;
     g_autoptr(GPtrArray) targets = iscsi_parse_targets(said);
-    return iscsi_source_list(like, targets);
+    return sources_of_targets(like, targets);
 }
 
 const PoolBackend backend_iscsi = {

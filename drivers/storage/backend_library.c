@@ -12,7 +12,6 @@
 #include "drivers/storage/tools.h"
 #include "util/api.h"
 #include "util/error.h"
-#include "util/xml.h"
 
 enum { FIND_USEC = 30 * 1000 * 1000 };
 
@@ -155,48 +154,16 @@ static StorageSourceList *direct_find(const StoragePoolSource *like, const Stora
     g_auto(GStrv) lines = g_strsplit(said, "\n", -1);
     for (unsigned i = 0; lines[i] && *lines[i]; i++)
         g_ptr_array_add(targets, g_strdup(lines[i]));
-    return iscsi_source_list(like, targets);
-}
-
-/* cliOutput/volInfo/volumes/volume/name */
-static bool gluster_volumes(const char *said, const char *host, StorageSourceList *ret, GError **err)
-{
-    static const char *const way[] = { "volInfo", "volumes" };
-    g_autoptr(XmlDoc) doc = xml_parse(said, strlen(said), err);
-    xmlNode *at = doc ? xml_root(doc) : NULL;
-
-    if (!doc)
-        return false;
-    for (unsigned i = 0; at && i < G_N_ELEMENTS(way); i++)
-        at = xml_child(at, way[i]);
-    for (xmlNode *v = at ? xml_child(at, "volume") : NULL; v; v = xml_next(v, "volume")) {
-        xmlNode *name = xml_child(v, "name");
-        StoragePoolSource *s = name ? g_new0(StoragePoolSource, 1) : NULL;
-        PoolHost *h = s ? g_new0(PoolHost, 1) : NULL;
-        if (!s)
-            continue;
-        h->name = g_strdup(host);
-        s->type = POOL_GLUSTER;
-        s->name = xml_text_dup(name);
-        s->dir = g_strdup("/");
-        s->hosts = g_ptr_array_new();
-        g_ptr_array_add(s->hosts, h);
-        g_ptr_array_add(ret->sources, s);
-    }
-    if (!ret->sources->len)
-        error_set(err, VIR_ERR_OPERATION_FAILED, "no storage pools were found on host '%s'", host);
-    return ret->sources->len > 0;
+    return sources_of_targets(like, targets);
 }
 
 /* The library does not tell which volumes there are; the administrator's program does. */
 static StorageSourceList *gluster_find(const StoragePoolSource *like, const StorageJob *job, GError **err)
 {
     const PoolHost *h = list_len(like->hosts) == 1 ? list_at(like->hosts, 0) : NULL;
-    g_autoptr(StorageSourceList) l = g_new0(StorageSourceList, 1);
     StorageJob quick = job ? *job : (StorageJob){ 0 };
     g_autofree char *said = NULL;
 
-    l->sources = g_ptr_array_new();
     if (!h) {
         error_set(err, VIR_ERR_INVALID_ARG, "hostname must be specified for gluster sources");
         return NULL;
@@ -205,9 +172,7 @@ static StorageSourceList *gluster_find(const StoragePoolSource *like, const Stor
     argv_words(a, "--xml", "--log-file=/dev/null", "volume", "info", "all", NULL);
     argv_wordf(a, "--remote-host=%s", h->name);
     quick.usec = quick.usec ? MIN(quick.usec, FIND_USEC) : FIND_USEC;
-    if (!storage_run_take(a, &quick, &said, err) || !gluster_volumes(said, h->name, l, err))
-        return NULL;
-    return g_steal_pointer(&l);
+    return storage_run_take(a, &quick, &said, err) ? sources_of_gluster(said, h->name, err) : NULL;
 }
 
 #define OF_A_LIBRARY                                                                                                    \

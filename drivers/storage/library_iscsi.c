@@ -16,7 +16,7 @@
 #include "util/api.h"
 #include "util/error.h"
 
-enum { TIMEOUT_SEC = 8, LUNS_FIRST = 16 * 8, CHUNK = 128 * 1024, READY_TRIES = 20 };
+enum { TIMEOUT_SEC = 8, LUNS_FIRST = 16 * 8, LUNS_MAX = (16384 + 1) * 8, CHUNK = 128 * 1024, READY_TRIES = 20 };
 #define NAME "unit:0:0:"
 
 typedef struct iscsi_context Target;
@@ -129,9 +129,16 @@ static StorageVolumeDef *volume_of(const StoragePoolDef *d, Target *t, int lun, 
     uint64_t blocks;
     uint32_t block;
 
+    uint64_t size;
+
     if (!size_of(t, lun, &blocks, &block, err))
         return NULL;
-    return library_volume(d, name, path, path, blocks * block, blocks * block);
+    if (__builtin_mul_overflow(blocks, block, &size)) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "unit %d of '%s' says it has %" G_GUINT64_FORMAT " blocks of %u bytes", lun,
+                  target_of(d), blocks, block);
+        return NULL;
+    }
+    return library_volume(d, name, path, path, size, size);
 }
 
 static bool each_unit(const StoragePoolDef *d, VolumeFoundFn *found, void *data, GError **err)
@@ -141,8 +148,12 @@ static bool each_unit(const StoragePoolDef *d, VolumeFoundFn *found, void *data,
 
     if (!t)
         return false;
-    int all = task && task->status == SCSI_STATUS_GOOD ? scsi_datain_getfullsize(task) : -1;
-    if (all > task->datain.size) { /* more than fitted */
+    int all = task && task->status == SCSI_STATUS_GOOD ? scsi_datain_getfullsize(task) : 0;
+    if (all > LUNS_MAX) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "the target '%s' says it has more than %d units", target_of(d), LUNS_MAX / 8 - 1);
+        return false;
+    }
+    if (task && all > task->datain.size) { /* more than fitted */
         scsi_free_scsi_task(task);
         task = iscsi_reportluns_sync(t, 0, all);
     }
@@ -250,7 +261,7 @@ static StorageSourceList *direct_find(const StoragePoolSource *like, const Stora
     struct iscsi_discovery_address *found = iscsi_discovery_sync(t);
     for (const struct iscsi_discovery_address *a = found; a; a = a->next)
         g_ptr_array_add(targets, g_strdup(a->target_name));
-    l = iscsi_source_list(like, targets);
+    l = sources_of_targets(like, targets);
     if (found)
         iscsi_free_discovery_data(t, found);
     return l;

@@ -95,7 +95,8 @@ Argv *wipe_signatures(const char *device, GError **err)
 {
     Argv *a = argv_new("wipefs");
 
-    argv_words(a, "--all", "--force", device, NULL);
+    argv_words(a, "--all", "--force", NULL);
+    argv_operand(a, device);
     return checked(a, err);
 }
 
@@ -137,14 +138,14 @@ PartitionTable *parted_parse(const char *said, GError **err)
         *end = '\0';
         w = g_strsplit(lines[i], ":", 16);
         unsigned n = g_strv_length(w);
-        if (*w[0] == '/' && n >= 6) {
+        if (n >= 6 && *w[0] == '/') {
             g_free(t->device);
             g_free(t->label);
             t->device = g_strdup(w[0]);
             t->size = g_ascii_strtoull(w[1], NULL, 10);
             t->sector = g_ascii_strtoull(w[3], NULL, 10);
             t->label = g_strdup(w[5]);
-        } else if (g_ascii_isdigit(*w[0]) && n >= 5) {
+        } else if (n >= 5 && g_ascii_isdigit(*w[0])) {
             Partition *p = g_new0(Partition, 1);
             p->number = strcmp(w[4], "free") ? (unsigned)g_ascii_strtoull(w[0], NULL, 10) : 0;
             p->start = g_ascii_strtoull(w[1], NULL, 10);

@@ -7,6 +7,7 @@
 #include "conf/domain.h"
 #include "drivers/storage/qemu_img.h"
 #include "drivers/storage/tools.h"
+#include "util/api.h"
 #include "util/error.h"
 
 static StoragePoolDef *pool(const char *xml)
@@ -98,6 +99,7 @@ static void test_parted(void)
     assert(parted_place(t, 10 << 20, false, &start, &end, NULL) && start == 34603008 && end == start + (10 << 20) - 1);
     assert(!parted_place(t, 100 << 20, false, &start, &end, &err));
     assert(!parted_parse("Error: /dev/x: unrecognised disk label\n", NULL));
+    assert(!parted_parse("BYT;\n;\n:;\n/;\n1;\n", NULL)); /* names of partitions may have line ends */
     assert_command(parted_make("/dev/a", "primary", "ext2", 1048576, 2097151, NULL),
                    "parted -s /dev/a mkpart primary ext2 1048576B 2097151B");
 }
@@ -162,8 +164,32 @@ static void test_qemu_img(void)
     assert(!qemu_img_create(&side, NULL, 0, NULL));
 }
 
+/* What servers say goes to clients as a document: what none can say is left out. */
+static void test_sources(void)
+{
+    StoragePoolSource like = { .type = POOL_ISCSI, .hosts = g_ptr_array_new() };
+    PoolHost host = { .name = (char *)"h" };
+    g_autoptr(GError) err = NULL;
+
+    g_ptr_array_add(like.hosts, &host);
+    g_autoptr(StorageSourceList) exports = sources_of_exports("Export list for h:\n/a 10.0.0.0/8\n/b\001 *\n/c\xff *\n/d\n", "h");
+    g_autofree char *text = storage_source_list_format(exports, 0, NULL);
+    assert(exports->sources->len == 2 && strstr(text, "<dir path='/a'/>") && strstr(text, "<dir path='/d'/>"));
+    g_autoptr(GPtrArray) targets = iscsi_parse_targets("10.0.0.1:3260,1 iqn.a\n10.0.0.1:3260,1 iqn.\014b\n");
+    g_autoptr(StorageSourceList) found = sources_of_targets(&like, targets);
+    g_autofree char *portal = storage_source_list_format(found, 0, NULL);
+    assert(found->sources->len == 1 && strstr(portal, "iqn.a") && strstr(portal, "port='3260'"));
+    g_ptr_array_unref(like.hosts);
+    g_autoptr(StorageSourceList) volumes =
+        sources_of_gluster("<cliOutput><volInfo><volumes><volume><name>v</name></volume><volume/></volumes></volInfo></cliOutput>", "h", NULL);
+    assert(volumes->sources->len == 1);
+    assert(!sources_of_gluster("<cliOutput/>", "h", &err) && error_is(err, VIR_ERR_OPERATION_FAILED));
+    assert(!sources_of_gluster("no document", "h", NULL));
+}
+
 int main(void)
 {
+    test_sources();
     test_mount();
     test_lvm();
     test_parted();

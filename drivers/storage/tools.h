@@ -11,6 +11,12 @@
 /* Whether two pools are of one place, so that either would not know of the other's changes (place.c). */
 bool pool_same_place(const StoragePoolDef *a, const StoragePoolDef *b);
 
+/* ---- what servers say they have (sources.c) ---- */
+
+StorageSourceList *sources_of_exports(const char *said, const char *host); /* showmount's lines */
+StorageSourceList *sources_of_targets(const StoragePoolSource *like, const GPtrArray *targets); /* of a discovery of iSCSI: char * */
+StorageSourceList *sources_of_gluster(const char *said, const char *host, GError **err); /* gluster's XML; one at least */
+
 /* ---- mount (mount.c): pools of types fs and netfs ---- */
 
 /* What is mounted: a device, "host:/dir", "//host/share". */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "drivers/storage/apart.h"
@@ -16,6 +17,7 @@
 #include "util/api.h"
 #include "util/error.h"
 #include "util/loop.h"
+#include "util/text.h"
 
 enum { DATA_FD = 3 };
 
@@ -50,7 +52,8 @@ static void on_alive(void *data)
 /* A name, or all that is known. */
 static void add_volume(const char *name, const char *path, StorageVolumeDef *def, void *data)
 {
-    g_autofree char *text = def ? storage_volume_format(def, 0, NULL) : NULL;
+    /* What a server calls a volume that no document can name is none. */
+    g_autofree char *text = def && text_can_be_said(name) ? storage_volume_format(def, 0, NULL) : NULL;
 
     (void)path;
     if (text)
@@ -211,7 +214,10 @@ int main(void)
     g_autoptr(GString) out = g_string_new(NULL);
     g_autoptr(GError) err = NULL;
 
+    const struct rlimit no_core = { 0, 0 };
+
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)setrlimit(RLIMIT_CORE, &no_core); /* a secret may be in it */
     apart_enter();
     bool ok = apart_read(STDIN_FILENO, &w, &err);
     if (ok && !complete(&w)) {
