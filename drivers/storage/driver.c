@@ -46,7 +46,7 @@ static void reconnect(ObjectTurn *t, void *unused)
     }
     if (!ok)
         log_error("pool '%s' cannot be taken up again: %s", v->name, error ? error->message : "its status is broken");
-    pool_forget_volumes(v->uuid);
+    pool_forget_volumes(object_turn_object(t));
     object_turn_set_live(t, NULL);
     object_turn_set_active(t, false);
 }

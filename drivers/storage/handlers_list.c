@@ -180,13 +180,14 @@ static Object *find_or_look(Call *c, const StoragePoolView *v, const char *name)
     if (o || !call_may_wait(c) || !(d = pool_def(v, c, NULL)))
         return o;
     const PoolBackend *b = pool_backend(d->source.type, NULL);
-    if (b && !(b->flags & BACKEND_FILES)) {
-        g_autoptr(Object) pool = registry_find_uuid(storage_pools(), v->uuid);
-        /* After a start of ours they are still being taken up. */
-        return pool && !pool_state(pool)->listed && pool_sync(pool, v, d, NULL) ? volume_find(v->uuid, name) : NULL;
-    }
-    g_autoptr(StorageVolumeDef) found = b ? b->vol_look(d, name, NULL) : NULL;
-    return found && settled(found) && volume_enter(v, name, found->path, NULL, NULL) ? volume_find(v->uuid, name) : NULL;
+    g_autoptr(Object) pool = b ? registry_find_uuid(storage_pools(), v->uuid) : NULL;
+    if (!pool)
+        return NULL;
+    /* After a start of ours they are still being taken up. */
+    if (!(b->flags & BACKEND_FILES))
+        return !pool_state(pool)->listed && pool_sync(pool, v, d, NULL) ? volume_find(v->uuid, name) : NULL;
+    g_autoptr(StorageVolumeDef) found = b->vol_look(d, name, NULL);
+    return found && settled(found) && volume_enter(pool, v, name, found->path, NULL, NULL) ? volume_find(v->uuid, name) : NULL;
 }
 
 bool handle_storage_vol_lookup_by_name(Call *c, const StoragePoolView *v, const remote_storage_vol_lookup_by_name_args *a,

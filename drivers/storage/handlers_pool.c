@@ -112,10 +112,11 @@ bool pool_start(ObjectTurn *t, StoragePoolDef *take, unsigned flags, const Stora
 
     if (!b || ((flags & CREATE_BUILDS) && !build(d, build_flags(flags), job, err)) || (b->start && !b->start(d, job, err)))
         return false;
+    pool_expect_volumes(object_turn_object(t));
     if (!pool_refresh(object_turn_object(t), v, d, job, err)) {
         if (b->stop)
             (void)b->stop(d, job, NULL);
-        pool_forget_volumes(v->uuid);
+        pool_forget_volumes(object_turn_object(t));
         return false;
     }
     object_turn_set_live(t, g_steal_pointer(&d));
@@ -169,7 +170,7 @@ bool handle_storage_pool_destroy(Call *c, StoragePoolTurn *t, const remote_stora
     const PoolBackend *b = pool_backend(d->source.type, err);
     if (!b || (b->stop && !b->stop(d, &job, err)))
         return false;
-    pool_forget_volumes(VIEW(t)->uuid);
+    pool_forget_volumes(object_turn_object(TURN(t)));
     pool_emit_lifecycle(TURN(t), VIR_STORAGE_POOL_EVENT_STOPPED);
     object_turn_set_live(TURN(t), NULL);
     object_turn_set_active(TURN(t), false);

@@ -60,7 +60,7 @@ static void look_again(const StorageVolView *v, const Place *p, const StorageVol
     if (!now)
         return;
     volume_keep_encryption(keep, now);
-    (void)volume_enter((const StoragePoolView *)p->view, v->vol_name, v->path, now, NULL);
+    (void)volume_enter(p->pool, (const StoragePoolView *)p->view, v->vol_name, v->path, now, NULL);
 }
 
 /* Making ------------------------------------------------------------------------------------------ */
@@ -158,7 +158,7 @@ static bool create(Call *c, ObjectTurn *t, const char *xml, const StorageVolumeD
     g_clear_pointer(&vol->key, g_free); /* the storage's to say */
     if (known)
         volume_keep_encryption(vol, known);
-    if ((!files && !known) || !volume_enter(v, vol->name, known ? known->path : vol->path, known, err))
+    if ((!files && !known) || !volume_enter(object_turn_object(t), v, vol->name, known ? known->path : vol->path, known, err))
         return false;
     g_autoptr(Object) made = volume_find(v->uuid, vol->name);
     g_autoptr(ObjectView) view = made ? object_view(made) : NULL;

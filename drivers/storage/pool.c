@@ -254,6 +254,7 @@ StorageJob job_of_pool(Call *c, Object *pool)
 /* The list of volumes ----------------------------------------------------------------------------- */
 
 typedef struct Found {
+    Object *object;
     const StoragePoolView *pool;
     GHashTable *names; /* of what is there */
     GHashTable *known; /* of what we have */
@@ -273,16 +274,17 @@ static void volume_found(const char *name, const char *path, StorageVolumeDef *d
     g_autoptr(ObjectView) old = o ? object_view(o) : NULL;
     if (old)
         volume_keep_encryption(((StorageVolView *)old)->known, def);
-    if (!volume_enter(f->pool, name, path, def, &error))
+    if (!volume_enter(f->object, f->pool, name, path, def, &error))
         log_warn("pool '%s': cannot take volume '%s': %s", f->pool->name, name, error->message);
 }
 
 /* Under the state's lock of looks. */
-static bool list_locked(PoolState *s, const StoragePoolView *v, const StoragePoolDef *d, const PoolBackend *b,
+static bool list_locked(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, const PoolBackend *b,
                         const StorageJob *job, GError **err)
 {
     g_autoptr(GPtrArray) have = volumes_of_pool(NULL, v->uuid);
-    Found f = { v, g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), g_hash_table_new(g_str_hash, g_str_equal) };
+    PoolState *s = pool_state(pool);
+    Found f = { pool, v, g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), g_hash_table_new(g_str_hash, g_str_equal) };
     uint64_t generation = b->generation ? b->generation(d) : 0; /* before: what comes meanwhile shows next time */
 
     for (guint i = 0; i < have->len; i++)
@@ -311,7 +313,7 @@ bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, con
     if (!b)
         return false;
     LOCK_SCOPE(&s->look);
-    if (!b->measure(d, &figures, job, err) || !list_locked(s, v, d, b, job, err))
+    if (!b->measure(d, &figures, job, err) || !list_locked(pool, v, d, b, job, err))
         return false;
     pool_set_figures(pool, &figures);
     return true;
@@ -329,15 +331,22 @@ bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, 
         return true; /* without waiting for who may be looking right now */
     LOCK_SCOPE(&s->look);
     now = b->generation ? b->generation(d) : GENERATION_LAST;
-    return (s->listed && (now == GENERATION_LAST || (now && now == s->generation))) || list_locked(s, v, d, b, NULL, err);
+    return (s->listed && (now == GENERATION_LAST || (now && now == s->generation))) || list_locked(pool, v, d, b, NULL, err);
 }
 
-void pool_forget_volumes(const uint8_t *uuid)
+void pool_expect_volumes(Object *pool)
 {
-    g_autoptr(GPtrArray) have = volumes_of_pool(NULL, uuid);
+    atomic_store(&pool_state(pool)->gone, false);
+}
+
+void pool_forget_volumes(Object *pool)
+{
+    /* Whoever enters one looks at this behind it. */
+    atomic_store(&pool_state(pool)->gone, true);
+    g_autoptr(GPtrArray) have = volumes_of_pool(NULL, object_uuid(pool));
 
     for (guint i = 0; i < have->len; i++) {
-        g_autoptr(Object) o = volume_find(uuid, ((StorageVolView *)have->pdata[i])->vol_name);
+        g_autoptr(Object) o = volume_find(object_uuid(pool), ((StorageVolView *)have->pdata[i])->vol_name);
         if (o)
             registry_remove(o);
     }

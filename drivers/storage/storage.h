@@ -34,6 +34,7 @@ typedef struct PoolState {
     Lock lock;           /* of figures, for some instructions; taken inside of look */
     PoolFigures figures; /* as of the last look */
     atomic_bool stopping; /* somebody waits to stop it: what else has its turn ends, unless a volume is being made */
+    atomic_bool gone;     /* it has no volumes, whatever a look that is still going on finds */
 } PoolState;
 
 enum { STORAGE_XML_MAX = 16 << 20 };
@@ -56,7 +57,9 @@ void pool_set_figures(Object *pool, const PoolFigures *f);
 bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, const StorageJob *job, GError **err);
 /* The list alone, when the storage has another one by now, or was not asked for one yet. */
 bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, GError **err);
-void pool_forget_volumes(const uint8_t *uuid);
+/* From the one to the other a pool has volumes: whoever looks at its storage late enters none any more. */
+void pool_expect_volumes(Object *pool);
+void pool_forget_volumes(Object *pool);
 void pool_emit_lifecycle(ObjectTurn *t, int event);
 void pool_emit_refresh(const ObjectView *v);
 /* For a call: until its deadline, unless it is cancelled. */
@@ -71,7 +74,7 @@ bool pool_start(ObjectTurn *t, StoragePoolDef *take, unsigned flags, const Stora
 Registry *storage_volumes(void);
 char *volume_index_name(const uint8_t *pool, const char *name);
 /* Enters a volume; def: what is known of it (taken), or NULL. */
-bool volume_enter(const StoragePoolView *pool, const char *name, const char *path, StorageVolumeDef *def, GError **err);
+bool volume_enter(Object *pool, const StoragePoolView *v, const char *name, const char *path, StorageVolumeDef *def, GError **err);
 Object *volume_find(const uint8_t *pool, const char *name);
 /* Views of a pool's volumes that the caller may see (c NULL: all), by name. */
 GPtrArray *volumes_of_pool(Call *c, const uint8_t *pool);

@@ -173,12 +173,18 @@ static void fill(ObjectView *o, void *data)
     v->known = e->def;
 }
 
-bool volume_enter(const StoragePoolView *pool, const char *name, const char *path, StorageVolumeDef *def, GError **err)
+bool volume_enter(Object *pool, const StoragePoolView *v, const char *name, const char *path, StorageVolumeDef *def, GError **err)
 {
-    g_autofree char *index = volume_index_name(pool->uuid, name);
-    Enter e = { pool, name, path, def };
+    g_autofree char *index = volume_index_name(v->uuid, name);
+    Enter e = { v, name, path, def };
 
-    return registry_add(storage_volumes(), index, fill, &e, err);
+    if (!registry_add(storage_volumes(), index, fill, &e, err))
+        return false;
+    /* The pool may have been stopped while its storage was looked at. */
+    g_autoptr(Object) late = atomic_load(&pool_state(pool)->gone) ? registry_find_name(storage_volumes(), index) : NULL;
+    if (late)
+        registry_remove(late);
+    return true;
 }
 
 void volume_keep_encryption(const StorageVolumeDef *old, StorageVolumeDef *def)

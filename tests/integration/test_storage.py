@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import xml.etree.ElementTree as ET
@@ -92,6 +93,39 @@ class Pools(Storage):
         virsh('pool-destroy', self.name)
         virsh('pool-delete', self.name)
         self.assertFalse(os.path.exists(target))
+
+    @unittest.skipIf(ON_PEER, 'it has no lists beside other work')
+    def test_nothing_is_left_of_a_pool_that_was_stopped_while_it_was_listed(self):
+        for i in range(1500):
+            self.file(f'f{i}')
+        pool = self.pool()
+        over = threading.Event()
+
+        def lists():
+            other = self.connect(storage_uri()).storagePoolLookupByName(self.name)
+            while not over.is_set():
+                try:
+                    other.listVolumes()
+                except libvirt.libvirtError:       # it is not active now
+                    pass
+        listers = [threading.Thread(target=lists) for _ in range(3)]
+        for thread in listers:
+            thread.start()
+        found = []
+        for i in range(5):
+            self.file(f'new{i}')                   # the directory is looked at anew
+            pool.destroy()
+            if i == 4:
+                over.set()
+                for thread in listers:
+                    thread.join()
+            for j in (0, 750, 1499):
+                try:
+                    found.append(self.connect(storage_uri()).storageVolLookupByPath(os.path.join(self.path, f'f{j}')).name())
+                except libvirt.libvirtError:
+                    pass
+            pool.create()
+        self.assertEqual(found, [])
 
     def test_transient(self):
         virsh('pool-create-as', self.name, 'dir', '--target', self.path)
