@@ -102,20 +102,12 @@ char *backend_device_holds(const char *path, const StorageJob *job)
     return NULL;
 }
 
-static PoolSecretFn *secrets;
-
-void backend_use_secrets(PoolSecretFn *fn)
-{
-    secrets = fn;
-}
-
 bool backend_secret(const StoragePoolDef *d, SecretValue **ret, GError **err)
 {
-    *ret = NULL;
-    if (!d->source.auth)
-        return true;
-    if (secrets)
-        return (*ret = secrets(d, err)) != NULL;
-    error_set(err, VIR_ERR_INTERNAL_ERROR, "pool '%s': nobody here knows secrets", d->name);
-    return false;
+    const PoolAuth *a = d->source.auth;
+    g_autofree char *what = g_strdup_printf("pool '%s'", d->name);
+
+    *ret = a ? storage_secret(NULL, &a->secret, a->type == POOL_AUTH_CEPH ? VIR_SECRET_USAGE_TYPE_CEPH : VIR_SECRET_USAGE_TYPE_ISCSI,
+                              what, err) : NULL;
+    return !a || *ret;
 }

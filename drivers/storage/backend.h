@@ -105,8 +105,5 @@ static inline uint64_t volume_room(const StorageVolumeDef *v)
 /* Devices: what can be made of v is refused before anything is. */
 bool volume_device_check(const StorageVolumeDef *v, GError **err);
 
-/* Where values of secrets come from, for pools with <auth>. */
-typedef SecretValue *PoolSecretFn(const StoragePoolDef *d, GError **err);
-void backend_use_secrets(PoolSecretFn *fn); /* before the first pool */
-/* *ret NULL: the pool needs none. */
+/* For a pool with <auth>, by the daemon itself, as a pool that starts with the host would have it. *ret NULL: it needs none. */
 bool backend_secret(const StoragePoolDef *d, SecretValue **ret, GError **err);

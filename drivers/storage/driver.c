@@ -5,7 +5,6 @@
  * turn has passed, and no pool waits for another one, whatever server it is on.
  */
 #define LOG_SOURCE "storage.driver"
-#include "drivers/common/secrets.h"
 #include "drivers/common/uri.h"
 #include "drivers/storage/handlers.h"
 
@@ -64,21 +63,11 @@ static void autostart(ObjectTurn *t, void *unused)
         log_error("cannot autostart pool '%s': %s", object_turn_view(t)->name, error->message);
 }
 
-/* By us, as a pool that starts with the host would have it. */
-static SecretValue *fetch_secret(const StoragePoolDef *d, GError **err)
-{
-    int usage = d->source.auth->type == POOL_AUTH_CEPH ? VIR_SECRET_USAGE_TYPE_CEPH : VIR_SECRET_USAGE_TYPE_ISCSI;
-    g_autofree char *what = g_strdup_printf("pool '%s'", d->name);
-    g_autoptr(Peer) peer = peer_new(ROUTE_SECRET, NULL);
-
-    return secret_fetch(peer, &d->source.auth->secret, usage, what, err);
-}
-
 static bool driver_init(const DriverContext *ctx, GError **err)
 {
     g_autoptr(GPtrArray) live = NULL;
 
-    backend_use_secrets(fetch_secret);
+    storage_use_secrets(pool_ask_for_secret);
     objects_init(ctx);
     storage_vol_init();
     if (!registry_open(&storage_vol_info, NULL, err) || !registry_open(&storage_pool_info, &live, err))

@@ -214,7 +214,7 @@ static bool call_is_cancelled(void *c)
 }
 
 /* A conversation for each: they are few, and none is kept between them. */
-static SecretValue *ask_for_secret(const SecretRef *ref, int usage, const char *what, void *c, GError **err)
+SecretValue *pool_ask_for_secret(const SecretRef *ref, int usage, const char *what, void *c, GError **err)
 {
     g_autoptr(Peer) p = peer_new(ROUTE_SECRET, c);
     return secret_fetch(p, ref, usage, what, err);
@@ -239,7 +239,7 @@ StorageJob job_of_call(Call *c)
 {
     uint64_t now = now_usec(), end = c ? call_deadline(c) : UINT64_MAX;
     return (StorageJob){ .usec = end == UINT64_MAX ? 0 : end > now ? end - now : 1,
-                         .cancelled = c ? call_is_cancelled : NULL, .progress = c ? show_progress : NULL, .secret = ask_for_secret,
+                         .cancelled = c ? call_is_cancelled : NULL, .progress = c ? show_progress : NULL, .secret = pool_ask_for_secret,
                          .data = c };
 }
 

@@ -13,6 +13,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* The value of a secret (drivers/common/secrets.h). data: the job's, NULL: our own affair. */
+typedef SecretValue *StorageSecretFn(const SecretRef *ref, int usage, const char *what, void *data, GError **err);
+
 typedef struct StorageJob {
     uint64_t usec;                               /* for each program; 0: the usual */
     uint64_t stall_usec;                         /* a program is given up when nothing moves for so long; 0: never */
@@ -21,8 +24,7 @@ typedef struct StorageJob {
     const atomic_bool *stopped;                  /* the pool's end is wanted, and with it that of this; may be NULL */
     void (*progress)(double percent, void *data); /* may be NULL */
     void (*alive)(void *data);                   /* something went on; may be NULL */
-    /* The value of a secret, on behalf of who waits (drivers/common/secrets.h); NULL: nobody can be asked. */
-    SecretValue *(*secret)(const SecretRef *ref, int usage, const char *what, void *data, GError **err);
+    StorageSecretFn *secret;                     /* on behalf of who waits; NULL: our own affair */
     void *data;
     const SpawnFd *fds; /* what programs inherit besides */
     unsigned n_fds;
@@ -54,6 +56,7 @@ bool storage_run_change(Argv *take, const StorageJob *job, GError **err);
 bool storage_run_with(const Argv *a, const StorageFiles *files, const StorageJob *job, char **ret_out, GError **err);
 /* What a pool or a volume names in its document; usage: VIR_SECRET_USAGE_TYPE_*; what needs it: "pool 'x'". Wiped with its
  * last reference. */
+void storage_use_secrets(StorageSecretFn *fn); /* who is asked where no job says; before the first pool */
 SecretValue *storage_secret(const StorageJob *job, const SecretRef *ref, int usage, const char *what, GError **err);
 bool storage_job_cancelled(const StorageJob *job, GError **err); /* true with *err */
 void storage_job_alive(const StorageJob *job);

@@ -67,6 +67,9 @@ StorageJob job_of_call(Call *c);
 /* The same in the turn of a pool, which is given up when the pool is to stop. c: may be NULL. */
 StorageJob job_of_pool(Call *c, Object *pool);
 
+/* A StorageSecretFn; call: a Call, NULL: as ourselves. */
+SecretValue *pool_ask_for_secret(const SecretRef *ref, int usage, const char *what, void *call, GError **err);
+
 /* Makes a pool active (handlers_pool.c); take: becomes its live definition; flags: VIR_STORAGE_POOL_CREATE_*. */
 bool pool_start(ObjectTurn *t, StoragePoolDef *take, unsigned flags, const StorageJob *job, GError **err);
 

@@ -206,9 +206,11 @@ static void test_iscsi(void)
     assert_ran(discovery);
 }
 
-static SecretValue *password(const StoragePoolDef *d, GError **err)
+static SecretValue *password(const SecretRef *ref, int usage, const char *what, void *data, GError **err)
 {
-    if (g_str_equal(d->name, "i"))
+    (void)ref;
+    assert(!data);
+    if (usage == VIR_SECRET_USAGE_TYPE_ISCSI && g_str_equal(what, "pool 'i'"))
         return secret_value_new("geheim", 6, err);
     error_set(err, VIR_ERR_NO_SECRET, "none");
     return NULL;
@@ -223,7 +225,7 @@ static void test_iscsi_password(void)
 
     assert(!backend_iscsi.start(d, NULL, &err)); /* nobody to ask */
     assert_ran("iscsiadm --mode session\niscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --op new\n");
-    backend_use_secrets(password);
+    storage_use_secrets(password);
     assert(backend_iscsi.start(d, NULL, NULL) && backend_iscsi.stop(d, NULL, NULL));
 #define UPDATE "iscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --op update --name node.session.auth."
     assert_ran("iscsiadm --mode session\n"
