@@ -152,10 +152,25 @@ static void conn_check_eof(Conn *c)
         conn_lost(c, g_steal_pointer(&c->eof_why));
 }
 
+/* What has just come; a secret's value, perhaps, and nobody ever leaves this part of the stack for good. */
+typedef struct Chunk {
+    size_t used;
+    uint8_t bytes[READ_CHUNK];
+} Chunk;
+
+static void chunk_wipe(Chunk *chunk)
+{
+    explicit_bzero(chunk->bytes, chunk->used);
+    chunk->used = 0;
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Chunk, chunk_wipe)
+
 static void conn_read(Conn *c)
 {
-    uint8_t chunk[READ_CHUNK];
+    g_auto(Chunk) chunk;
     size_t total = 0;
+
+    chunk.used = 0;
 
     c->drained = false;
     for (;;) {
@@ -172,8 +187,8 @@ static void conn_read(Conn *c)
         }
         direct = iov[0].iov_len;
         n_iov = direct ? 1 : 0;
-        iov[n_iov++] = (struct iovec){ chunk, sizeof(chunk) };
-        room = direct + sizeof(chunk);
+        iov[n_iov++] = (struct iovec){ chunk.bytes, sizeof(chunk.bytes) };
+        room = direct + sizeof(chunk.bytes);
 
         ssize_t r = conn_recv(c, iov, n_iov, &fd, &bad_fds);
 
@@ -187,6 +202,7 @@ static void conn_read(Conn *c)
                 error_set_errno(&c->eof_why, errno, "cannot read from connection");
             break;
         }
+        chunk.used = (size_t)r > direct ? (size_t)r - direct : 0;
         c->bytes_in += r;
         total += r;
         if (c->share)
@@ -198,16 +214,14 @@ static void conn_read(Conn *c)
             return;
         }
 
-        size_t n = 0;
+        size_t n = chunk.used;
         const ConnTransport *layer = c->rx;
-        const uint8_t *p = chunk;
+        const uint8_t *p = chunk.bytes;
         bool had_fd = fd >= 0;
         FrameResult res = FRAME_READY;
 
         if (direct)
             frame_fill(&c->reader, MIN((size_t)r, direct));
-        if ((size_t)r > direct)
-            n = r - direct;
         while (res == FRAME_READY) {
             Message *m = NULL;
 
@@ -227,8 +241,7 @@ static void conn_read(Conn *c)
                 return;
             }
         }
-        if ((size_t)r > direct)
-            explicit_bzero(chunk, (size_t)r - direct); /* a secret's value, perhaps: this stack is never left */
+        chunk_wipe(&chunk);
         if (fd >= 0) {
             error_set(&error, VIR_ERR_RPC, "file descriptor that belongs to no message");
             conn_lost(c, error);

@@ -71,7 +71,6 @@ static void start_call(ClientState *cs, Message *m, const ProgramBinding *b, con
     cs->refs++;
     c->identity = identity_ref(cs->client->identity);
     c->msg = message_ref(m);
-    m->wipe = p->bits & PROC_SENSITIVE;
     c->binding = b;
     c->proc = p;
     c->slot = slot;

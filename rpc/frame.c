@@ -26,6 +26,14 @@ size_t frame_held(const FrameReader *r)
     return r->cur ? r->cur->filled : r->head_n;
 }
 
+/* Here, where the message begins, so that neither a part of it nor one that is only passed on is forgotten. */
+static bool is_sensitive(const MsgHeader *h)
+{
+    const ProcInfo *p = h->type == MSG_STREAM || h->type == MSG_HOLE || h->type == MSG_EVENT ? NULL : msg_proc(h);
+
+    return p && p->bits & PROC_SENSITIVE;
+}
+
 /* The head is complete: checks it and makes the message. */
 static bool frame_begin(FrameReader *r, GError **err)
 {
@@ -52,6 +60,7 @@ static bool frame_begin(FrameReader *r, GError **err)
         return false;
     r->cur = message_alloc(len, cap);
     r->cur->h = h;
+    r->cur->wipe = is_sensitive(&h);
     r->cur->bytes_charge = charge;
     r->cap = cap;
     memcpy(r->cur->data, r->head, MESSAGE_HEAD);

@@ -2,6 +2,7 @@
 /* Shared by message.c, frame.c and conn.c: how a Message is allocated, and big-endian words. */
 #pragma once
 
+#include "protocols/proc.h"
 #include "rpc/message.h"
 
 static inline uint32_t be32_get(const uint8_t *p)
@@ -32,4 +33,7 @@ static inline bool message_is_inline(const Message *m)
 Message *message_alloc(uint32_t len, uint32_t cap);
 /* Room for cap bytes; what was there stays. False: no memory. */
 bool message_resize(Message *m, uint32_t cap);
+/* The rows of the program and the procedure; NULL: none that we know. */
+const ProgramInfo *msg_program(const MsgHeader *h);
+const ProcInfo *msg_proc(const MsgHeader *h);
 bool msg_len_check(uint32_t len, uint32_t max, GError **err);

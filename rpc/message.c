@@ -13,7 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "protocols/lxc_procs.h"
 #include "protocols/net_types.h"
+#include "protocols/qemu_procs.h"
+#include "protocols/remote_procs.h"
 #include "protocols/xdr_buf.h"
 #include "rpc/message-internal.h"
 #include "util/error.h"
@@ -34,12 +37,17 @@ Message *message_alloc(uint32_t len, uint32_t cap)
 
 bool message_resize(Message *m, uint32_t cap)
 {
-    uint8_t *d = g_try_realloc(message_is_inline(m) ? NULL : m->data, cap);
+    bool move = message_is_inline(m) || m->wipe; /* the system's way of growing leaves what was there */
+    uint8_t *d = move ? g_try_malloc(cap) : g_try_realloc(m->data, cap);
 
     if (!d)
         return false;
-    if (message_is_inline(m))
+    if (move)
         memcpy(d, m->data, MIN(m->filled, cap));
+    if (m->wipe)
+        explicit_bzero(m->data, m->filled);
+    if (move && !message_is_inline(m))
+        g_free(m->data);
     m->data = d;
     return true;
 }
@@ -67,6 +75,26 @@ Message *message_unref(Message *m)
         g_free(m->data);
     g_free(m);
     return NULL;
+}
+
+const ProgramInfo *msg_program(const MsgHeader *h)
+{
+    switch (h->prog) {
+    case REMOTE_PROGRAM:
+        return &remote_program;
+    case QEMU_PROGRAM:
+        return &qemu_program;
+    case LXC_PROGRAM:
+        return &lxc_program;
+    }
+    return NULL;
+}
+
+const ProcInfo *msg_proc(const MsgHeader *h)
+{
+    const ProgramInfo *p = msg_program(h);
+
+    return p ? program_find(p, h->proc) : NULL;
 }
 
 bool msg_len_check(uint32_t len, uint32_t max, GError **err)

@@ -20,12 +20,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "protocols/lxc_procs.h"
-#include "protocols/qemu_procs.h"
 #include "protocols/remote_procs.h"
 #include "protocols/xdr_buf.h"
 #include "rpc/forward-internal.h"
 #include "rpc/identity_params.h"
+#include "rpc/message-internal.h"
 #include "rpc/metrics.h"
 #include "rpc/session_daemon.h"
 #include "util/error.h"
@@ -43,26 +42,6 @@ static bool is_primary(const Upstream *u)
 
 /* --- figures ------------------------------------------------------------------------------------------- */
 
-static const ProgramInfo *program_of(const MsgHeader *h)
-{
-    switch (h->prog) {
-    case REMOTE_PROGRAM:
-        return &remote_program;
-    case QEMU_PROGRAM:
-        return &qemu_program;
-    case LXC_PROGRAM:
-        return &lxc_program;
-    }
-    return NULL;
-}
-
-static const ProcInfo *proc_of(const MsgHeader *h)
-{
-    const ProgramInfo *p = program_of(h);
-
-    return p ? program_find(p, h->proc) : NULL;
-}
-
 static void timed_begin(Upstream *u, const MsgHeader *h)
 {
     u->timed[h->serial % TIMED_CALLS] = (TimedCall){ now_usec(), h->prog, h->serial, h->proc };
@@ -75,10 +54,10 @@ static void timed_end(Upstream *u, const MsgHeader *h)
     if (!t->since || t->serial != h->serial || t->proc != h->proc || t->prog != h->prog)
         return;
 
-    const ProcInfo *p = proc_of(h);
+    const ProcInfo *p = msg_proc(h);
 
     if (p && u->s->f->metrics)
-        metrics_call(u->s->f->metrics, program_of(h), p, now_usec() - t->since, h->status != MSG_OK);
+        metrics_call(u->s->f->metrics, msg_program(h), p, now_usec() - t->since, h->status != MSG_OK);
     t->since = 0;
 }
 
@@ -123,7 +102,7 @@ static void count_subscription(Upstream *u, const ProcInfo *proc)
 static void pending_received(Upstream *u, const Message *m)
 {
     if (m->h.type == MSG_REPLY || m->h.type == MSG_REPLY_FDS) {
-        const ProcInfo *proc = proc_of(&m->h);
+        const ProcInfo *proc = msg_proc(&m->h);
         Pending *p = pending_find(u, &m->h, false);
 
         if (p && m->h.status == MSG_OK && proc)

@@ -85,6 +85,31 @@ def unique(stem):
     return f'{stem}-{os.getpid()}-{next(_serial)}'
 
 
+def memory_of(pid):
+    """What a process has in memory that is not a file's, without pages that children do not get: where values may be."""
+    maps = []
+    with open(f'/proc/{pid}/smaps', encoding='utf-8', errors='replace') as f:
+        for line in f:
+            words = line.split()
+            if re.match('[0-9a-f]+-[0-9a-f]+$', words[0]):
+                begin, end = (int(x, 16) for x in words[0].split('-'))
+                maps.append([begin, end, line.strip(), words[1], True, 0])
+            elif words[0] == 'VmFlags:' and 'wf' in words:
+                maps[-1][4] = False
+            elif words[0] == 'Rss:':
+                maps[-1][5] = int(words[1])
+    with open(f'/proc/{pid}/mem', 'rb') as f:
+        for begin, end, line, mode, wanted, resident in maps:
+            if not wanted or not resident or not mode.startswith('rw') or '[v' in line or end - begin > 1 << 30:
+                continue                         # so large is only what sanitizers keep books in
+            for at in range(begin, end, 1 << 26):
+                try:
+                    f.seek(at)
+                    yield line, f.read(min(end - at, (1 << 26) + 64))
+                except (OSError, OverflowError):
+                    break
+
+
 def loop_device(test, mib):
     """The path of one with nothing on it; it goes with the test."""
     image = os.path.join(scratch(), unique('disk'))

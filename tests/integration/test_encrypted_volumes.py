@@ -11,7 +11,7 @@ import uuid as uuid_module
 
 import libvirt
 
-from harness import OwnSandbox, loop_device, run, virsh, wait_for
+from harness import OwnSandbox, loop_device, memory_of, run, virsh, wait_for
 
 WORD = 'a passphrase of volumes'
 
@@ -69,6 +69,8 @@ class EncryptedVolumes(OwnSandbox):
                 v.resize(8 << 20)
                 self.assertEqual(len(self.opened(kind)), 8 << 20)
                 self.assertEqual(v.info()[1], 8 << 20)
+        for region, bytes_ in memory_of(self.sandbox.daemons['virtstoraged'].pid):
+            self.assertNotIn(WORD.encode(), bytes_, region)
         for path, _, files in os.walk(self.directory):
             for name in files:
                 if os.path.isfile(os.path.join(path, name)):

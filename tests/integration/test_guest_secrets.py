@@ -16,7 +16,7 @@ import uuid as uuid_module
 import libvirt
 
 import pki
-from harness import OwnSandbox, domain_xml, run, unique, virsh, wait_for
+from harness import OwnSandbox, domain_xml, memory_of, run, unique, virsh, wait_for
 from network import free_port
 
 WORD = 'correct horse battery staple'
@@ -89,6 +89,9 @@ class GuestSecrets(OwnSandbox):
         self.assertEqual(drivers, ['luks', 'qcow2'])
         self.assertTrue(all(n['encrypted'] for n in self.nodes(d).values() if n['drv'] == 'qcow2'))
         self.assertNotWritten(WORD)
+        for form in (WORD.encode(), base64.b64encode(WORD.encode())):
+            for region, bytes_ in memory_of(self.sandbox.daemons['virtqemud'].pid):
+                self.assertNotIn(form, bytes_, region)
         # The next daemon knows no more, and need not.
         child = self.sandbox.daemons.pop('virtqemud')
         child.kill()

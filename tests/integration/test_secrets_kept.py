@@ -3,12 +3,13 @@
 import base64
 import glob
 import os
+import re
 import signal
 import unittest
 
 import libvirt
 
-from harness import OwnSandbox, wait_for
+from harness import OwnSandbox, memory_of, uri, wait_for
 from test_secrets import ceph, secret_xml
 
 
@@ -40,6 +41,32 @@ class Kept(OwnSandbox):
                 found[os.path.basename(path)] = f.read()
             self.assertEqual(os.stat(path).st_mode & 0o777, 0o600, path)
         return found
+
+    def test_no_copy_stays_in_memory(self):
+        """Behind the calls, of kept, ephemeral and private ones, of short and long values, directly and through the proxy."""
+        uris = [self.uri(), uri()]
+        values = []
+        for n, size in enumerate((24, 500, 5000, 65536)):
+            for ephemeral in ('no', 'yes'):
+                # Any piece of it is to be known again.
+                value = ''.join(f'{n}{ephemeral}{i:06x}' for i in range(size // 8 + 1))[:size].encode()
+                s = self.conn.secretDefineXML(secret_xml(ephemeral=ephemeral, usage=ceph(f'{n}{ephemeral}')))
+                for u in uris:
+                    conn = self.connect(u)
+                    again = conn.secretLookupByUUIDString(s.UUIDString())
+                    again.setValue(value)
+                    self.assertEqual(again.value(), value)
+                    conn.close()
+                values.append(value)
+        self.conn.close()
+        pattern = re.compile(b'(?:[0-3](?:no|yes)[0-9a-f]{6}){2}|' + b'|'.join(re.escape(base64.b64encode(v)[:16]) for v in values))
+        for name in ('virtsecretd', 'virtproxyd', 'virtqemud'):
+            daemon = self.sandbox.daemons.get(name)
+            if not daemon:
+                continue
+            for region, bytes_ in memory_of(daemon.pid):
+                found = pattern.search(bytes_)
+                self.assertIsNone(found, f'{name}: {region}: {bytes_[max(0, found.start() - 64):found.end() + 64] if found else ""}')
 
     def test_restarts(self):
         kept = self.conn.secretDefineXML(secret_xml(usage=ceph('kept')))
