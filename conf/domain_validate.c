@@ -84,6 +84,9 @@ static bool validate_unique(const DomainDef *d, GError **err)
         const Device *dev = d->devices->pdata[i];
         if (dev->kind == DEVICE_CONSOLE && ((const ChrDef *)dev)->is_serial_alias)
             continue;
+        /* A controller and its companions are one device to users; the emulator does not see this name. */
+        if (dev->kind == DEVICE_CONTROLLER && dev->info.master_startport.set)
+            continue;
         if (dev->info.alias && !g_hash_table_add(aliases, dev->info.alias)) {
             error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "non unique alias detected: %s", dev->info.alias);
             return false;

@@ -219,6 +219,16 @@ class Running(Base):
     def peripherals(self):
         return [o['name'] for o in self.qmp('qom-list', path='/machine/peripheral') if o['type'].startswith('child<')]
 
+    def test_beside_controllers_that_share_a_name(self):
+        '''Guests that virt-install makes have a USB controller with companions.'''
+        usb = ''.join(f"<controller type='usb' index='0' model='ich9-{model}'>{master}</controller>" for model, master in (
+            ('ehci1', ''), ('uhci1', "<master startport='0'/>"), ('uhci2', "<master startport='2'/>")))
+        dom = self.define(devices=usb)
+        dom.create()
+        self.assertEqual({d.find('alias').get('name') for d in self.devices(dom, 'controller', False) if d.get('type') == 'usb'}, {'usb'})
+        dom.attachDevice(disk('vda', image()))
+        self.assertEqual(self.targets(dom, False), ['vda'])
+
     def test_disk_comes_and_goes(self):
         path, before = image(), self.nodes()
         owner = os.stat(path).st_uid
