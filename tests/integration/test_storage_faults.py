@@ -238,7 +238,11 @@ class Volumes(VolumeSteps):
             before = self.world()
             self.assertEqual(self.act(operation)[0], 0, operation)
             after = self.world()
-            for n in range((4 if operation in self.SLOW else 20) if FULL else 2):
+            rounds = (4 if operation in self.SLOW else 20) if FULL else 2
+            for n in range(100):
+                # On a busy machine the program may have ended each time before it was found.
+                if n >= rounds and (hits or operation != 'grow-qcow2'):
+                    break
                 self.fresh(operation)
                 status, hit = self.during_qemu_img(operation, daemon if n % 2 else program)
                 hits += hit
@@ -246,7 +250,8 @@ class Volumes(VolumeSteps):
                     self.again()
                     status = None
                 self.check(operation, before, after, operation, status)
-        self.assertGreater(hits, 0)
+        if ONLY in (None, 'grow-qcow2'):
+            self.assertGreater(hits, 0)
 
 
 @unittest.skipIf(ON_PEER, 'about our daemon')
