@@ -102,12 +102,12 @@ char *backend_device_holds(const char *path, const StorageJob *job)
     return NULL;
 }
 
-bool backend_secret(const StoragePoolDef *d, SecretValue **ret, GError **err)
+bool backend_secret(const StoragePoolDef *d, const StorageJob *job, SecretValue **ret, GError **err)
 {
     const PoolAuth *a = d->source.auth;
     g_autofree char *what = g_strdup_printf("pool '%s'", d->name);
 
-    *ret = a ? storage_secret(NULL, &a->secret, a->type == POOL_AUTH_CEPH ? VIR_SECRET_USAGE_TYPE_CEPH : VIR_SECRET_USAGE_TYPE_ISCSI,
+    *ret = a ? storage_secret(job, &a->secret, a->type == POOL_AUTH_CEPH ? VIR_SECRET_USAGE_TYPE_CEPH : VIR_SECRET_USAGE_TYPE_ISCSI,
                               what, err) : NULL;
     return !a || *ret;
 }

@@ -105,5 +105,6 @@ static inline uint64_t volume_room(const StorageVolumeDef *v)
 /* Devices: what can be made of v is refused before anything is. */
 bool volume_device_check(const StorageVolumeDef *v, GError **err);
 
-/* For a pool with <auth>, by the daemon itself, as a pool that starts with the host would have it. *ret NULL: it needs none. */
-bool backend_secret(const StoragePoolDef *d, SecretValue **ret, GError **err);
+/* For a pool with <auth>, on behalf of who waits: whoever starts a pool chooses the server that hears of the secret. Without a job
+ * (looks at volumes, pools that start with the host) by the daemon itself. *ret NULL: it needs none. */
+bool backend_secret(const StoragePoolDef *d, const StorageJob *job, SecretValue **ret, GError **err);

@@ -91,7 +91,7 @@ static bool set_auth(const StoragePoolDef *d, const char *portal, const StorageJ
 {
     SecretValue *secret;
 
-    if (!backend_secret(d, &secret, err))
+    if (!backend_secret(d, job, &secret, err))
         return false;
     if (!secret)
         return true;

@@ -34,7 +34,7 @@ static bool ask(ApartRequest *r, const StorageJob *job, char **ret, GError **err
 {
     SecretValue *secret;
 
-    if (!backend_secret(r->pool, &secret, err))
+    if (!backend_secret(r->pool, job, &secret, err))
         return false;
     r->program = pool_backend(r->pool->source.type, NULL)->needs;
     r->secret = secret;

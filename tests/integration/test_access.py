@@ -16,6 +16,7 @@ import subprocess
 import time
 import unittest
 
+import libvirt
 from harness import OwnSandbox, domain_xml, run, virsh, wait_for
 
 ALICE, BOB = 1, 2
@@ -167,6 +168,29 @@ deny  user {ALICE}  domain:*
         self.write('access.rules', rules + f'allow user {ALICE} storage_vol:data_read name=secret\n')
         self.hang_up('virtstoraged')
         wait_for('the new rules', lambda: self.virsh_as(ALICE, 'vol-create-from', 'hers', xml, 'secret', '--inputpool', 'ours')[0] == 0)
+
+    def test_the_secret_of_a_pool(self):
+        """Whoever may start pools does not have any secret sent to a server of his choice."""
+        self.open_to_all()
+        for daemon in ('virtqemud', 'virtstoraged', 'virtsecretd'):
+            self.write(f'{daemon}.conf', 'access_drivers = [ "rules" ]\n')
+        self.write('access.rules', f'allow user {ALICE} connect:*\nallow user {ALICE} storage_pool:*\n'
+                   f'allow user {ALICE} secret:getattr,read\n')
+        c = self.start()
+        secret = c.secretDefineXML("<secret><usage type='iscsi'><target>t</target></usage></secret>")
+        secret.setValue(b'password')
+        try:
+            c.storagePoolDefineXML("<pool type='iscsi-direct'><name>p</name><source><host name='127.0.0.1' port='1'/>"
+                                   "<device path='iqn.t:x'/><initiator><iqn name='iqn.i:y'/></initiator>"
+                                   "<auth type='chap' username='u'><secret usage='t'/></auth></source></pool>")
+        except libvirt.libvirtError as e:
+            self.skipTest(str(e))
+        status, text = self.virsh_as(ALICE, 'pool-start', 'p')
+        self.assertTrue(status, text)
+        self.assertIn('secret:read_secure', text)
+        status, text = self.virsh_as(0, 'pool-start', 'p')
+        self.assertTrue(status, text)
+        self.assertNotIn('secret', text)           # nobody is at that port
 
     def test_the_proxy_changes_nothing(self):
         """A refusal is the same on the daemon's own socket and through the proxy; what is read-only stays so."""
