@@ -36,10 +36,11 @@ static const ConfField source_device_rows[] = {
 };
 CONF_DESC(volume_source_device_desc, VolumeSourceDevice, source_device_rows);
 
-/* "unknown" was once written for files without a known format. */
+/* A file has a format: "none" is a word of capabilities alone. */
 static int file_format_find(const void *base, const char *word)
 {
-    return !strcmp(word, "unknown") ? FORMAT_RAW : enum_value(&volume_format_names, word);
+    int format = enum_value(&volume_format_names, word);
+    return format == FORMAT_NONE ? -1 : format;
 }
 static const ConfEnumBy file_format = { &volume_format_names, file_format_find, "volume format" };
 

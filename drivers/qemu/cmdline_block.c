@@ -319,7 +319,8 @@ static const char *format_driver(StorageFormat f)
     case FORMAT_QED: return "qed";
     case FORMAT_VMDK: return "vmdk";
     case FORMAT_VDI: return "vdi";
-    case FORMAT_VPC: case FORMAT_VHD: return "vpc";
+    case FORMAT_VPC: return "vpc";
+    case FORMAT_VHD: return "vhdx";
     case FORMAT_BOCHS: return "bochs";
     case FORMAT_CLOOP: return "cloop";
     case FORMAT_DMG: return "dmg";

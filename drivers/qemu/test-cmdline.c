@@ -313,6 +313,22 @@ static void test_defaults_of_kinds(void)
     assert(!none && strstr(err->message, "vnc port"));
 }
 
+/* The word of documents is not the emulator's. */
+static void test_formats(void)
+{
+    static const char *const words[][2] = { { "vhd", "vhdx" }, { "vpc", "vpc" }, { "ploop", "parallels" } };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autofree char *disk = g_strdup_printf("<disk type='file' device='disk'><driver name='qemu' type='%s'/><source file='/f'/>"
+                                                "<target dev='vda' bus='virtio'/></disk>", words[i][0]);
+        g_autofree char *driver = g_strdup_printf("\"driver\":\"%s\",\"file\":\"libvirt-1-storage\"", words[i][1]);
+        g_autoptr(DomainDef) d = parse_ok("pc", disk);
+        g_autofree char *text = argv_text(d, NULL);
+        assert(text);
+        has(text, driver);
+    }
+}
+
 /* The library decrypts an image of Ceph; for the emulator it is a raw one. */
 static void test_librbd(void)
 {
@@ -446,6 +462,7 @@ int main(void)
     test_refusals();
     test_argv();
     test_defaults_of_kinds();
+    test_formats();
     test_librbd();
     test_told_capabilities();
     test_escape();

@@ -19,6 +19,7 @@ from harness import EMULATOR, PATIENCE, SLOW, SOURCE_ROOT, scratch
 INSIDE = 'MODVIRT_IN_GUEST' in os.environ
 SHARE = '/run/share'
 VIRTIOFSD = '/usr/lib/qemu/virtiofsd'
+WITH_US = ['setpriv', '--pdeathsig', 'KILL']      # whatever ends us
 # What is run in the guest, as its first process.
 START = """
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
@@ -108,7 +109,7 @@ class Guest:
         self.share = os.path.join(self.directory, 'share')
         os.mkdir(self.share)
         self.servers = []
-        self.argv = [EMULATOR, '-M', 'q35,memory-backend=memory', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2',
+        self.argv = [*WITH_US, EMULATOR, '-M', 'q35,memory-backend=memory', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2',
                      '-m', str(memory_mib), '-object', f'memory-backend-memfd,id=memory,size={memory_mib}M,share=on',
                      '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-device', 'virtio-rng-pci',
                      '-serial', f'file:{self.directory}/console', '-kernel', f'{self.guest}/vmlinuz',
@@ -125,7 +126,7 @@ class Guest:
     def serve(self, tag, source):
         path = os.path.join(self.directory, tag + '.sock')
         log = open(os.path.join(self.directory, tag + '.log'), 'w')
-        self.servers.append(subprocess.Popen([VIRTIOFSD, f'--socket-path={path}', '-o', f'source={source}', '-o', 'sandbox=chroot',
+        self.servers.append(subprocess.Popen([*WITH_US, VIRTIOFSD, f'--socket-path={path}', '-o', f'source={source}', '-o', 'sandbox=chroot',
                                               '-o', 'cache=' + ('none' if tag == 'share' else 'always')],
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         log.close()

@@ -373,34 +373,28 @@ class Disks(Pool):
         real = os.path.realpath(path)
         base = os.path.basename(real)
         self.do(f'pool-define-as p disk --source-dev {path} --source-format {table} --target /dev', 'pool-build p', 'pool-start p')
-        numbers = []
-        for n, kind in enumerate(kinds):
-            number = n + 1 if kind == 'logical' else n + 1
-            size, options = ('120M', '--format extended') if kind == 'extended' else ('32M', '')
-            self.do(f'vol-create-as p {base}{number} {size} {options}')
-            numbers.append(number)
-        names = [f'{base}{n}' for n in numbers]
+        names = [f'{base}{n}' for n in range(1, len(kinds) + 2)]
+        copy = names.pop()
+        self.do(*(f"vol-create-as p {name} {'120M --format extended' if kind == 'extended' else '32M'}"
+                  for name, kind in zip(names, kinds)))
         self.assertEqual(self.volumes(), names)
         self.assertIn('PTTYPE="' + table, sh(f'blkid -p {real}'))
         last = names[-1]
         data = self.goes_both_ways(last)
         with open(f'/dev/{last}', 'rb') as f:
             self.assertEqual(f.read(len(data)), data)
-        self.do(f'vol-create-from p {self.copy_xml(base, numbers[-1] + 1)} {last} --inputpool p', f'vol-wipe {last} --pool p')
-        with open(f'/dev/{base}{numbers[-1] + 1}', 'rb') as f:
+        xml = self.file('copy.xml', f'<volume><name>{copy}</name><capacity unit="M">32</capacity></volume>'.encode())
+        self.do(f'vol-create-from p {xml} {last} --inputpool p', f'vol-wipe {last} --pool p')
+        with open(f'/dev/{copy}', 'rb') as f:
             self.assertEqual(f.read(len(data)), data)
         self.restart()
-        self.assertEqual(self.volumes(), names + [f'{base}{numbers[-1] + 1}'])
-        for name in reversed(self.volumes()):
-            self.do(f'vol-delete {name} --pool p')
+        self.assertEqual(self.volumes(), names + [copy])
+        self.do(*(f'vol-delete {name} --pool p' for name in [copy] + names[::-1]))
         self.assertEqual(self.volumes(), [])
         self.do('pool-destroy p')
         self.assertIn('holds', self.fails('pool-build', 'p', '--no-overwrite'))
         self.do('pool-build p --overwrite', 'pool-delete p')
         self.assertEqual(sh(f'blkid -p {real}', check=False), '')
-
-    def copy_xml(self, base, number):
-        return self.file('copy.xml', f'<volume><name>{base}{number}</name><capacity unit="M">32</capacity></volume>'.encode())
 
     def test_file_systems(self):
         target = os.path.join(self.directory, 'mnt')

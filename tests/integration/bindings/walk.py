@@ -102,8 +102,8 @@ def question(label, command, function):
 
 class Words:
     """What a file's statements can use; one for each file."""
-    def __init__(self, label):
-        self.label = label
+    def __init__(self, label, directory):
+        self.label, self.directory = label, directory
         self.names = {k: v for k, v in vars(libvirt).items() if k.startswith('vir') or k.startswith('VIR_')}
         address = os.environ['LIBVIRT_DEFAULT_URI']
         if label == 'secrets':
@@ -158,50 +158,58 @@ class Words:
         else:
             i = conn.storagePoolEventRegisterAny(None, libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, told, None)
             conn.storagePoolDefineXML(f"<pool type='dir'><name>mark</name><uuid>{uuid}</uuid>"
-                                      f'<target><path>{directory}/mark</path></target></pool>').undefine()
+                                      f'<target><path>{self.directory}/mark</path></target></pool>').undefine()
         ended = ends.wait(PATIENCE)
         (conn.secretEventDeregisterAny if self.label == 'secrets' else conn.storagePoolEventDeregisterAny)(i)
         seen, self.seen = [x for x in self.seen if uuid not in x and 'mark' not in x], []
         return seen if ended else 'nothing is heard'
 
 
-def run(path):
-    label = os.path.basename(path)[:-len('.walk')]
+def run(path, label, names):
+    """Asks what a file's statements are; returns their text."""
     with open(path, encoding='ascii') as f:
         source = f.read()
-    words = Words(label)
     for statement in ast.parse(source).body:
         command = ' '.join(ast.get_source_segment(source, statement).split())
         expression = statement.value if isinstance(statement, (ast.Assign, ast.Expr)) else None
         if not expression:
-            exec(compile(ast.Module([statement], []), path, 'exec'), words.names)
+            exec(compile(ast.Module([statement], []), path, 'exec'), names)
             continue
         code = compile(ast.Expression(expression), path, 'eval')
         if isinstance(expression, ast.Call) and getattr(expression.func, 'id', '') == 'each':
-            eval(code, words.names)
+            eval(code, names)
             continue
-        value = question(label, command, lambda: eval(code, words.names))
+        value = question(label, command, lambda: eval(code, names))
         if isinstance(statement, ast.Assign):
-            words.names[statement.targets[0].id] = value
+            names[statement.targets[0].id] = value
     return source
 
 
-directory = sys.argv[1]
-libvirt.registerErrorHandler(lambda ctx, error: None, None)
-libvirt.virEventRegisterDefaultImpl()
+def tell_rest(what, names):
+    print(f'### end {what}\n' + '\n'.join(sorted(names)) + '\n=> ', flush=True)
 
 
-def loop():
-    while True:
-        libvirt.virEventRunDefaultImpl()
+def main(directory, *paths):
+    libvirt.registerErrorHandler(lambda ctx, error: None, None)
+    libvirt.virEventRegisterDefaultImpl()
+
+    def loop():
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+    threading.Thread(target=loop, daemon=True).start()
+    count_calls()
+    text = ''
+    for path in paths:
+        label = os.path.basename(path)[:-len('.walk')]
+        text += run(path, label, Words(label, directory).names)
+    named = set(re.findall(r'\bVIR_\w+', text))
+    prefixes = tuple(re.findall(r"flags\('(\w+)'\)", text))
+    tell_rest('never called', never_called)
+    tell_rest('never named', (k for k in vars(libvirt) if CONSTANTS.match(k) and k not in named and
+                              not (prefixes and k.startswith(prefixes))))
+    os._exit(0)                                # the thread of the events runs
 
 
-threading.Thread(target=loop, daemon=True).start()
-count_calls()
-text = ''.join(run(path) for path in sys.argv[2:])
-named = set(re.findall(r'\bVIR_\w+', text))
-prefixes = tuple(re.findall(r"flags\('(\w+)'\)", text))
-unnamed = sorted(k for k in vars(libvirt) if CONSTANTS.match(k) and k not in named and not (prefixes and k.startswith(prefixes)))
-print('### end never called\n' + '\n'.join(sorted(never_called)) + '\n=> ')
-print('### end never named\n' + '\n'.join(unnamed) + '\n=> ', flush=True)
-os._exit(0)                                    # the thread of the events runs
+if __name__ == '__main__':
+    main(*sys.argv[1:])
