@@ -195,6 +195,22 @@ class FileSystems(Storage):
             self.assertNotIn(f' {target} ', f.read())
         virsh('pool-start', self.name)
         self.assertIn('v', virsh('vol-list', self.name).split())
+        self.build_again(['lost+found'] if kind == 'ext4' else [])
+
+    def build_again(self, volumes):
+        """What is there is kept, unless it is said that it may go."""
+        virsh('pool-destroy', self.name)
+        self.fails('pool-build', self.name, '--overwrite', '--no-overwrite')
+        self.assertIn('already', self.fails('pool-build', self.name, '--no-overwrite'))
+        self.assertIn('already', self.fails('pool-start', self.name, '--build', '--no-overwrite'))
+        virsh('pool-start', self.name)
+        self.assertNotEqual(virsh('vol-list', self.name).split()[::2], volumes)
+        virsh('pool-destroy', self.name)
+        virsh('pool-build', self.name, '--overwrite')
+        virsh('pool-start', self.name)
+        self.assertEqual(virsh('vol-list', self.name).split()[::2], volumes)
+        virsh('pool-destroy', self.name)
+        virsh('pool-start', self.name, '--build', '--overwrite')
 
     @unittest.skipIf(ON_PEER, 'the stock daemon mounts over what is mounted')
     def test_looks_at_servers_are_processes(self):
@@ -244,6 +260,7 @@ class FileSystems(Storage):
             virsh('vol-delete', f'{base}p1', '--pool', self.name)
             self.assertEqual(virsh('vol-list', self.name).split()[::2], [f'{base}p2'])
             self.assertFalse(os.path.exists(f'{device}p1'))
+        self.build_again([])
         virsh('pool-destroy', self.name)
         virsh('pool-delete', self.name)
         self.fails('pool-start', self.name)
