@@ -60,14 +60,16 @@ class Session(unittest.TestCase):
                 pass
 
     def virsh(self, *args, check=True):
-        env = {'HOME': self.home, 'XDG_RUNTIME_DIR': self.runtime, 'LIBVIRTD_PATH': os.path.join(self.home, 'sbin'),
-               'PATH': os.environ['PATH'], 'LC_ALL': 'C'}
-        done = subprocess.run(['setpriv', f'--reuid={USER}', f'--regid={USER}', '--clear-groups', 'virsh', '-q', '-c',
-                               'qemu:///session?mode=direct', *args], env=env, cwd='/', capture_output=True, text=True, timeout=120,
-                              stdin=subprocess.DEVNULL, check=False)
+        done = self.client('virsh', '-q', '-c', 'qemu:///session?mode=direct', *args)
         if check:
             self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout if check else done
+
+    def client(self, *argv):
+        env = {'HOME': self.home, 'XDG_RUNTIME_DIR': self.runtime, 'LIBVIRTD_PATH': os.path.join(self.home, 'sbin'),
+               'PATH': os.environ['PATH'], 'LC_ALL': 'C'}
+        return subprocess.run(['setpriv', f'--reuid={USER}', f'--regid={USER}', '--clear-groups', *argv], env=env, cwd='/',
+                              capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False)
 
     def test_a_day(self):
         self.assertFalse(os.path.exists(os.path.join(self.runtime, 'libvirt', 'virtqemud-sock')))
@@ -148,6 +150,19 @@ class Session(unittest.TestCase):
         self.virsh('start', name)
         self.assertIn('Capacity', self.virsh('domblkinfo', name, os.path.join(target, 'luks')))
         self.virsh('destroy', name)
+
+    @unittest.skipUnless(shutil.which('virt-install'), 'virt-install is not installed')
+    def test_the_default_pool(self):
+        done = self.client('virt-install', '--connect', 'qemu:///session?mode=direct', '--name', 's', '--virt-type', 'qemu', '--memory', '64',
+                           '--osinfo', 'detect=off,require=off', '--network', 'none', '--graphics', 'none', '--noautoconsole',
+                           '--import', '--disk', 'size=0.01')
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        images = os.path.join(self.home, '.local', 'share', 'libvirt', 'images')
+        self.assertIn(f'<path>{images}</path>', self.virsh('pool-dumpxml', 'default'))
+        self.assertIn(images, self.virsh('domblklist', 's'))
+        self.virsh('destroy', 's')
+        self.virsh('undefine', 's', '--remove-all-storage')
+        self.assertEqual(os.listdir(images), [])
 
     def test_what_only_root_has(self):
         self.virsh('uri')
