@@ -231,17 +231,12 @@ static void run_on_worker(void (*fn)(void *data), void *data)
     pool_push(the->pool, fn, data, false);
 }
 
-static void on_activity(void *data)
+static void on_clients(void *data)
 {
     Daemon *d = data;
 
     if (d->idle) /* not while everything is being taken down */
         idle_update(d->idle);
-}
-
-static void activity(void)
-{
-    loop_post(the->loop, on_activity, the);
 }
 
 static void start_driver(void *data)
@@ -331,7 +326,6 @@ static bool start(Daemon *d, GError **err)
     memcpy(host_uuid, c->uuid, sizeof(host_uuid));
     context = (DriverContext){ .daemon = d->spec->name,
                                .run_on_worker = run_on_worker,
-                               .activity = activity,
                                .host_uuid = c->have_uuid ? host_uuid : NULL };
     d->loop = loop_new(err);
     if (!d->loop || !watch_signals(d, err))
@@ -345,8 +339,8 @@ static bool start(Daemon *d, GError **err)
         return false;
     open_admin_server(d);
     d->idle = idle_new(d, d->options.timeout_sec);
-    server_set_on_count(d->main, on_activity, d);
-    server_set_on_count(d->admin, on_activity, d);
+    server_set_on_count(d->main, on_clients, d);
+    server_set_on_count(d->admin, on_clients, d);
     server_set_owner_only(d->main, d->spec->proxy && config_wants_access_control(c));
     if (!access_open(d, err))
         return false;

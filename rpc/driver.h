@@ -36,8 +36,6 @@ typedef struct DriverContext {
     const char *daemon; /* "virtqemud" */
     /* Any thread: run fn(data) on a worker. */
     void (*run_on_worker)(void (*fn)(void *data), void *data);
-    /* Any thread: something changed that idle exit depends on. */
-    void (*activity)(void);
     /* The host's identity as the daemon's configuration gives it, 16 bytes that stay; NULL: the driver
      * finds one. */
     const uint8_t *host_uuid;

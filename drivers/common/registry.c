@@ -305,7 +305,6 @@ void registry_publish(Object *o, ObjectView *next)
 
     object_view_unref(old);
     object_unref(drop);
-    all.ctx->activity();
 }
 
 void registry_release(Object *o)

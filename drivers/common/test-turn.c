@@ -45,8 +45,7 @@ static const ConfPolicy policy = { .name = "test" };
 static const DomainDriver fake = { .attach = attach, .detach = detach, .status_format = status_format,
                                    .status_parse = status_parse, .policy = &policy, .subdir = "test" };
 static void run_now(void (*fn)(void *), void *data) { fn(data); }
-static void nothing(void) {}
-static const DriverContext ctx = { .daemon = "test", .run_on_worker = run_now, .activity = nothing };
+static const DriverContext ctx = { .daemon = "test", .run_on_worker = run_now };
 
 static Call define_call, other_call;
 
