@@ -128,6 +128,10 @@ bool mount_place(const char *path, MountPlace *ret, GError **err)
 bool mount_may_hang(const char *path)
 {
     g_auto(MountPlace) p = { 0 };
+    g_autoptr(GError) error = NULL;
 
-    return *path == '/' && (!mount_place(path, &p, NULL) || p.may_hang);
+    if (*path != '/')
+        return false;
+    /* Links in a circle lead nowhere: the system says that at once. */
+    return mount_place(path, &p, &error) ? p.may_hang : error_errno(error) != ELOOP;
 }

@@ -540,6 +540,8 @@ class Volumes(Storage):
         self.assertEqual(pool.storageVolLookupByName('one').name(), 'one')
         self.file('two', b'2')
         os.mkfifo(os.path.join(self.path, 'pipe'))
+        for name, target in (('circle', 'circle'), ('there', 'back'), ('back', 'there'), ('dangling', 'nowhere'), ('to-pipe', 'pipe')):
+            os.symlink(target, os.path.join(self.path, name))
         self.assertEqual(virsh('vol-list', self.name).split()[::2], ['one', 'two'])
         os.unlink(os.path.join(self.path, 'one'))
         self.assertEqual(virsh('vol-list', self.name).split()[::2], ['two'])
