@@ -36,11 +36,10 @@ static const ConfField source_device_rows[] = {
 };
 CONF_DESC(volume_source_device_desc, VolumeSourceDevice, source_device_rows);
 
-/* A file has a format: "none" is a word of capabilities alone. */
+/* "unknown" was once written for files without a known format. */
 static int file_format_find(const void *base, const char *word)
 {
-    int format = enum_value(&volume_format_names, word);
-    return format == FORMAT_NONE ? -1 : format;
+    return !strcmp(word, "unknown") ? FORMAT_RAW : enum_value(&volume_format_names, word);
 }
 static const ConfEnumBy file_format = { &volume_format_names, file_format_find, "volume format" };
 
