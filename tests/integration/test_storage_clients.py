@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Clients of volumes that die, meet a full disk, or want the same at once."""
+import concurrent.futures
+import os
+import signal
+import subprocess
+import unittest
+
+from harness import ON_PEER, OwnSandbox, virsh, wait_for
+
+SIZE = 64 << 20
+
+
+@unittest.skipIf(ON_PEER, 'about our daemons')
+class Clients(OwnSandbox):
+    """Through the proxy."""
+    def setUp(self):
+        super().setUp()
+        self.sandbox.start()
+        self.pool = os.path.join(self.directory, 'pool')
+        os.mkdir(self.pool)
+        self.data = os.path.join(self.directory, 'data')
+        with open(self.data, 'wb') as f:
+            f.write(os.urandom(1 << 20) * (SIZE >> 20))
+
+    def define(self):
+        virsh('pool-create-as', 'p', 'dir', '--target', self.pool)
+
+    def descriptors(self, daemon='virtstoraged'):
+        return len(os.listdir(f'/proc/{self.sandbox.daemons[daemon].pid}/fd'))
+
+    def test_a_disk_gets_full_in_an_upload(self):
+        done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=8M', 'none', self.pool], capture_output=True, text=True)
+        if done.returncode:
+            self.skipTest('nothing can be mounted: ' + done.stderr)
+        self.addCleanup(subprocess.run, ['umount', '-l', self.pool])
+        self.define()
+        virsh('vol-create-as', 'p', 'v', '1M')
+        for words in ([], ['--sparse']):
+            status, _, err = virsh('vol-upload', 'v', self.data, '--pool', 'p', *words, check=False)
+            self.assertNotEqual(status, 0)
+            self.assertIn('No space left', err)
+            self.assertEqual(virsh('vol-list', 'p').split()[::2], ['v'])
+            size = os.stat(os.path.join(self.pool, 'v')).st_size
+            self.assertRegex(virsh('vol-info', 'v', '--pool', 'p', '--bytes'), rf'Capacity: +{size}\b')
+            with open(os.path.join(self.pool, 'v'), 'rb') as a, open(self.data, 'rb') as b:
+                self.assertEqual(a.read(), b.read(size))
+        virsh('vol-delete', 'v', '--pool', 'p')
+        self.assertEqual(os.listdir(self.pool), [])
+        virsh('vol-create-as', 'p', 'v', '4M')
+
+    def test_a_client_is_killed(self):
+        """In the middle of something long: it ends, or goes on to its end; the volume can be used by others."""
+        self.define()
+        virsh('vol-create-as', 'p', 'v', str(SIZE))
+        virsh('vol-create-as', 'p', 'large', '64G', '--allocation', '0')
+        pipe = os.path.join(self.directory, 'pipe')
+        os.mkfifo(pipe)
+        before = self.descriptors()
+        for words in (['vol-upload', 'v', pipe], ['vol-download', 'v', pipe], ['vol-wipe', 'large', '--algorithm', 'random'],
+                      ['vol-upload', 'v', self.data], ['vol-download', 'v', '/dev/null']):
+            fd = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+            client = subprocess.Popen(['virsh', *words, '--pool', 'p'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if pipe in words and 'upload' in words[0]:
+                os.write(fd, b'x' * 65536)
+            wait_for('the call', lambda w=words: client.poll() is not None or self.descriptors() > before)
+            client.send_signal(signal.SIGKILL)
+            client.wait()
+            os.close(fd)
+            if words[0] == 'vol-wipe':
+                tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
+                env = {**os.environ, 'MODVIRT_ROOT': self.sandbox.dir}
+
+                def calls():
+                    out = subprocess.run([tool, 'calls', 'virtstoraged'], env=env, capture_output=True, text=True).stdout
+                    return [r.split()[0] for r in out.splitlines() if 'vol_wipe' in r]
+                for number in calls():            # nobody waits for it any more, but it was asked for
+                    subprocess.run([tool, 'cancel', number], env=env, check=True)
+                wait_for('the end', lambda: not calls())
+            wait_for('descriptors to be closed', lambda: self.descriptors() <= before)
+            virsh('vol-resize', 'v', str(2 * SIZE), '--pool', 'p')
+            virsh('vol-upload', 'v', self.data, '--pool', 'p')
+            virsh('vol-delete', 'v', '--pool', 'p')
+            virsh('vol-create-as', 'p', 'v', str(SIZE))
+        self.assertEqual(sorted(os.listdir(self.pool)), ['large', 'v'])
+
+    def test_two_at_once(self):
+        self.define()
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            def all_of(*calls):
+                return [r.result() for r in [pool.submit(virsh, *c, '--pool', 'p', check=False) for c in calls]]
+            for n in range(5):
+                virsh('vol-create-as', 'p', 'v', '1M')
+                results = all_of(*[['vol-resize', 'v', f'{m}M'] for m in (2, 3, 4)], ['vol-resize', 'v', '1M', '--delta'])
+                size = os.stat(os.path.join(self.pool, 'v')).st_size
+                self.assertIn(size, [m << 20 for m in (4, 5)], results)
+                self.assertRegex(virsh('vol-info', 'v', '--pool', 'p', '--bytes'), rf'Capacity: +{size}\b')
+                results = all_of(['vol-delete', 'v'], ['vol-delete', 'v'], ['vol-resize', 'v', '8M'], ['vol-clone', 'v', 'copy'])
+                self.assertEqual([s for s, _, _ in results[:2]].count(0), 1, results)
+                for status, _, err in results:
+                    self.assertTrue(status == 0 or 'Storage volume not found' in err or 'No such file' in err, results)
+                self.assertEqual(os.listdir(self.pool), ['copy'] if results[3][0] == 0 else [])
+                self.assertEqual(virsh('vol-list', 'p').split()[::2], os.listdir(self.pool))
+                if results[3][0] == 0:
+                    virsh('vol-delete', 'copy', '--pool', 'p')
+                results = [r.result() for r in [pool.submit(virsh, 'vol-create-as', 'p', 'v', '1M', check=False) for _ in range(4)]]
+                self.assertEqual([s for s, _, _ in results].count(0), 1, results)
+                virsh('vol-delete', 'v', '--pool', 'p')
+
+
+if __name__ == '__main__':
+    unittest.main()
