@@ -19,7 +19,7 @@ ENUM_TABLE(partition_format_names, "partition type", _PARTITION_FORMAT_N, "none"
 
 #define FILES (BIT(POOL_DIR) | BIT(POOL_FS) | BIT(POOL_NETFS) | BIT(POOL_GLUSTER) | BIT(POOL_VSTORAGE))
 /* The system decides what these are; clients are used to read this word. */
-#define NAMELESS (BIT(POOL_ISCSI) | BIT(POOL_ISCSI_DIRECT) | BIT(POOL_SCSI) | BIT(POOL_MPATH) | BIT(POOL_RBD) | BIT(POOL_SHEEPDOG))
+#define NAMELESS (BIT(POOL_ISCSI) | BIT(POOL_SCSI) | BIT(POOL_MPATH) | BIT(POOL_RBD) | BIT(POOL_SHEEPDOG))
 #define OF(types) WHEN(D, pool_type, types)
 
 static const ConfField timestamps_rows[] = {

@@ -115,6 +115,7 @@ class IscsiDirect(IscsiServer):
         path = f'ip-127.0.0.1:{self.port}-iscsi-{TARGET}-lun-1'
         v = ET.fromstring(virsh('vol-dumpxml', 'unit:0:0:1', '--pool', self.name))
         self.assertEqual((v.get('type'), v.findtext('key'), v.findtext('target/path')), ('network', path, path))
+        self.assertIsNone(v.find('target/format'))
         if not ON_PEER:                           # which counts one block less
             self.assertEqual(v.findtext('capacity'), str(4 << 20))
             self.assertEqual(ET.fromstring(virsh('pool-dumpxml', self.name)).findtext('capacity'), str(6 << 20))
