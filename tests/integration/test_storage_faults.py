@@ -230,6 +230,7 @@ class Volumes(VolumeSteps):
             time.sleep(rng.uniform(0, 0.01))
             hit = self.signal(pid, signal.SIGSTOP)
             self.sandbox.daemons[self.DAEMON].kill()
+            self.sandbox.daemons[self.DAEMON].wait()
             return hit
         for operation in WITH_QEMU_IMG if FULL else rng.sample(WITH_QEMU_IMG[:-3], 4) + ['grow-qcow2']:
             if ONLY not in (None, operation):
