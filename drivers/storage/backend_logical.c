@@ -33,12 +33,12 @@ static bool logical_check(const StoragePoolDef *d, bool *ret, GError **err)
 
 static bool logical_start(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    return storage_run_take(lvm_activate(d, true, err), job, NULL, err);
+    return storage_run_change(lvm_activate(d, true, err), job, err);
 }
 
 static bool logical_stop(const StoragePoolDef *d, const StorageJob *job, GError **err)
 {
-    return storage_run_take(lvm_activate(d, false, err), job, NULL, err);
+    return storage_run_change(lvm_activate(d, false, err), job, err);
 }
 
 static bool logical_build(const StoragePoolDef *d, unsigned flags, const StorageJob *job, GError **err)
