@@ -148,7 +148,8 @@ class VolumeSteps(Steps):
         if data[:4] == b'QFI\xfb':
             # Never damaged, and as large as it says; where in the file things are is the program's affair.
             if data[32:36] == bytes(4):           # whose key is not known here
-                self.assertEqual(subprocess.run(['qemu-img', 'check', '-q', path]).returncode, 0, name)
+                # 3: clusters that nothing uses, as growing in place leaves when it is killed; they harm nobody.
+                self.assertIn(subprocess.run(['qemu-img', 'check', '-q', path]).returncode, (0, 3) if name == 'image' else (0,), name)
             return 'qcow2', int.from_bytes(data[24:32], 'big')
         if data[:4] == b'LUKS':
             self.assertEqual(subprocess.run(['qemu-img', 'info', path], stdout=subprocess.DEVNULL).returncode, 0, name)
