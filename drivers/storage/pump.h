@@ -14,6 +14,7 @@ typedef struct Pump {
     uint64_t offset;
     uint64_t length;  /* 0: to the end */
     bool framed;      /* when read: holes are told (util/stream_frame.h) */
+    bool synced;      /* when written: done when it is on the storage, whose server tells of a failed write then only */
 } Pump;
 
 /* What is written, piece by piece. */

@@ -18,13 +18,15 @@
 #include "util/fd.h"
 #include "util/stream_frame.h"
 
-enum { BUFFER = 256 * 1024 };
+/* SYNC: so little that even a slow server has it before it is taken for a dead one. */
+enum { BUFFER = 256 * 1024, SYNC = 16 << 20 };
 
 typedef struct Flow {
     const Pump *p;
     const StorageJob *job;
     int fd;
     uint64_t at, left; /* of the volume; left: of what may be written */
+    uint64_t unsynced;
     bool device;
 } Flow;
 
@@ -45,6 +47,7 @@ static bool write_all(Flow *f, const uint8_t *buf, size_t n, GError **err)
         done += (size_t)w;
         f->at += (uint64_t)w;
         f->left -= (uint64_t)w;
+        f->unsynced += (uint64_t)w;
         storage_job_alive(f->job);
     }
     return true;
@@ -102,6 +105,16 @@ static bool get_hole(Flow *f, uint64_t n, GError **err)
     return true;
 }
 
+/* When more than that has been written since the last time. */
+static bool sync_volume(Flow *f, uint64_t more_than, GError **err)
+{
+    if (!f->p->synced || f->unsynced < more_than)
+        return true;
+    f->unsynced = 0;
+    storage_job_alive(f->job);
+    return fdatasync(f->fd) == 0 || fails(f, "write", err);
+}
+
 bool pump_write(const Pump *p, const PumpSource *from, const StorageJob *job, GError **err)
 {
     auto_fd own = p->fd < 0 ? pump_open(p->path, true, err) : -1;
@@ -116,9 +129,9 @@ bool pump_write(const Pump *p, const PumpSource *from, const StorageJob *job, GE
     f.device = fstat(f.fd, &st) == 0 && S_ISBLK(st.st_mode);
     while (from->next(from->data, &piece, err)) {
         if (!piece.n)
-            return true;
+            return sync_volume(&f, 0, err);
         if (storage_job_cancelled(job, err) ||
-            !(piece.bytes ? write_piece(&f, piece.bytes, piece.n, err) : get_hole(&f, piece.n, err)))
+            !(piece.bytes ? write_piece(&f, piece.bytes, piece.n, err) : get_hole(&f, piece.n, err)) || !sync_volume(&f, SYNC, err))
             return false;
     }
     return false;

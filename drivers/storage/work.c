@@ -148,7 +148,8 @@ static bool work(const ApartWork *w, const StorageJob *job, GString *out, GError
         return volume_chain_check(w->path, w->flags, job, err);
     case APART_READ:
     case APART_WRITE: {
-        Pump p = { .path = w->path, .fd = -1, .offset = w->offset, .length = w->length, .framed = w->flags };
+        Pump p = { .path = w->path, .fd = -1, .offset = w->offset, .length = w->length, .framed = w->flags,
+                   .synced = true };
         return w->op == APART_READ ? pump_read(&p, DATA_FD, job, err) : pump_write_pipe(&p, DATA_FD, job, err);
     }
     case _APART_N:
