@@ -55,7 +55,7 @@ typedef struct Spawn {
     const SpawnUser *user; /* NULL: ours */
     bool no_caps;     /* without capabilities, and no way to get any, even for root */
     bool new_session; /* setsid() */
-    bool dies_with_us; /* spawn_run(): killed when the thread that waits for it, and so we, are gone */
+    bool dies_with_us; /* killed when the thread that starts it is gone, and so when we are */
     int64_t memlock;  /* RLIMIT_MEMLOCK in bytes, -1: leave; EPERM is ignored */
     const SpawnWatch *watch; /* spawn_run(); NULL: nobody watches */
     bool keep_zombie; /* the caller reaps with waitid(); otherwise spawn_reap() does */

@@ -93,7 +93,7 @@ static bool probe_start(Probe *p, const char *binary, const char *accel, GError 
 
     p->monitor = s[0];
     return qemu_launch_spawn(
-        p->launch, &(Spawn){ .argv = argv, .envp = envp, .fds = &pass, .n_fds = 1, .memlock = -1 },
+        p->launch, &(Spawn){ .argv = argv, .envp = envp, .fds = &pass, .n_fds = 1, .memlock = -1, .dies_with_us = true },
         err);
 }
 

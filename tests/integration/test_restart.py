@@ -12,7 +12,7 @@ import unittest
 
 import libvirt
 
-from harness import OwnSandbox, domain_xml, emulators, names, start_event_loop, unique, virsh, wait_for
+from harness import OwnSandbox, domain_xml, emulators, has_ended, names, start_event_loop, unique, virsh, wait_for
 
 
 class Restart(OwnSandbox):
@@ -64,6 +64,22 @@ class Restart(OwnSandbox):
         for _ in range(3):
             self.restart(signal.SIGKILL)
             self.check(before)
+
+    def test_an_emulator_that_is_only_asked_ends_with_the_daemon(self):
+        self.sandbox.start()
+        told = os.path.join(self.directory, 'pid')
+        emulator = os.path.join(self.directory, 'qemu-system-x86_64')
+        with open(emulator, 'w', encoding='ascii') as f:
+            f.write(f'#!/bin/sh\necho $$ >> {told}.new\nmv {told}.new {told}\nexec sleep 600\n')
+        os.chmod(emulator, 0o755)
+        with subprocess.Popen(['virsh', '-c', self.sandbox.uri('virtqemud'), 'domcapabilities', '--emulatorbin', emulator],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            wait_for('the question', lambda: os.path.exists(told))
+            self.sandbox.stop_daemon('virtqemud', signal.SIGKILL)
+        with open(told, encoding='ascii') as f:
+            pids = [int(line) for line in f]
+        self.assertTrue(pids)
+        wait_for('its end', lambda: all(map(has_ended, pids)))
 
     def test_guest_that_ended_while_the_daemon_was_away(self):
         before = self.prepare()
