@@ -186,7 +186,7 @@ class VolumeSteps(Steps):
     def again(self):
         super().again()
         wait_for('the pool', lambda: virsh('vol-list', 'p', check=False)[0] == 0)
-        wait_for('what was left over', lambda: not self.left_over())
+        wait_for('what was left over', lambda: not self.left_over(), 15)
 
     def check(self, operation, *args):
         self.cuts = operation == 'upload-sparse'  # without a length, holes are made at the end of a file
@@ -418,7 +418,7 @@ class Pools(Steps):
     def again(self):
         super().again()
         wait_for('the daemon', lambda: virsh('pool-list', check=False)[0] == 0)
-        wait_for('what was left over', lambda: not self.left_over())
+        wait_for('what was left over', lambda: not self.left_over(), 15)
 
     def test_faults(self):
         self.loop(self.OPERATIONS)
