@@ -138,14 +138,23 @@ static void bad(Qmp *q, const char *text)
     qmp_lost(q, err);
 }
 
+/* json-c counts references without atomics: what another thread gets is referenced from nowhere else. */
+static JsonObject *take_member(JsonObject *o, const char *name)
+{
+    JsonObject *v = json_object_get(json_get(o, name));
+
+    json_object_object_del(o, name);
+    return v;
+}
+
 static void handle_event(Qmp *q, JsonObject *o, const char *name)
 {
     g_autoptr(QmpEvent) e = g_new0(QmpEvent, 1);
-    JsonObject *data = json_get(o, "data");
 
     e->refs = 1;
     e->name = g_strdup(name);
-    e->data = json_object_is_type(data, json_type_object) ? json_object_get(data) : NULL;
+    if (json_object_is_type(json_get(o, "data"), json_type_object))
+        e->data = take_member(o, "data");
     e->seconds = MAX(json_get_i64(o, "timestamp/seconds", 0), 0);
     e->micros = CLAMP(json_get_i64(o, "timestamp/microseconds", 0), 0, 999999);
 
@@ -197,8 +206,10 @@ static void handshake_done(Qmp *q, JsonObject *o)
     qmp_service(qmp_hold(q));
 }
 
-static void handle_reply(Qmp *q, JsonObject *o)
+/* May take *whole. */
+static void handle_reply(Qmp *q, JsonObject **whole)
 {
+    JsonObject *o = *whole;
     const char *name = json_get_str(o, "id");
     JsonObject *error = json_get(o, "error");
     QmpCall *c, *async = NULL;
@@ -217,11 +228,11 @@ static void handle_reply(Qmp *q, JsonObject *o)
     c = id != handshake ? qmp_call_unlink_locked(q, id) : NULL;
     if (c) {
         if (c->raw)
-            c->reply = json_object_get(o);
+            c->reply = g_steal_pointer(whole);
         else if (error)
             c->err = refusal(c->cmd, error);
         else
-            c->reply = json_object_get(json_get(o, "return"));
+            c->reply = take_member(o, "return");
         async = qmp_call_finish_locked(q, c);
     }
     lock_leave(&q->lock);
@@ -278,7 +289,7 @@ static void handle_line(Qmp *q, const char *line, size_t len)
         handle_greeting(q, o);
     else if (json_object_is_type(o, json_type_object) &&
              (json_object_object_get_ex(o, "return", NULL) || json_get(o, "error")))
-        handle_reply(q, o);
+        handle_reply(q, &o);
     else
         bad(q, "it sent something that is neither event nor reply");
 }

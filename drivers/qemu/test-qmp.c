@@ -198,6 +198,31 @@ static void test_calls(void)
     assert(w.closed == 0);
 }
 
+enum { MANY = 20000 };
+
+static void script_many(Peer *p)
+{
+    greet(p);
+    for (unsigned i = 0; i < MANY; i++) {
+        g_autofree char *rest = g_strnfill(2 * (i % 400), '1');
+        for (char *c = rest; *c; c += 2)
+            *c = ',';
+        g_autofree char *text = g_strdup_printf("\"rest\": [0%s], \"return\": {}", rest);
+        reply(p, "cont", text);
+    }
+}
+
+/* The caller drops its answer while the monitor thread is still busy with the line it came in. */
+static void test_an_answer_is_its_callers_alone(void)
+{
+    World w;
+    Qmp *q = world_open(&w, script_many, 0, NULL);
+
+    for (unsigned i = 0; i < MANY; i++)
+        assert(qmp_call(q, "cont", NULL, NULL, 0, NULL));
+    world_end(&w, q); /* what was lost the sanitizer tells */
+}
+
 static pthread_barrier_t both_sent;
 
 static void script_reverse(Peer *p)
@@ -550,6 +575,7 @@ static void test_long_path_and_full_backlog(void)
 int main(void)
 {
     test_calls();
+    test_an_answer_is_its_callers_alone();
     test_replies_out_of_order();
     test_deadline_and_late_reply();
     test_monitor_loss_fails_calls();
