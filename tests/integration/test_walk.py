@@ -159,6 +159,8 @@ class Walk(Comparison):
         return kinds_of_errors(*((shape(theirs), shape(ours)) if command.startswith('~ ') else (theirs, ours)))
 
     def walk(self, name):
+        if name == 'install' and not FULL:
+            self.skipTest('takes minutes: --full')
         if name == 'install' and not shutil.which('virt-install'):
             self.skipTest('virt-install is not installed')
         arguments = os.path.dirname(guest_file('vmlinuz')), os.path.join(HERE, 'virsh', name + '.walk')
