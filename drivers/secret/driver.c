@@ -63,6 +63,7 @@ static bool driver_init(const DriverContext *ctx, GError **err)
     secrets = registry_open(&secret_object_kind, NULL, err);
     if (!secrets || !secret_files_open(err))
         return false;
+    secret_key_tidy();
 
     g_auto(GStrv) readable = secret_files_readable(err);
     seal_all(readable, &was_readable);

@@ -71,9 +71,26 @@ static bool read_credential(SecretKey *ret, GError **err)
     return path && access(path, F_OK) == 0 && read_key(AT_FDCWD, path, path, ret, err);
 }
 
+static char *host_key_dir(void)
+{
+    return g_build_filename(paths()->lib, "secrets", NULL);
+}
+
+void secret_key_tidy(void)
+{
+    g_autofree char *dir = host_key_dir();
+    g_autoptr(GError) error = NULL;
+
+    if (access(dir, F_OK) != 0)
+        return; /* before the first value there is none */
+    auto_fd fd = state_open_dir(dir, 0700, &error);
+    if (fd < 0)
+        log_warn("%s", error->message);
+}
+
 static bool read_host_key(bool make, SecretKey *ret, GError **err)
 {
-    g_autofree char *dir = g_build_filename(paths()->lib, "secrets", NULL);
+    g_autofree char *dir = host_key_dir();
     g_autofree char *path = g_build_filename(dir, HOST_KEY, NULL);
     auto_fd fd = make ? state_open_dir(dir, 0700, err) : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

@@ -22,3 +22,5 @@ bool secret_key_for_sealing(SecretKey *ret, GError **err);
 /* The one of that id; fails when this host has no such key. */
 bool secret_key_find(const char *id, SecretKey *ret, GError **err);
 void secret_key_wipe(SecretKey *k);
+/* At the start: what a daemon left that was killed while it made the host's key. */
+void secret_key_tidy(void);
