@@ -45,9 +45,9 @@ static void reconnect(ObjectTurn *t, void *unused)
     }
     if (!ok)
         log_error("pool '%s' cannot be taken up again: %s", v->name, error ? error->message : "its status is broken");
-    pool_forget_volumes(object_turn_object(t));
-    object_turn_set_live(t, NULL);
-    object_turn_set_active(t, false);
+    else
+        log_warn("pool '%s' cannot be taken up again: its storage is not there", v->name);
+    pool_end(t);
 }
 
 static void autostart(ObjectTurn *t, void *unused)

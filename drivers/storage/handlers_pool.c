@@ -3,6 +3,7 @@
  * What changes pools, and what is told of one. A pool that is being started, built or refreshed holds its turn;
  * looks at it and at its volumes go on beside. Workers, but for the questions.
  */
+#define LOG_SOURCE "storage.pool"
 #include <string.h>
 
 #include "conf/domain.h"
@@ -10,6 +11,7 @@
 #include "drivers/storage/tools.h"
 #include "util/api.h"
 #include "util/error.h"
+#include "util/log.h"
 
 #define TURN(t) ((ObjectTurn *)(t))
 #define VIEW(t) ((const StoragePoolView *)object_turn_view(TURN(t)))
@@ -170,10 +172,7 @@ bool handle_storage_pool_destroy(Call *c, StoragePoolTurn *t, const remote_stora
     const PoolBackend *b = pool_backend(d->source.type, err);
     if (!b || (b->stop && !b->stop(d, &job, err)))
         return false;
-    pool_forget_volumes(object_turn_object(TURN(t)));
-    pool_emit_lifecycle(TURN(t), VIR_STORAGE_POOL_EVENT_STOPPED);
-    object_turn_set_live(TURN(t), NULL);
-    object_turn_set_active(TURN(t), false);
+    pool_end(TURN(t));
     return true;
 }
 
@@ -212,6 +211,17 @@ bool handle_storage_pool_delete(Call *c, StoragePoolTurn *t, const remote_storag
     return true;
 }
 
+/* Whether a refresh failed because there is nothing any more: a server that is silent may come back. */
+static bool is_gone(const StoragePoolDef *d, const GError *why)
+{
+    const PoolBackend *b = pool_backend(d->source.type, NULL);
+    bool there = true;
+
+    if (error_is(why, VIR_ERR_OPERATION_TIMEOUT) || error_is(why, VIR_ERR_OPERATION_ABORTED))
+        return false;
+    return b && b->check && b->check(d, &there, NULL) && !there;
+}
+
 bool handle_storage_pool_refresh(Call *c, StoragePoolTurn *t, const remote_storage_pool_refresh_args *a, GError **err)
 {
     StorageJob job = job_of_pool(c, object_turn_object(TURN(t)));
@@ -220,10 +230,19 @@ bool handle_storage_pool_refresh(Call *c, StoragePoolTurn *t, const remote_stora
     if (!pool_need_active(VIEW(t), err))
         return false;
     StoragePoolDef *d = object_turn_edit_live(TURN(t));
-    if (!d || !pool_refresh(object_turn_object(TURN(t)), VIEW(t), d, &job, err))
-        return false;
-    pool_emit_refresh(object_turn_view(TURN(t)));
-    return true;
+    GError *why = NULL;
+    if (d && pool_refresh(object_turn_object(TURN(t)), VIEW(t), d, &job, &why)) {
+        pool_emit_refresh(object_turn_view(TURN(t)));
+        return true;
+    }
+    if (d && is_gone(d, why)) {
+        log_warn("pool '%s' is inactive now: %s", VIEW(t)->name, why->message);
+        pool_end(TURN(t));
+        (void)object_turn_checkpoint(TURN(t), NULL); /* the call itself has failed */
+    }
+    if (why)
+        g_propagate_error(err, why);
+    return false;
 }
 
 /* Questions --------------------------------------------------------------------------------------- */

@@ -352,6 +352,14 @@ void pool_forget_volumes(Object *pool)
     }
 }
 
+void pool_end(ObjectTurn *t)
+{
+    pool_forget_volumes(object_turn_object(t));
+    pool_emit_lifecycle(t, VIR_STORAGE_POOL_EVENT_STOPPED);
+    object_turn_set_live(t, NULL);
+    object_turn_set_active(t, false);
+}
+
 /* Events ------------------------------------------------------------------------------------------ */
 
 static remote_nonnull_storage_pool wire_pool(const ObjectView *v)

@@ -60,6 +60,8 @@ bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, 
 /* From the one to the other a pool has volumes: whoever looks at its storage late enters none any more. */
 void pool_expect_volumes(Object *pool);
 void pool_forget_volumes(Object *pool);
+/* It is active no more, whoever saw to that. */
+void pool_end(ObjectTurn *t);
 void pool_emit_lifecycle(ObjectTurn *t, int event);
 void pool_emit_refresh(const ObjectView *v);
 /* For a call: until its deadline, unless it is cancelled. */

@@ -656,7 +656,8 @@ class Volumes(Storage):
         self.fails('vol-create-as', self.name, 'huge', '8000000T', '--format', 'qcow2')
         self.assertEqual(os.listdir(self.path), [])
 
-    def test_events(self):
+    def watch(self):
+        """What becomes of pools, as it is told; and a function that waits until this pool has stopped."""
         seen = []
         libvirt.virEventRegisterDefaultImpl()
         conn = self.connect(storage_uri())
@@ -665,17 +666,43 @@ class Volumes(Storage):
         conn.storagePoolEventRegisterAny(None, libvirt.VIR_STORAGE_POOL_EVENT_ID_REFRESH,
                                          lambda c, p, o: seen.append((p.name(), 'refresh')), None)
         timer = libvirt.virEventAddTimeout(50, lambda *a: None, None)
+
+        def until_stopped():
+            for _ in range(100):
+                libvirt.virEventRunDefaultImpl()
+                if (self.name, libvirt.VIR_STORAGE_POOL_EVENT_STOPPED) in seen:
+                    break
+            libvirt.virEventRemoveTimeout(timer)
+            return [e for n, e in seen if n == self.name]
+        return until_stopped
+
+    def test_events(self):
+        until_stopped = self.watch()
         self.pool()
         virsh('pool-refresh', self.name)
         virsh('pool-destroy', self.name)
-        for _ in range(100):
-            libvirt.virEventRunDefaultImpl()
-            if (self.name, libvirt.VIR_STORAGE_POOL_EVENT_STOPPED) in seen:
-                break
-        libvirt.virEventRemoveTimeout(timer)
-        self.assertEqual([e for n, e in seen if n == self.name],
-                         [libvirt.VIR_STORAGE_POOL_EVENT_DEFINED, libvirt.VIR_STORAGE_POOL_EVENT_STARTED, 'refresh',
-                          libvirt.VIR_STORAGE_POOL_EVENT_STOPPED])
+        self.assertEqual(until_stopped(), [libvirt.VIR_STORAGE_POOL_EVENT_DEFINED, libvirt.VIR_STORAGE_POOL_EVENT_STARTED, 'refresh',
+                                           libvirt.VIR_STORAGE_POOL_EVENT_STOPPED])
+
+    def test_a_pool_that_vanished(self):
+        """A refresh finds that out, and says so to all who watch."""
+        until_stopped = self.watch()
+        self.pool()
+        self.file('v')
+        shutil.rmtree(self.path)
+        self.assertIn('No such file', self.fails('pool-refresh', self.name))
+        self.assertRegex(virsh('pool-list', '--all'), rf'{self.name} +inactive')
+        self.assertIn('is not active', self.fails('vol-list', self.name))
+        self.assertEqual(until_stopped(), [libvirt.VIR_STORAGE_POOL_EVENT_DEFINED, libvirt.VIR_STORAGE_POOL_EVENT_STARTED,
+                                           libvirt.VIR_STORAGE_POOL_EVENT_STOPPED])
+        os.mkdir(self.path)
+        virsh('pool-start', self.name)
+        virsh('pool-destroy', self.name)
+        virsh('pool-undefine', self.name)
+        virsh('pool-create-as', self.name, 'dir', '--target', self.path)
+        os.rmdir(self.path)
+        self.fails('pool-refresh', self.name)
+        self.assertNotIn(self.name, virsh('pool-list', '--all'))
 
 
 if __name__ == '__main__':

@@ -7,9 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
-from harness import ON_PEER, OwnSandbox, run, virsh, wait_for
+import libvirt
+
+from harness import ON_PEER, OwnSandbox, daemon_uri, run, start_event_loop, virsh, wait_for
 
 DAEMON = 'virtstoraged'
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -100,6 +103,27 @@ class Dead(OwnSandbox):
             os.unlink(os.path.join(self.sandbox.run_dir, 'storage', left))
         self.sandbox.start_daemon(DAEMON)
         self.assertIn('good', virsh('pool-list', '--all', timeout=8))
+
+    def test_a_pool_whose_server_ended(self):
+        """While a new daemon still waits for it; who watches sees the pool stop, whether he asks or not."""
+        start_event_loop()
+        seen = []
+        for _ in range(5):
+            self.die()
+            self.sandbox.stop_daemon(DAEMON, signal.SIGKILL)
+            self.sandbox.start_daemon(DAEMON)
+            started = time.monotonic()
+            conn = self.connect(daemon_uri(DAEMON))
+            conn.storagePoolEventRegisterAny(conn.storagePoolLookupByName('dead'), libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
+                                             lambda c, p, event, detail, o: seen.append(event), None)
+            if time.monotonic() - started < 8:    # then it has given up: another time
+                break
+            os.kill(self.server.pid, signal.SIGCONT)
+            virsh('pool-refresh', 'dead')
+        self.server.kill()
+        wait_for('the event', lambda: seen)
+        self.assertEqual(seen, [libvirt.VIR_STORAGE_POOL_EVENT_STOPPED])
+        self.assertRegex(virsh('pool-list', '--all'), r'dead +inactive')
 
     def see(self, procedure, shown=''):
         """The number of a call that is there."""
