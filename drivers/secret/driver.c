@@ -6,6 +6,7 @@
  */
 #define LOG_SOURCE "secret.driver"
 #include "drivers/common/uri.h"
+#include "drivers/secret/key.h"
 #include "drivers/secret/secret.h"
 #include "util/error.h"
 #include "util/log.h"
