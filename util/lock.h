@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Locks that the thread sanitizer understands (pthread, not GMutex: style.md, section 10).
- * Documented order of the whole program: registry, domain (queue and view), connection output,
+ * Documented order of the whole program: storage pool, registry, domain (queue and view), connection output,
  * account. No other pair is nested; nothing calls out with a lock held.
  */
 #pragma once

@@ -186,8 +186,10 @@ static Object *find_or_look(Call *c, const StoragePoolView *v, const char *name)
     /* After a start of ours they are still being taken up. */
     if (!(b->flags & BACKEND_FILES))
         return !pool_state(pool)->listed && pool_sync(pool, v, d, NULL) ? volume_find(v->uuid, name) : NULL;
+    g_auto(PoolLook) look = { 0 };
+    pool_look_begin(pool, &look);
     g_autoptr(StorageVolumeDef) found = b->vol_look(d, name, NULL);
-    return found && settled(found) && volume_enter(pool, v, name, found->path, NULL, NULL) ? volume_find(v->uuid, name) : NULL;
+    return found && settled(found) && volume_enter(pool, &look, v, name, found->path, NULL, NULL) ? volume_find(v->uuid, name) : NULL;
 }
 
 bool handle_storage_vol_lookup_by_name(Call *c, const StoragePoolView *v, const remote_storage_vol_lookup_by_name_args *a,

@@ -60,7 +60,7 @@ static void look_again(const StorageVolView *v, const Place *p, const StorageVol
     if (!now)
         return;
     volume_keep_encryption(keep, now);
-    (void)volume_enter(p->pool, (const StoragePoolView *)p->view, v->vol_name, v->path, now, NULL);
+    (void)volume_enter(p->pool, NULL, (const StoragePoolView *)p->view, v->vol_name, v->path, now, NULL);
 }
 
 /* Making ------------------------------------------------------------------------------------------ */
@@ -150,6 +150,8 @@ static bool create(Call *c, ObjectTurn *t, const char *xml, const StorageVolumeD
     }
     g_free(vol->path);
     vol->path = g_build_filename(d->target, vol->name, NULL);
+    g_auto(PoolChange) change = { 0 };
+    pool_change_begin(object_turn_object(t), vol->name, &change);
     if (!b->vol_create(d, vol, input, flags, &job, err))
         return false;
     measure_again(object_turn_object(t), b, d, &job);
@@ -158,7 +160,7 @@ static bool create(Call *c, ObjectTurn *t, const char *xml, const StorageVolumeD
     g_clear_pointer(&vol->key, g_free); /* the storage's to say */
     if (known)
         volume_keep_encryption(vol, known);
-    if ((!files && !known) || !volume_enter(object_turn_object(t), v, vol->name, known ? known->path : vol->path, known, err))
+    if ((!files && !known) || !volume_enter(object_turn_object(t), NULL, v, vol->name, known ? known->path : vol->path, known, err))
         return false;
     g_autoptr(Object) made = volume_find(v->uuid, vol->name);
     g_autoptr(ObjectView) view = made ? object_view(made) : NULL;
@@ -253,6 +255,8 @@ bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_
     /* Of a file the name is enough. */
     g_autoptr(StorageVolumeDef) d = p.backend->flags & BACKEND_FILES ? NULL : volume_details(v, NULL);
     StorageVolumeDef gone = { .name = v->vol_name, .path = v->path, .key = v->key };
+    g_auto(PoolChange) change = { 0 };
+    pool_change_begin(p.pool, v->vol_name, &change);
     if (!p.backend->vol_delete(p.def, d ? d : &gone, a->flags, &job, err))
         return false;
     measure_again(p.pool, p.backend, p.def, &job);
@@ -298,6 +302,8 @@ bool handle_storage_vol_resize(Call *c, StorageVolTurn *t, const remote_storage_
         error_set(err, VIR_ERR_OPERATION_FAILED, "Not enough space left in storage pool");
         return false;
     }
+    g_auto(PoolChange) change = { 0 };
+    pool_change_begin(p.pool, v->vol_name, &change);
     if (!p.backend->vol_resize(p.def, d, capacity, a->flags, &job, err))
         return false;
     look_again(v, &p, v->known);
@@ -313,6 +319,8 @@ static bool wipe(Call *c, StorageVolTurn *t, unsigned algorithm, GError **err)
 
     if (!place_of(v, &p, err))
         return false;
+    g_auto(PoolChange) change = { 0 };
+    pool_change_begin(p.pool, v->vol_name, &change);
     if (p.backend->vol_wipe && v->known)
         return p.backend->vol_wipe(p.def, v->known, algorithm, &job, err);
     if (p.backend->flags & BACKEND_NO_WIPE)

@@ -22,6 +22,8 @@ static void *attach(Object *o)
     (void)o;
     lock_init(&s->look);
     lock_init(&s->lock);
+    lock_init(&s->entries);
+    s->names = g_ptr_array_new_with_free_func(g_free);
     return s;
 }
 
@@ -30,6 +32,8 @@ static void detach(Object *o)
     PoolState *s = object_driver_data(o);
     lock_done(&s->look);
     lock_done(&s->lock);
+    lock_done(&s->entries);
+    g_ptr_array_unref(s->names);
     g_free(s);
 }
 
@@ -254,7 +258,7 @@ StorageJob job_of_pool(Call *c, Object *pool)
 /* The list of volumes ----------------------------------------------------------------------------- */
 
 typedef struct Found {
-    Object *object;
+    PoolLook *look;
     const StoragePoolView *pool;
     GHashTable *names; /* of what is there */
     GHashTable *known; /* of what we have */
@@ -274,7 +278,7 @@ static void volume_found(const char *name, const char *path, StorageVolumeDef *d
     g_autoptr(ObjectView) old = o ? object_view(o) : NULL;
     if (old)
         volume_keep_encryption(((StorageVolView *)old)->known, def);
-    if (!volume_enter(f->object, f->pool, name, path, def, &error))
+    if (!volume_enter(f->look->pool, f->look, f->pool, name, path, def, &error))
         log_warn("pool '%s': cannot take volume '%s': %s", f->pool->name, name, error->message);
 }
 
@@ -282,9 +286,11 @@ static void volume_found(const char *name, const char *path, StorageVolumeDef *d
 static bool list_locked(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, const PoolBackend *b,
                         const StorageJob *job, GError **err)
 {
+    g_auto(PoolLook) look = { 0 };
+    pool_look_begin(pool, &look);
     g_autoptr(GPtrArray) have = volumes_of_pool(NULL, v->uuid);
     PoolState *s = pool_state(pool);
-    Found f = { pool, v, g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), g_hash_table_new(g_str_hash, g_str_equal) };
+    Found f = { &look, v, g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), g_hash_table_new(g_str_hash, g_str_equal) };
     uint64_t generation = b->generation ? b->generation(d) : 0; /* before: what comes meanwhile shows next time */
 
     for (guint i = 0; i < have->len; i++)
@@ -292,11 +298,10 @@ static bool list_locked(Object *pool, const StoragePoolView *v, const StoragePoo
     bool ok = b->list(d, volume_found, &f, job, err);
     for (guint i = 0; ok && i < have->len; i++) {
         const StorageVolView *vol = have->pdata[i];
-        g_autoptr(Object) o = g_hash_table_contains(f.names, vol->vol_name) ? NULL : volume_find(v->uuid, vol->vol_name);
-        if (o)
-            registry_remove(o);
+        if (!g_hash_table_contains(f.names, vol->vol_name))
+            volume_forget(&look, vol);
     }
-    s->generation = ok ? generation : 0;
+    s->generation = ok && !look.passed_over ? generation : 0;
     if (ok)
         s->listed = true;
     g_hash_table_unref(f.names);
@@ -313,10 +318,10 @@ bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, con
     if (!b)
         return false;
     LOCK_SCOPE(&s->look);
-    if (!b->measure(d, &figures, job, err) || !list_locked(pool, v, d, b, job, err))
+    if (!b->measure(d, &figures, job, err))
         return false;
-    pool_set_figures(pool, &figures);
-    return true;
+    pool_set_figures(pool, &figures); /* a call that changes a volume while they are listed measures again */
+    return list_locked(pool, v, d, b, job, err);
 }
 
 bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, GError **err)
@@ -336,13 +341,21 @@ bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, 
 
 void pool_expect_volumes(Object *pool)
 {
-    atomic_store(&pool_state(pool)->gone, false);
+    PoolState *s = pool_state(pool);
+    LOCK_SCOPE(&s->entries);
+
+    s->gone = false;
 }
 
 void pool_forget_volumes(Object *pool)
 {
-    /* Whoever enters one looks at this behind it. */
-    atomic_store(&pool_state(pool)->gone, true);
+    PoolState *s = pool_state(pool);
+
+    lock_enter(&s->entries);
+    s->gone = true;
+    for (GSList *l = s->looks; l; l = l->next)
+        ((PoolLook *)l->data)->over = true;
+    lock_leave(&s->entries);
     g_autoptr(GPtrArray) have = volumes_of_pool(NULL, object_uuid(pool));
 
     for (guint i = 0; i < have->len; i++) {

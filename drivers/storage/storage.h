@@ -34,7 +34,11 @@ typedef struct PoolState {
     Lock lock;           /* of figures, for some instructions; taken inside of look */
     PoolFigures figures; /* as of the last look */
     atomic_bool stopping; /* somebody waits to stop it: what else has its turn ends, unless a volume is being made */
-    atomic_bool gone;     /* it has no volumes, whatever a look that is still going on finds */
+    /* Which of its volumes are changing, and who is looking at its storage meanwhile. */
+    Lock entries;      /* of what follows, and around every entry; inside of look, outside of the registry's */
+    GPtrArray *names;  /* of volumes that a call is changing now */
+    GSList *looks;     /* PoolLook */
+    bool gone;         /* it has no volumes, whatever a look finds */
 } PoolState;
 
 enum { STORAGE_XML_MAX = 16 << 20 };
@@ -57,7 +61,7 @@ void pool_set_figures(Object *pool, const PoolFigures *f);
 bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, const StorageJob *job, GError **err);
 /* The list alone, when the storage has another one by now, or was not asked for one yet. */
 bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, GError **err);
-/* From the one to the other a pool has volumes: whoever looks at its storage late enters none any more. */
+/* From the one to the other a pool has volumes: no look that began before the end enters any. */
 void pool_expect_volumes(Object *pool);
 void pool_forget_volumes(Object *pool);
 /* It is active no more, whoever saw to that. */
@@ -78,8 +82,32 @@ bool pool_start(ObjectTurn *t, StoragePoolDef *take, unsigned flags, const Stora
 /* volume.c */
 Registry *storage_volumes(void);
 char *volume_index_name(const uint8_t *pool, const char *name);
-/* Enters a volume; def: what is known of it (taken), or NULL. */
-bool volume_enter(Object *pool, const StoragePoolView *v, const char *name, const char *path, StorageVolumeDef *def, GError **err);
+/* A look at a pool's storage takes a while, and calls change volumes beside it: what it says of those that were changing at any
+ * time since it began may be true no more, and does not count. Begun before the storage is asked. */
+typedef struct PoolLook {
+    Object *pool;
+    GHashTable *changed; /* names; under PoolState.entries */
+    bool over;           /* the pool was stopped */
+    bool passed_over;    /* it had something to say that did not count */
+} PoolLook;
+void pool_look_begin(Object *pool, PoolLook *ret);
+void pool_look_done(PoolLook *l);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PoolLook, pool_look_done)
+/* For a call that makes, changes or removes a volume, from before it touches the storage until it has entered what came of it. */
+typedef struct PoolChange {
+    Object *pool;
+    const char *name;
+} PoolChange;
+void pool_change_begin(Object *pool, const char *name, PoolChange *ret);
+void pool_change_done(PoolChange *c);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PoolChange, pool_change_done)
+
+/* Enters a volume; def: what is known of it (taken), or NULL. look: that has found it; NULL: a PoolChange. True also when that does
+ * not count. */
+bool volume_enter(Object *pool, PoolLook *look, const StoragePoolView *v, const char *name, const char *path, StorageVolumeDef *def,
+                  GError **err);
+/* A look did not find it. */
+void volume_forget(PoolLook *look, const StorageVolView *v);
 Object *volume_find(const uint8_t *pool, const char *name);
 /* Views of a pool's volumes that the caller may see (c NULL: all), by name. */
 GPtrArray *volumes_of_pool(Call *c, const uint8_t *pool);

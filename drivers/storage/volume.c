@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Volumes as a kind of object. No file describes them: the storage does. In their registry a volume is called
- * "UUID-OF-POOL/NAME", its key is its path. Two pools may show the same file: by path one of both is found.
+ * "UUID-OF-POOL/NAME", its key is its path. Two pools may show the same file: by path one of both is found. What a look at
+ * the storage finds is entered unless a call has changed it meanwhile (PoolLook): the call knows better.
  */
 #include <string.h>
 
@@ -173,18 +174,83 @@ static void fill(ObjectView *o, void *data)
     v->known = e->def;
 }
 
-bool volume_enter(Object *pool, const StoragePoolView *v, const char *name, const char *path, StorageVolumeDef *def, GError **err)
+void pool_look_begin(Object *pool, PoolLook *ret)
+{
+    PoolState *s = pool_state(pool);
+    LOCK_SCOPE(&s->entries);
+
+    *ret = (PoolLook){ pool, g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), s->gone, false };
+    for (guint i = 0; i < s->names->len; i++)
+        g_hash_table_add(ret->changed, g_strdup(s->names->pdata[i]));
+    s->looks = g_slist_prepend(s->looks, ret);
+}
+
+void pool_look_done(PoolLook *l)
+{
+    PoolState *s = l->pool ? pool_state(l->pool) : NULL;
+
+    if (!s)
+        return;
+    LOCK_SCOPE(&s->entries);
+    s->looks = g_slist_remove(s->looks, l);
+    g_hash_table_unref(l->changed);
+}
+
+void pool_change_begin(Object *pool, const char *name, PoolChange *ret)
+{
+    PoolState *s = pool_state(pool);
+    LOCK_SCOPE(&s->entries);
+
+    *ret = (PoolChange){ pool, name };
+    g_ptr_array_add(s->names, g_strdup(name));
+    for (GSList *l = s->looks; l; l = l->next)
+        g_hash_table_add(((PoolLook *)l->data)->changed, g_strdup(name));
+}
+
+void pool_change_done(PoolChange *c)
+{
+    PoolState *s = c->pool ? pool_state(c->pool) : NULL;
+    guint at;
+
+    if (!s)
+        return;
+    LOCK_SCOPE(&s->entries);
+    if (g_ptr_array_find_with_equal_func(s->names, c->name, g_str_equal, &at))
+        g_ptr_array_remove_index_fast(s->names, at);
+}
+
+/* Under the lock of entries. */
+static bool counts_locked(const PoolState *s, PoolLook *look, const char *name)
+{
+    bool counts = look ? !look->over && !g_hash_table_contains(look->changed, name) : !s->gone;
+
+    if (look && !counts)
+        look->passed_over = true;
+    return counts;
+}
+
+bool volume_enter(Object *pool, PoolLook *look, const StoragePoolView *v, const char *name, const char *path, StorageVolumeDef *def,
+                  GError **err)
 {
     g_autofree char *index = volume_index_name(v->uuid, name);
+    PoolState *s = pool_state(pool);
     Enter e = { v, name, path, def };
+    LOCK_SCOPE(&s->entries);
 
-    if (!registry_add(storage_volumes(), index, fill, &e, err))
-        return false;
-    /* The pool may have been stopped while its storage was looked at. */
-    g_autoptr(Object) late = atomic_load(&pool_state(pool)->gone) ? registry_find_name(storage_volumes(), index) : NULL;
-    if (late)
-        registry_remove(late);
+    if (counts_locked(s, look, name))
+        return registry_add(storage_volumes(), index, fill, &e, err);
+    storage_volume_free(def);
     return true;
+}
+
+void volume_forget(PoolLook *look, const StorageVolView *v)
+{
+    PoolState *s = pool_state(look->pool);
+    LOCK_SCOPE(&s->entries);
+    g_autoptr(Object) o = counts_locked(s, look, v->vol_name) ? volume_find(v->pool_uuid, v->vol_name) : NULL;
+
+    if (o)
+        registry_remove(o);
 }
 
 void volume_keep_encryption(const StorageVolumeDef *old, StorageVolumeDef *def)
