@@ -13,6 +13,7 @@
 #include "util/error.h"
 #include "util/log.h"
 #include "util/loop.h"
+#include "util/pool.h"
 
 /* The kind ---------------------------------------------------------------------------------------- */
 
@@ -309,6 +310,18 @@ static bool list_locked(Object *pool, const StoragePoolView *v, const StoragePoo
     return ok;
 }
 
+/* Others may be looking, at a server that is dead, say: a worker that waits for them does not count as busy. */
+static Lock *look_enter(PoolState *s)
+{
+    if (pthread_mutex_trylock(&s->look.m) == 0)
+        return &s->look;
+    pool_wait_begin();
+    lock_enter(&s->look);
+    pool_wait_end();
+    return &s->look;
+}
+#define LOOK_SCOPE(s) __attribute__((cleanup(lock_leave_p_), unused)) Lock *look_scope_ = look_enter(s)
+
 bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, const StorageJob *job, GError **err)
 {
     const PoolBackend *b = pool_backend(d->source.type, err);
@@ -317,7 +330,7 @@ bool pool_refresh(Object *pool, const StoragePoolView *v, StoragePoolDef *d, con
 
     if (!b)
         return false;
-    LOCK_SCOPE(&s->look);
+    LOOK_SCOPE(s);
     if (!b->measure(d, &figures, job, err))
         return false;
     pool_set_figures(pool, &figures); /* a call that changes a volume while they are listed measures again */
@@ -334,7 +347,7 @@ bool pool_sync(Object *pool, const StoragePoolView *v, const StoragePoolDef *d, 
     uint64_t now = b->generation ? b->generation(d) : GENERATION_LAST;
     if (now == GENERATION_LAST && s->listed)
         return true; /* without waiting for who may be looking right now */
-    LOCK_SCOPE(&s->look);
+    LOOK_SCOPE(s);
     now = b->generation ? b->generation(d) : GENERATION_LAST;
     return (s->listed && (now == GENERATION_LAST || (now && now == s->generation))) || list_locked(pool, v, d, b, NULL, err);
 }

@@ -104,6 +104,21 @@ class Dead(OwnSandbox):
         self.sandbox.start_daemon(DAEMON)
         self.assertIn('good', virsh('pool-list', '--all', timeout=8))
 
+    def test_many_lists_at_once(self):
+        """More of them than there are workers wait for the look of one."""
+        self.die()
+        self.sandbox.stop_daemon(DAEMON, signal.SIGKILL)
+        self.sandbox.start_daemon(DAEMON)
+        pools = [self.connect(daemon_uri(DAEMON)).storagePoolLookupByName('dead') for _ in range(12)]
+        with concurrent.futures.ThreadPoolExecutor(48) as pool:
+            lists = [pool.submit(p.numOfVolumes) for p in pools * 4]
+            self.see('storage_pool_num_of_volumes')
+            wait_for('the other pool', lambda: 'g' in virsh('vol-list', 'good', check=False, timeout=8)[1].split())
+            virsh('vol-create-as', 'good', 'new', '1M', timeout=8)
+            os.kill(self.server.pid, signal.SIGCONT)
+            for one in lists:
+                self.assertTrue(one.exception(timeout=120) or one.result() == 3)
+
     def test_a_pool_whose_server_ended(self):
         """While a new daemon still waits for it; who watches sees the pool stop, whether he asks or not."""
         start_event_loop()
