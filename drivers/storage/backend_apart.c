@@ -78,19 +78,10 @@ bool apart_volume(ApartOp op, const StoragePoolDef *d, const StorageVolumeDef *v
                   uint64_t capacity, unsigned flags, const StorageJob *job, GError **err)
 {
     const ApartRequest r = { .op = op, .pool = d, .vol = v, .input = input, .flags = flags, .length = capacity, .fd = -1 };
-    g_auto(Passphrase) word = { 0 }, old = { 0 };
-    StorageJob with = job ? *job : (StorageJob){ 0 };
-    SpawnFd fds[2];
+    g_auto(Passphrases) words = { 0 };
 
     /* That process asks nobody for secrets: it gets them with what it is to do. */
-    if (op != APART_DELETE && (!passphrase_open(v, op == APART_CREATE, 0, job, &word, err) || !passphrase_open(input, false, 1, job, &old, err)))
+    if (!passphrases_open(op == APART_DELETE ? NULL : v, op == APART_CREATE, input, job, &words, err))
         return false;
-    with.fds = fds;
-    if (word.open)
-        fds[with.n_fds++] = word.fd;
-    if (old.open)
-        fds[with.n_fds++] = old.fd;
-    if (with.n_fds)
-        with.stall_usec = MAX(with.stall_usec, PASSPHRASE_USEC);
-    return apart_run(&r, &with, NULL, err);
+    return apart_run(&r, &words.job, NULL, err);
 }

@@ -14,7 +14,8 @@
 
 enum { FIRST_TARGET = 20 }; /* far from those that every program has */
 
-bool passphrase_open(const StorageVolumeDef *v, bool fresh, unsigned number, const StorageJob *job, Passphrase *ret, GError **err)
+/* number: which of the program's it is. */
+static bool passphrase_open(const StorageVolumeDef *v, bool fresh, unsigned number, const StorageJob *job, Passphrase *ret, GError **err)
 {
     unsigned n = v && v->encryption ? list_len(v->encryption->secrets) : 0;
     SecretRef by_path = { .type = SECRET_PASSPHRASE, .usage = v ? v->path : NULL };
@@ -43,10 +44,42 @@ bool passphrase_open(const StorageVolumeDef *v, bool fresh, unsigned number, con
     return true;
 }
 
-void passphrase_done(Passphrase *p)
+static void passphrase_done(Passphrase *p)
 {
     if (p->open)
         fd_close(&p->fd.fd);
     g_clear_pointer(&p->path, g_free);
     p->open = false;
+}
+
+void passphrases_lend(Passphrases *p, int fd, int target)
+{
+    const SpawnFd lent = { fd, target };
+
+    g_array_append_val(p->fds, lent);
+    p->job.fds = (const SpawnFd *)(const void *)p->fds->data;
+    p->job.n_fds = p->fds->len;
+}
+
+bool passphrases_open(const StorageVolumeDef *v, bool fresh, const StorageVolumeDef *input, const StorageJob *job, Passphrases *ret, GError **err)
+{
+    *ret = (Passphrases){ .job = job ? *job : (StorageJob){ 0 }, .fds = g_array_new(false, false, sizeof(SpawnFd)) };
+    ret->job.fds = NULL; /* of another program */
+    ret->job.n_fds = 0;
+    if (!passphrase_open(v, fresh, 0, job, &ret->vol, err) || !passphrase_open(input, false, 1, job, &ret->input, err))
+        return false;
+    if (ret->vol.open)
+        passphrases_lend(ret, ret->vol.fd.fd, ret->vol.fd.target);
+    if (ret->input.open)
+        passphrases_lend(ret, ret->input.fd.fd, ret->input.fd.target);
+    if (ret->fds->len)
+        ret->job.stall_usec = MAX(ret->job.stall_usec, PASSPHRASE_USEC);
+    return true;
+}
+
+void passphrases_done(Passphrases *p)
+{
+    passphrase_done(&p->vol);
+    passphrase_done(&p->input);
+    g_clear_pointer(&p->fds, g_array_unref);
 }

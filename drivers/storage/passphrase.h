@@ -15,9 +15,16 @@ typedef struct Passphrase {
     char *path; /* by which the program opens it */
 } Passphrase;
 
-/* Of a volume that is made (fresh) its document names the secret. Of one that is there nobody knows which it was: unless
- * v says so, it is the one whose usage is the volume's path. Nothing for a volume that is not encrypted. number: which
- * of the program's it is, from 0. */
-bool passphrase_open(const StorageVolumeDef *v, bool fresh, unsigned number, const StorageJob *job, Passphrase *ret, GError **err);
-void passphrase_done(Passphrase *p);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Passphrase, passphrase_done)
+/* Those of a volume, and of one whose content it gets (input: NULL, none), with the job of a program that inherits them: it is
+ * given the time that they take. Of a volume that is made (fresh) its document names the secret. Of one that is there nobody
+ * knows which it was: unless v says so, it is the one whose usage is the volume's path. Nothing for one that is not encrypted. */
+typedef struct Passphrases {
+    Passphrase vol, input;
+    StorageJob job;
+    GArray *fds; /* SpawnFd; the job's */
+} Passphrases;
+bool passphrases_open(const StorageVolumeDef *v, bool fresh, const StorageVolumeDef *input, const StorageJob *job, Passphrases *ret, GError **err);
+/* The program gets another descriptor as well (not taken). */
+void passphrases_lend(Passphrases *p, int fd, int target);
+void passphrases_done(Passphrases *p);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Passphrases, passphrases_done)

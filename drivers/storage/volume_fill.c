@@ -12,37 +12,14 @@
 enum { TARGET = 22 };
 #define TARGET_PATH "/dev/fd/22"
 
-/* A program, and what it inherits. */
-typedef struct Words {
-    Passphrase vol, input;
-    SpawnFd fds[3];
-    StorageJob job;
-} Words;
-
-static void words_done(Words *w)
-{
-    passphrase_done(&w->vol);
-    passphrase_done(&w->input);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_done)
-
 /* own: what it leaves behind is removed, so it does not outlive us. fd: -1: none. */
-static void words_ready(Words *w, int fd, bool own, const StorageJob *job)
+static void words_ready(Passphrases *w, int fd, bool own)
 {
-    bool keys = w->vol.open || w->input.open;
-
-    w->job = job ? *job : (StorageJob){ 0 };
-    w->job.fds = w->fds;
-    w->job.n_fds = 0;
-    if (w->vol.open)
-        w->fds[w->job.n_fds++] = w->vol.fd;
-    if (w->input.open)
-        w->fds[w->job.n_fds++] = w->input.fd;
     if (fd >= 0)
-        w->fds[w->job.n_fds++] = (SpawnFd){ fd, TARGET };
+        passphrases_lend(w, fd, TARGET);
     w->job.own = own;
     w->job.usec = STORAGE_PATIENCE_USEC;
-    w->job.stall_usec = MAX(w->job.stall_usec, keys ? PASSPHRASE_USEC : STORAGE_STALL_USEC);
+    w->job.stall_usec = MAX(w->job.stall_usec, STORAGE_STALL_USEC);
 }
 
 bool volume_device_check(const StorageVolumeDef *v, GError **err)
@@ -67,12 +44,11 @@ bool volume_fill(int fd, const char *dir, const StorageVolumeDef *v, const Stora
     const char *below = input ? NULL : v->backing.path, *target = fd >= 0 ? TARGET_PATH : v->path;
     bool relative = below && *below != '/';
     g_autofree char *full = relative ? g_build_filename(dir, below, NULL) : g_strdup(below);
-    g_auto(Words) w = { 0 };
+    g_auto(Passphrases) w = { 0 };
 
     /* Formats of partitions are others, and a partition is raw. */
     if ((input && !volume_chain_check(input->path, input->pool_type == POOL_DISK ? FORMAT_RAW : input->format, job, err)) ||
-        (below && !volume_backing_check(v, dir, job, err)) || !passphrase_open(v, true, 0, job, &w.vol, err) ||
-        !passphrase_open(input, false, 1, job, &w.input, err))
+        (below && !volume_backing_check(v, dir, job, err)) || !passphrases_open(v, true, input, job, &w, err))
         return false;
     StorageVolumeDef whole = *v;
     whole.backing.path = full;
@@ -83,7 +59,7 @@ bool volume_fill(int fd, const char *dir, const StorageVolumeDef *v, const Stora
         return false;
     if (name)
         g_ptr_array_add(commands, name);
-    words_ready(&w, fd, fd >= 0, job);
+    words_ready(&w, fd, fd >= 0);
     for (guint i = 0; i < commands->len; i++)
         if (!storage_run(commands->pdata[i], &w.job, NULL, err))
             return false;
@@ -92,11 +68,11 @@ bool volume_fill(int fd, const char *dir, const StorageVolumeDef *v, const Stora
 
 bool volume_fill_resize(const StorageVolumeDef *v, uint64_t capacity, bool allocate, const StorageJob *job, GError **err)
 {
-    g_auto(Words) w = { 0 };
+    g_auto(Passphrases) w = { 0 };
 
-    if (!volume_chain_check(v->path, v->format, job, err) || !passphrase_open(v, false, 0, job, &w.vol, err))
+    if (!volume_chain_check(v->path, v->format, job, err) || !passphrases_open(v, false, NULL, job, &w, err))
         return false;
     QemuImgSide side = { v, NULL, w.vol.path };
-    words_ready(&w, -1, true, job);
+    words_ready(&w, -1, true);
     return storage_run_take(qemu_img_resize(&side, capacity, capacity < v->capacity, allocate, err), &w.job, NULL, err);
 }
