@@ -27,6 +27,7 @@ enum { /* PoolBackend.flags */
     BACKEND_MOUNTS = 1 << 1,  /* the target is mounted while the pool is active */
     BACKEND_NO_WIPE = 1 << 2, /* nobody writes over the volumes */
     BACKEND_LIBRARY = 1 << 3, /* volumes are no files of this host (library.h) */
+    BACKEND_SNAPSHOTS = 1 << 4, /* of volumes are volumes; one is deleted with them when that is said */
 };
 
 typedef struct PoolBackend {

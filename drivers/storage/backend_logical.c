@@ -231,7 +231,7 @@ static StorageSourceList *logical_find(const StoragePoolSource *like, const Stor
 }
 
 const PoolBackend backend_logical = {
-    .type = POOL_LOGICAL, .programs = { "vgs", "lvs", "vgchange" }, .check = logical_check, .start = logical_start,
+    .type = POOL_LOGICAL, .flags = BACKEND_SNAPSHOTS, .programs = { "vgs", "lvs", "vgchange" }, .check = logical_check, .start = logical_start,
     .stop = logical_stop, .build = logical_build, .remove = logical_remove, .measure = logical_measure, .list = logical_list,
     .find_sources = logical_find, .vol_look = logical_vol_look, .vol_create = logical_vol_create,
     .vol_delete = logical_vol_delete, .vol_resize = logical_vol_resize,

@@ -246,7 +246,8 @@ bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_
 
     if (!place_of(v, &p, err))
         return false;
-    if (a->flags && !(p.backend->flags & BACKEND_LIBRARY)) {
+    bool with_snapshots = a->flags == VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS && (p.backend->flags & BACKEND_SNAPSHOTS);
+    if (a->flags && !with_snapshots && !(p.backend->flags & BACKEND_LIBRARY)) {
         error_set(err, VIR_ERR_INVALID_ARG, "unsupported flags (0x%x)", a->flags);
         return false;
     }
@@ -260,6 +261,10 @@ bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_
     if (!p.backend->vol_delete(p.def, d ? d : &gone, a->flags, &job, err))
         return false;
     measure_again(p.pool, p.backend, p.def, &job);
+    if (with_snapshots) { /* they were volumes, too */
+        atomic_store(&pool_state(p.pool)->listed, false);
+        (void)pool_sync(p.pool, (const StoragePoolView *)p.view, p.def, NULL);
+    }
     object_turn_remove((ObjectTurn *)t);
     return true;
 }

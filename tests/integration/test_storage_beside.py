@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What calls do to volumes while the storage is being listed: their word counts, not the list's, which may be older. LVM is a
-program of this file, because it can be held up between its look and its answer."""
+program of this file, because it can be held up between its look and its answer; its snapshots go as LVM's do."""
 import concurrent.futures
 import os
 import stat
@@ -11,7 +11,7 @@ import libvirt
 
 from harness import ON_PEER, OwnSandbox, virsh, wait_for
 
-# A volume is a file with its size in bytes. "lvs" answers what was there before it was held up.
+# A volume is a file with its size in bytes, and its origin. "lvs" answers what was there before it was held up.
 LVM = '''#!{python}
 import json, os, sys, time
 D = {directory!r}
@@ -26,8 +26,10 @@ elif name == 'lvs':
     rows = []
     for n in sorted(os.listdir(group)):
         with open(os.path.join(group, n)) as f:
-            rows.append({{'lv_name': n, 'lv_uuid': 'uuid-' + n, 'lv_size': f.read(), 'lv_attr': '-wi-a-----', 'segtype': 'linear',
-                         'seg_pe_ranges': '/dev/none:0-1', 'vg_extent_size': '4194304', 'stripes': '1'}})
+            bytes, origin = (f.read() + ' ').split(' ')[:2]
+            rows.append({{'lv_name': n, 'lv_uuid': 'uuid-' + n, 'lv_size': bytes, 'origin': origin, 'origin_size': bytes,
+                         'lv_attr': 'swi-a-s---' if origin else '-wi-a-----', 'segtype': 'linear', 'seg_pe_ranges': '/dev/none:0-1',
+                         'vg_extent_size': '4194304', 'stripes': '1'}})
     try:
         os.rename(os.path.join(D, 'hold'), os.path.join(D, 'held'))
         while os.path.exists(os.path.join(D, 'held')):
@@ -38,9 +40,15 @@ elif name == 'lvs':
 elif name in ('lvcreate', 'lvresize'):
     volume = words[words.index('--name') + 1] if '--name' in words else words[-1]
     with open(os.path.join(group, os.path.basename(volume)), 'w') as f:
-        f.write(str(int(size()) * 1024))
+        f.write(str(int(size()) * 1024) + (' ' + os.path.basename(words[-1]) if '-s' in words else ''))
 elif name == 'lvremove':
-    os.unlink(os.path.join(group, os.path.basename(words[-1])))
+    gone = os.path.basename(words[-1])
+    os.unlink(os.path.join(group, gone))
+    for n in os.listdir(group):
+        with open(os.path.join(group, n)) as f:
+            snapshot = f.read().endswith(' ' + gone)
+        if snapshot:
+            os.unlink(os.path.join(group, n))
 '''
 
 
@@ -96,6 +104,13 @@ class Beside(OwnSandbox):
         self.assertEqual(self.volumes(), {'new': 4})
         virsh('pool-refresh', 'p')
         self.assertEqual(self.volumes(), {'new': 4})
+
+    def test_snapshots_go_when_that_is_said(self):
+        virsh('vol-create-as', 'p', 'snap', '8M', '--backing-vol', 'a')
+        self.assertIn("'snap'", virsh('vol-delete', 'a', '--pool', 'p', check=False)[2])
+        self.assertEqual(self.volumes(), {'a': 8, 'b': 8, 'c': 8, 'snap': 8})
+        virsh('vol-delete', 'a', '--pool', 'p', '--delete-snapshots')
+        self.assertEqual(self.volumes(), {'b': 8, 'c': 8})
 
 
 if __name__ == '__main__':
