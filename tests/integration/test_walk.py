@@ -80,6 +80,9 @@ def neutral(lines, prefix):
         if element and out and re.fullmatch(rf'\s*<{element[1]}[^<>]*>', out[-1]) and not out[-1].endswith('/>'):
             out[-1] = out[-1][:-1] + '/>'
             continue
+        progress = re.match(r'(\w+: \[) *\d+ %\]$', line)
+        if progress and out and out[-1].startswith(progress[1]):
+            out.pop()                          # how often it is asked is a matter of speed
         out.append(re.sub(r'\d{4}-\d\d-\d\d[T ][\d:.]+Z?', 'TIME', line))
     return out
 
