@@ -33,6 +33,7 @@ typedef struct Transfer {
     int pipe;           /* -1: none; of an upload, the end that the process has */
     int feed;           /* the other end of that */
     StreamQueue *queue; /* NULL: a download */
+    VolumeUse use;      /* of an upload */
     Pump pump;
 } Transfer;
 
@@ -44,6 +45,7 @@ static void transfer_unref(Transfer *t)
     fd_close(&t->pipe);
     fd_close(&t->feed);
     stream_queue_unref(t->queue);
+    volume_use_done(&t->use);
     g_free(t->path);
     g_free(t);
 }
@@ -125,6 +127,7 @@ static void run(void *data)
     Transfer *t = data;
     g_autoptr(GError) error = NULL;
     bool ok = move(t, &error);
+    volume_use_done(&t->use); /* before the client hears of it, who may want something else then */
 
     if (!ok && !t->closed)
         log_warn("%s", error->message);
@@ -192,9 +195,12 @@ static bool start(Call *call, const StorageVolView *v, bool upload, uint64_t off
         return false;
     }
     bool apart = apart_needed(NULL, v->path, NULL);
-    if (!pump_check_range(v->path, offset, length, err) || (!apart && (pump.fd = pump_open(v->path, upload, err)) < 0))
+    g_auto(VolumeUse) use = { 0 };
+    if ((upload && !volume_use_begin(v, true, &use, err)) || !pump_check_range(v->path, offset, length, err) || (!apart && (pump.fd = pump_open(v->path, upload, err)) < 0))
         return false;
     Transfer *t = transfer_new(v, &pump, apart);
+    t->use = use;
+    use = (VolumeUse){ 0 };
     if (!attach(call, t, upload, err)) {
         transfer_unref(t);
         return false;

@@ -75,9 +75,20 @@ static bool may_copy(Call *c, const AclObject *vol, GError **err)
     return false;
 }
 
+/* The volume as it is, and stays until uses are done. */
+static StorageVolumeDef *details_for_copy(const StorageVolView *v, GArray *uses, GError **err)
+{
+    VolumeUse use;
+
+    if (!volume_use_begin(v, false, &use, err))
+        return NULL;
+    g_array_append_val(uses, use);
+    return volume_details(v, err);
+}
+
 /* A copy has what the images below its original have. Which those are says the head of each, perhaps in the words of
  * a guest: so they must be volumes that whoever wants the copy can see and read. */
-static bool check_below(Call *c, const StorageVolumeDef *top, GError **err)
+static bool check_below(Call *c, const StorageVolumeDef *top, GArray *uses, GError **err)
 {
     enum { CHAIN_MAX = 200 };
     g_autoptr(StorageVolumeDef) at = storage_volume_copy(top);
@@ -95,7 +106,7 @@ static bool check_below(Call *c, const StorageVolumeDef *top, GError **err)
         }
         if (!may_copy(c, &acl, err))
             return false;
-        StorageVolumeDef *below = volume_details((const StorageVolView *)v, err);
+        StorageVolumeDef *below = details_for_copy((const StorageVolView *)v, uses, err);
         storage_volume_free(at);
         at = below;
     }
@@ -201,7 +212,7 @@ static void see_encryption(Call *c, StorageVolumeDef *d)
 {
     if (d->type != VOLUME_BLOCK || d->encryption || apart_needed(NULL, d->path, NULL))
         return;
-    auto_fd fd = image_open(d->path, O_RDONLY);
+    auto_fd fd = volume_open(d->path, O_RDONLY);
     g_auto(ImageInfo) info = { 0 };
 
     if (fd < 0 || !image_probe_fd(fd, NULL, &info, NULL) || strcmp(info.format, "raw") != 0 || info.encryption != IMAGE_LUKS)
@@ -231,10 +242,12 @@ bool handle_storage_vol_create_xml_from(Call *c, StoragePoolTurn *t, const remot
         error_set(err, VIR_ERR_NO_STORAGE_VOL, "no storage vol with matching name '%s'", a->clonevol.name);
         return false;
     }
-    g_autoptr(StorageVolumeDef) input = may_copy(c, &acl, err) ? volume_details((const StorageVolView *)v, err) : NULL;
+    g_autoptr(GArray) uses = g_array_new(false, false, sizeof(VolumeUse));
+    g_array_set_clear_func(uses, (GDestroyNotify)volume_use_done);
+    g_autoptr(StorageVolumeDef) input = may_copy(c, &acl, err) ? details_for_copy((const StorageVolView *)v, uses, err) : NULL;
     if (input)
         see_encryption(c, input);
-    return input && check_below(c, input, err) &&
+    return input && check_below(c, input, uses, err) &&
            create(c, (ObjectTurn *)t, a->xml, input, VOLUME_PARSE_NO_CAPACITY, a->flags, &r->vol, err);
 }
 
@@ -242,9 +255,10 @@ bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_
 {
     const StorageVolView *v = (const StorageVolView *)object_turn_view((ObjectTurn *)t);
     g_auto(Place) p = { 0 };
+    g_auto(VolumeUse) use = { 0 };
     StorageJob job = job_of_call(c);
 
-    if (!place_of(v, &p, err))
+    if (!place_of(v, &p, err) || !volume_use_begin(v, true, &use, err))
         return false;
     bool with_snapshots = a->flags == VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS && (p.backend->flags & BACKEND_SNAPSHOTS);
     if (a->flags && !with_snapshots && !(p.backend->flags & BACKEND_LIBRARY)) {
@@ -275,10 +289,11 @@ bool handle_storage_vol_resize(Call *c, StorageVolTurn *t, const remote_storage_
 {
     const StorageVolView *v = (const StorageVolView *)object_turn_view((ObjectTurn *)t);
     g_auto(Place) p = { 0 };
+    g_auto(VolumeUse) use = { 0 };
     StorageJob job = job_of_call(c);
     uint64_t capacity = a->capacity;
 
-    if (!place_of(v, &p, err))
+    if (!place_of(v, &p, err) || !volume_use_begin(v, true, &use, err))
         return false;
     if (!p.backend->vol_resize)
         return backend_refuse(p.def, "changing of volume capacity", err);
@@ -320,9 +335,10 @@ static bool wipe(Call *c, StorageVolTurn *t, unsigned algorithm, GError **err)
 {
     const StorageVolView *v = (const StorageVolView *)object_turn_view((ObjectTurn *)t);
     g_auto(Place) p = { 0 };
+    g_auto(VolumeUse) use = { 0 };
     StorageJob job = job_of_call(c);
 
-    if (!place_of(v, &p, err))
+    if (!place_of(v, &p, err) || !volume_use_begin(v, true, &use, err))
         return false;
     g_auto(PoolChange) change = { 0 };
     pool_change_begin(p.pool, v->vol_name, &change);

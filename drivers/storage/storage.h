@@ -116,6 +116,15 @@ Object *volume_pool(const StorageVolView *v, GError **err);
 /* The storage does not say of a device that it is encrypted: what was known of it (old, may be NULL) goes on with def, while that
  * is the same device. */
 void volume_keep_encryption(const StorageVolumeDef *old, StorageVolumeDef *def);
+/* volume_use.c. Copies of a volume and what writes to it, or removes it, exclude each other: whoever comes second gets an error. Done
+ * when it is over. */
+typedef struct VolumeUse {
+    char *key; /* NULL: none */
+    bool writes;
+} VolumeUse;
+bool volume_use_begin(const StorageVolView *v, bool writes, VolumeUse *ret, GError **err);
+void volume_use_done(VolumeUse *u);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VolumeUse, volume_use_done)
 /* What it is now. */
 StorageVolumeDef *volume_details(const StorageVolView *v, GError **err);
 

@@ -2,11 +2,12 @@
 """Clients of volumes that die, meet a full disk, or want the same at once."""
 import concurrent.futures
 import os
+import shutil
 import signal
 import subprocess
 import unittest
 
-from harness import ON_PEER, OwnSandbox, virsh, wait_for
+from harness import ON_PEER, OwnSandbox, run, virsh, wait_for
 
 SIZE = 64 << 20
 
@@ -98,7 +99,7 @@ class Clients(OwnSandbox):
                 results = all_of(['vol-delete', 'v'], ['vol-delete', 'v'], ['vol-resize', 'v', '8M'], ['vol-clone', 'v', 'copy'])
                 self.assertEqual([s for s, _, _ in results[:2]].count(0), 1, results)
                 for status, _, err in results:
-                    self.assertTrue(status == 0 or 'Storage volume not found' in err or 'No such file' in err, results)
+                    self.assertTrue(status == 0 or 'Storage volume not found' in err or 'No such file' in err or 'in use' in err, results)
                 self.assertEqual(os.listdir(self.pool), ['copy'] if results[3][0] == 0 else [])
                 self.assertEqual(virsh('vol-list', 'p').split()[::2], os.listdir(self.pool))
                 if results[3][0] == 0:
@@ -106,6 +107,59 @@ class Clients(OwnSandbox):
                 results = [r.result() for r in [pool.submit(virsh, 'vol-create-as', 'p', 'v', '1M', check=False) for _ in range(4)]]
                 self.assertEqual([s for s, _, _ in results].count(0), 1, results)
                 virsh('vol-delete', 'v', '--pool', 'p')
+
+    def hold_qemu_img(self):
+        """The next one waits before it begins."""
+        tools = os.path.join(self.directory, 'tools')
+        os.mkdir(tools)
+        with open(os.path.join(tools, 'qemu-img'), 'w', encoding='utf-8') as f:
+            f.write(f'''#!/bin/sh
+while [ -e '{self.directory}/hold' ]; do touch '{self.directory}/held'; sleep 0.02; done
+exec {shutil.which('qemu-img')} "$@"
+''')
+        os.chmod(f.name, 0o755)
+        self.sandbox.stop_daemon('virtstoraged')
+        self.sandbox.extra_env = {'PATH': tools + ':' + os.environ['PATH']}
+        self.sandbox.start_daemon('virtstoraged')
+
+    def test_what_is_copied_stays_as_it_was_looked_at(self):
+        """Nobody puts another image in its place, whose head names a file of this host."""
+        self.define()
+        secret, other, copy = (os.path.join(self.directory, n) for n in ('secret', 'other', 'copy'))
+        with open(secret, 'wb') as f:
+            f.write(b'secret' * 10000)
+        run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', secret, '-F', 'raw', other])
+        virsh('vol-create-as', 'p', 'v', '1M', '--format', 'qcow2')
+        self.hold_qemu_img()
+        with open(os.path.join(self.directory, 'hold'), 'wb'):
+            pass
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            clone = pool.submit(virsh, 'vol-clone', 'v', 'copy', '--pool', 'p')
+            try:
+                wait_for('the copy', lambda: os.path.exists(os.path.join(self.directory, 'held')))
+                changes = [['vol-upload', 'v', other], ['vol-delete', 'v']]
+                for r in [pool.submit(virsh, *words, '--pool', 'p', check=False) for words in changes]:
+                    self.assertIn('still in use', r.result()[2])
+                virsh('vol-download', 'v', '/dev/null', '--pool', 'p')
+            finally:
+                os.unlink(os.path.join(self.directory, 'hold'))
+            clone.result()
+        run(['qemu-img', 'convert', '-O', 'raw', os.path.join(self.pool, 'copy'), copy])
+        with open(copy, 'rb') as f:
+            self.assertEqual(f.read(), bytes(1 << 20))
+        virsh('vol-upload', 'v', other, '--pool', 'p')
+        self.assertIn('in no active storage pool', virsh('vol-clone', 'v', 'another', '--pool', 'p', check=False)[2])
+
+    def test_what_is_written_is_not_copied(self):
+        self.define()
+        virsh('vol-create-as', 'p', 'v', '1M')
+        conn = self.connect()
+        upload = conn.newStream()
+        conn.storagePoolLookupByName('p').storageVolLookupByName('v').upload(upload, 0, 0)
+        self.assertIn('still in use', virsh('vol-clone', 'v', 'copy', '--pool', 'p', check=False)[2])
+        upload.abort()
+        virsh('vol-clone', 'v', 'copy', '--pool', 'p')
+        virsh('vol-delete', 'v', '--pool', 'p')
 
 
 if __name__ == '__main__':
