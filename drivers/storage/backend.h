@@ -82,6 +82,9 @@ void backend_use_records(const char *dir); /* before the first question */
 char *volume_below(const char *path, const char *backing);
 /* What qemu-img would open with this image is only files and block devices of this host. */
 bool volume_chain_check(const char *path, unsigned format, const StorageJob *job, GError **err);
+/* The same of an image with which it is going to work; *ret: its layers (QemuImgLayer; it is freed with them), as they were looked
+ * at. NULL: only another process may look at one of them, and the program has to open all by their names. write: the first one. */
+bool volume_chain_open(const char *path, unsigned format, bool write, const StorageJob *job, GArray **ret, GError **err);
 /* The same of the backing store that a client wants for a volume in dir. */
 bool volume_backing_check(const StorageVolumeDef *v, const char *dir, const StorageJob *job, GError **err);
 /* Shared by rows (volume_look.c). What a file or device says of itself; path is absolute. not_here (may be NULL)

@@ -10,6 +10,7 @@
 
 #include "util/api.h"
 #include "util/error.h"
+#include "util/json.h"
 
 /* clang-format off */
 #define FILES (1u << POOL_DIR | 1u << POOL_FS | 1u << POOL_NETFS | 1u << POOL_GLUSTER | 1u << POOL_VSTORAGE)
@@ -196,15 +197,55 @@ static bool make_new(GPtrArray *commands, const QemuImgSide *vol, unsigned flags
     return true;
 }
 
-static bool copy_and_make(GPtrArray *commands, const QemuImgSide *vol, const QemuImgSide *input, unsigned flags)
+static const char *secret_option(const QemuImgSide *s)
+{
+    return format_of(s->def) == FORMAT_QCOW2 ? "encrypt.key-secret" : "key-secret";
+}
+
+/* All layers, each said to be what it is: what their heads name plays no part. */
+static bool add_layers(Argv *a, const QemuImgSide *s, GError **err)
+{
+    g_autoptr(JsonObject) node = NULL;
+
+    for (guint i = s->layers->len; i > 0; i--) {
+        const QemuImgLayer *layer = &g_array_index(s->layers, QemuImgLayer, i - 1);
+        const StorageVolumeDef lower = { .name = s->def->name, .pool_type = POOL_DIR, .format = layer->format };
+        const char *driver = qemu_img_format(i == 1 ? s->def : &lower, err);
+        g_autofree char *id = i == 1 && s->def->encryption ? secret_id(s) : NULL, *path = g_strdup_printf("/dev/fd/%u", QEMU_IMG_LAYERS + i - 1);
+        if (!driver)
+            return false;
+        JsonObject *file = json_make(J_STR("driver", layer->device ? "host_device" : "file"), J_STR("filename", path));
+        bool part = layer->size && strcmp(driver, "raw") != 0; /* that one does not go upon itself */
+        if (part)
+            file = json_make(J_STR("driver", "raw"), J_UINT("offset", layer->offset), J_UINT("size", layer->size), J_OBJ("file", file));
+        JsonObject *below = g_steal_pointer(&node);
+        node = json_make(J_STR("driver", driver), J_OBJ("file", file), J_STR(secret_option(s), id));
+        if (layer->size && !part) {
+            json_object_object_add(node, "offset", json_object_new_uint64(layer->offset));
+            json_object_object_add(node, "size", json_object_new_uint64(layer->size));
+        }
+        json_object_object_add(node, "backing", below); /* NULL: there is none, whatever the head says by now */
+    }
+    g_autofree char *text = json_text(node);
+    argv_wordf(a, "json:%s", text);
+    return true;
+}
+
+static bool copy_and_make(GPtrArray *commands, const QemuImgSide *vol, const QemuImgSide *input, unsigned flags, GError **err)
 {
     g_autoptr(Argv) a = argv_new("qemu-img");
     ArgvList l = { NULL };
 
-    argv_words(a, "convert", "-f", qemu_img_format(input->def, NULL), "-O", qemu_img_format(vol->def, NULL), NULL);
+    argv_words(a, "convert", NULL);
+    if (!input->layers)
+        argv_words(a, "-f", qemu_img_format(input->def, NULL), NULL);
+    argv_words(a, "-O", qemu_img_format(vol->def, NULL), NULL);
     add_options(&l, vol, flags);
     argv_list_end(&l, a, "-o");
-    argv_operand(a, path_of(input));
+    if (!input->layers)
+        argv_operand(a, path_of(input));
+    else if (!add_layers(a, input, err))
+        return false;
     argv_operand(a, path_of(vol));
     g_ptr_array_add(commands, g_steal_pointer(&a));
     return true;
@@ -219,7 +260,7 @@ static void add_image(Argv *a, const QemuImgSide *s)
     argv_list_add(&l, "driver", qemu_img_format(s->def, NULL));
     argv_list_add(&l, "file.filename", path_of(s));
     if (s->def->encryption)
-        argv_list_add(&l, format_of(s->def) == FORMAT_QCOW2 ? "encrypt.key-secret" : "key-secret", id);
+        argv_list_add(&l, secret_option(s), id);
     argv_list_end(&l, a, NULL);
 }
 
@@ -227,10 +268,16 @@ static bool copy(GPtrArray *commands, const QemuImgSide *vol, const QemuImgSide 
 {
     g_autoptr(Argv) a = argv_new("qemu-img");
 
-    argv_words(a, "convert", "--image-opts", "-n", "--target-image-opts", NULL);
+    argv_words(a, "convert", NULL);
+    if (!input->layers)
+        argv_words(a, "--image-opts", NULL);
+    argv_words(a, "-n", "--target-image-opts", NULL);
     if ((input->def->encryption && !add_secret(a, input, err)) || (vol->def->encryption && !add_secret(a, vol, err)))
         return false;
-    add_image(a, input);
+    if (!input->layers)
+        add_image(a, input);
+    else if (!add_layers(a, input, err))
+        return false;
     add_image(a, vol);
     g_ptr_array_add(commands, g_steal_pointer(&a));
     return true;
@@ -251,7 +298,7 @@ GPtrArray *qemu_img_create(const QemuImgSide *vol, const QemuImgSide *input, uns
     if (input)
         def.backing.path = NULL;
     if (input && !encrypted)
-        ok = copy_and_make(commands, &made, input, flags);
+        ok = copy_and_make(commands, &made, input, flags, err);
     else
         ok = make_new(commands, &made, flags, err) && (!input || copy(commands, &made, input, err));
     for (guint i = 0; ok && i < commands->len; i++)
@@ -262,9 +309,11 @@ GPtrArray *qemu_img_create(const QemuImgSide *vol, const QemuImgSide *input, uns
 /* The last word but one of commands that work on one image. */
 static bool add_one_image(Argv *a, const QemuImgSide *vol, const char *format, GError **err)
 {
+    if (vol->def->encryption && !add_secret(a, vol, err))
+        return false;
+    if (vol->layers)
+        return add_layers(a, vol, err);
     if (vol->def->encryption) {
-        if (!add_secret(a, vol, err))
-            return false;
         argv_words(a, "--image-opts", NULL);
         add_image(a, vol);
     } else {

@@ -5,11 +5,21 @@
 #include "conf/storage_volume.h"
 #include "drivers/storage/argv.h"
 
+/* A layer of an image that is open already: the program gets its descriptor as number QEMU_IMG_LAYERS and up. */
+enum { QEMU_IMG_LAYERS = 30 };
+typedef struct QemuImgLayer {
+    int fd;
+    unsigned format;       /* of all but the first, which is the volume */
+    bool device;           /* no file */
+    uint64_t offset, size; /* the part of it that is the layer; size 0: all */
+} QemuImgLayer;
+
 /* A volume as the program sees it. */
 typedef struct QemuImgSide {
     const StorageVolumeDef *def;
-    const char *path;   /* NULL: that of def */
-    const char *secret; /* file with the passphrase, when it is encrypted */
+    const char *path;     /* NULL: that of def */
+    const char *secret;   /* file with the passphrase, when it is encrypted */
+    const GArray *layers; /* QemuImgLayer, from the top: it opens these, and nothing by name. NULL: the path, and what that names */
 } QemuImgSide;
 
 enum { QEMU_IMG_PREALLOCATE = 1 << 0 }; /* metadata; everything, when all of it is to be allocated */

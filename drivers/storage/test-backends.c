@@ -349,8 +349,9 @@ static void test_logical_clone(void)
     program("lvremove", "");
     program("qemu-img", "[ ! -e $D/fail ]");
     assert(backend_logical.vol_create(d, &v, &input, 0, NULL, NULL));
-    g_autofree char *converted =
-        g_strdup_printf("lvcreate --name new -L 1024K g\nqemu-img convert -f qcow2 -O raw %s /dev/g/new\n", image);
+    static const char converted[] =
+        "lvcreate --name new -L 1024K g\n"
+        "qemu-img convert -O raw json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"/dev/fd/30\"},\"backing\":null} /dev/g/new\n";
     assert_ran(converted);
     input.path = evil; /* whoever wrote the image does not choose what is opened */
     assert(!backend_logical.vol_create(d, &v, &input, 0, NULL, &err));

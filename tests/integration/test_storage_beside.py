@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What calls do to volumes while the storage is being listed: their word counts, not the list's, which may be older. LVM is a
-program of this file, because it can be held up between its look and its answer; its snapshots go as LVM's do."""
+"""What goes on beside a look at storage. Calls that change volumes while they are listed: their word counts, not the list's, which
+may be older. And files that are replaced after they were looked at. LVM, whose snapshots go as that one's do, and what is before
+qemu-img, are programs of this file."""
 import concurrent.futures
 import os
+import shutil
 import stat
+import subprocess
 import sys
 import unittest
 
@@ -52,20 +55,33 @@ elif name == 'lvremove':
 '''
 
 
-@unittest.skipIf(ON_PEER, 'it does one thing after the other')
-class Beside(OwnSandbox):
-    def setUp(self):
-        super().setUp()
+# Whatever is in "replace" is done before the program looks at its files.
+QEMU_IMG = '''#!/bin/sh
+case $1 in convert|resize) . {directory}/replace ;; esac
+exec {program} "$@"
+'''
+
+
+class Programs(OwnSandbox):
+    def start(self, programs):
         tools = os.path.join(self.directory, 'tools')
-        for d in (tools, os.path.join(self.directory, 'group')):
-            os.mkdir(d)
-        for name in ('vgs', 'lvs', 'vgchange', 'lvcreate', 'lvremove', 'lvresize'):
+        os.mkdir(tools)
+        for name, text in programs.items():
             path = os.path.join(tools, name)
             with open(path, 'w', encoding='utf-8') as f:
-                f.write(LVM.format(python=sys.executable, directory=self.directory))
+                f.write(text)
             os.chmod(path, stat.S_IRWXU)
         self.sandbox.extra_env = {'PATH': tools + ':' + os.environ['PATH']}
         self.sandbox.start()
+
+
+@unittest.skipIf(ON_PEER, 'it does one thing after the other')
+class Beside(Programs):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(os.path.join(self.directory, 'group'))
+        text = LVM.format(python=sys.executable, directory=self.directory)
+        self.start({name: text for name in ('vgs', 'lvs', 'vgchange', 'lvcreate', 'lvremove', 'lvresize')})
         virsh('pool-define-as', 'p', 'logical', '--source-name', 'group', '--target', os.path.join(self.directory, 'dev'))
         virsh('pool-start', 'p')
         for name in ('a', 'b', 'c'):
@@ -111,6 +127,91 @@ class Beside(OwnSandbox):
         self.assertEqual(self.volumes(), {'a': 8, 'b': 8, 'c': 8, 'snap': 8})
         virsh('vol-delete', 'a', '--pool', 'p', '--delete-snapshots')
         self.assertEqual(self.volumes(), {'b': 8, 'c': 8})
+
+
+@unittest.skipIf(ON_PEER or not shutil.which('qemu-img'), 'a rule of ours; needs qemu-img')
+class Replaced(Programs):
+    """Somebody who may write into a pool's directory puts a link in an image's place, behind the daemon's look and before
+    qemu-img's: it leads nowhere."""
+    def setUp(self):
+        super().setUp()
+        self.start({'qemu-img': QEMU_IMG.format(directory=self.directory, program=shutil.which('qemu-img'))})
+        self.path = os.path.join(self.directory, 'pool')
+        os.mkdir(self.path)
+        self.replace('base', 'secret', 'top', 'secret')
+        self.secret = os.path.join(self.directory, 'secret')
+        for path, byte in ((self.secret, 1), (os.path.join(self.path, 'base'), 7)):
+            subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', path, '1M'], check=True)
+            subprocess.run(['qemu-io', '-c', f'write -P {byte} 0 1M', path], check=True, stdout=subprocess.DEVNULL)
+        self.image('top', 'qcow2', 'base', 'qcow2')
+        self.image('above', 'qcow2', 'top', 'qcow2')
+        # A layer that is a part of a file.
+        self.image('part', 'qcow2', 'json:{"driver":"raw","offset":65536,"size":65536,"file":{"driver":"file","filename":"%s/whole"}}'
+                   % self.path, 'raw', '64K')
+        with open(os.path.join(self.path, 'whole'), 'wb') as f:
+            f.write(b'a' * 65536 + b'\x07' * 65536)
+        with open(os.path.join(self.path, 'base'), 'rb') as f, open(os.path.join(self.path, 'larger'), 'wb') as g:
+            g.write(bytes(65536) + f.read())
+            size = g.tell() - 65536
+        self.image('of-image', 'qcow2', 'json:{"driver":"qcow2","file":{"driver":"raw","offset":65536,"size":%u,"file":{"driver":"file",'
+                   '"filename":"%s/larger"}}}' % (size, self.path), 'qcow2')
+        virsh('pool-create-as', 'p', 'dir', '--target', self.path)
+
+    def image(self, name, form, below, below_form, size='1M'):
+        subprocess.run(['qemu-img', 'create', '-q', '-u', '-f', form, '-b', below, '-F', below_form, os.path.join(self.path, name), size],
+                       check=True)
+
+    def replace(self, *pairs):
+        with open(os.path.join(self.directory, 'replace'), 'w', encoding='utf-8') as f:
+            for name, by in zip(pairs[::2], pairs[1::2]):
+                f.write(f'mv {self.path}/{name} {self.path}/{name}.was; ln -s {self.directory}/{by} {self.path}/{name}\n')
+
+    def is_all(self, name, byte, size='1M'):
+        subprocess.run(['qemu-io', '-r', '-c', f'read -P {byte} 0 {size}', os.path.join(self.path, name)], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def put_back(self):
+        for name in os.listdir(self.path):
+            if name.endswith('.was'):
+                os.rename(os.path.join(self.path, name), os.path.join(self.path, name[:-4]))
+
+    def test_copies(self):
+        for name, replaced in (('base', ['base']), ('top', ['top']), ('above', ['base']), ('above', ['above', 'base', 'top'])):
+            for form in ('raw', 'qcow2'):
+                self.replace(*sum(([n, 'secret'] for n in replaced), []))
+                virsh('vol-create-from', 'p', self.document(form), name, '--inputpool', 'p')
+                self.put_back()
+                if form == 'raw':
+                    with open(os.path.join(self.path, 'copy'), 'rb') as f:
+                        self.assertTrue(f.read() == b'\x07' * (1 << 20), (name, replaced))
+                else:
+                    self.is_all('copy', 7)
+                virsh('vol-delete', 'copy', '--pool', 'p')
+
+    def document(self, form):
+        path = os.path.join(self.directory, 'copy.xml')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(f"<volume><name>copy</name><capacity>0</capacity><target><format type='{form}'/></target></volume>")
+        return path
+
+    def test_sizes(self):
+        with open(self.secret, 'rb') as f:
+            was = f.read()
+        self.replace('above', 'secret', 'top', 'secret')
+        virsh('vol-resize', 'above', '2M', '--pool', 'p')
+        with open(self.secret, 'rb') as f:
+            self.assertTrue(f.read() == was)
+        self.put_back()
+        self.replace()
+        self.assertRegex(virsh('vol-info', 'above', '--pool', 'p'), r'Capacity: +2.00 MiB')
+        self.is_all('above', 7)
+
+    def test_a_part_of_a_file(self):
+        self.replace()
+        virsh('vol-resize', 'part', '128K', '--pool', 'p')
+        self.is_all('part', 7, '64K')
+        virsh('vol-resize', 'of-image', '2M', '--pool', 'p')
+        self.is_all('of-image', 7)
 
 
 if __name__ == '__main__':
