@@ -22,7 +22,13 @@
 #include "util/log.h"
 #include "util/pool.h"
 
-enum { PIPE_SIZE = 1 << 20 };
+enum {
+    PIPE_SIZE = 1 << 20,
+    /* Each has up to two workers, which wait as long as its client likes: less than all that may wait (util/pool.c), or
+     * clients that send nothing would leave none for other calls. */
+    TRANSFERS_MAX = 500,
+};
+static atomic_uint n_transfers;
 
 typedef struct Transfer {
     gatomicrefcount refs;
@@ -48,6 +54,7 @@ static void transfer_unref(Transfer *t)
     volume_use_done(&t->use);
     g_free(t->path);
     g_free(t);
+    atomic_fetch_sub(&n_transfers, 1);
 }
 
 static void stream_closed(void *data)
@@ -163,6 +170,7 @@ static Transfer *transfer_new(const StorageVolView *v, const Pump *pump, bool ap
 {
     Transfer *t = g_new0(Transfer, 1);
 
+    atomic_fetch_add(&n_transfers, 1);
     g_atomic_ref_count_init(&t->refs);
     t->apart = apart;
     memcpy(t->pool, v->pool_uuid, sizeof(Uuid));
@@ -194,9 +202,14 @@ static bool start(Call *call, const StorageVolView *v, bool upload, uint64_t off
         error_set(err, VIR_ERR_NO_SUPPORT, "storage pool doesn't support volume %s", upload ? "upload" : "download");
         return false;
     }
+    if (atomic_load(&n_transfers) >= TRANSFERS_MAX) {
+        error_set(err, VIR_ERR_OPERATION_FAILED, "volume '%s': %d uploads and downloads are going on already", v->vol_name, TRANSFERS_MAX);
+        return false;
+    }
     bool apart = apart_needed(NULL, v->path, NULL);
     g_auto(VolumeUse) use = { 0 };
-    if ((upload && !volume_use_begin(v, true, &use, err)) || !pump_check_range(v->path, offset, length, err) || (!apart && (pump.fd = pump_open(v->path, upload, err)) < 0))
+    if ((upload && !volume_use_begin(v, true, &use, err)) || !pump_check_range(v->path, offset, length, err) ||
+        (!apart && (pump.fd = pump_open(v->path, upload, err)) < 0))
         return false;
     Transfer *t = transfer_new(v, &pump, apart);
     t->use = use;

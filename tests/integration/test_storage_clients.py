@@ -7,6 +7,8 @@ import signal
 import subprocess
 import unittest
 
+import libvirt
+
 from harness import ON_PEER, OwnSandbox, run, virsh, wait_for
 
 SIZE = 64 << 20
@@ -107,6 +109,30 @@ class Clients(OwnSandbox):
                 results = [r.result() for r in [pool.submit(virsh, 'vol-create-as', 'p', 'v', '1M', check=False) for _ in range(4)]]
                 self.assertEqual([s for s, _, _ in results].count(0), 1, results)
                 virsh('vol-delete', 'v', '--pool', 'p')
+
+    def test_clients_that_send_nothing(self):
+        """However many they are: other calls go on."""
+        self.define()
+        virsh('vol-create-as', 'p', 'v', '1M')
+        streams = []
+        with self.assertRaisesRegex(libvirt.libvirtError, 'uploads and downloads are going on already'):
+            for _ in range(40):
+                conn = self.connect()
+                volume = conn.storagePoolLookupByName('p').storageVolLookupByName('v')
+                for _ in range(64):
+                    streams.append(conn.newStream())
+                    volume.upload(streams[-1], 0, 0)
+        virsh('vol-create-as', 'p', 'another', '1M')
+        self.assertIn('another', virsh('vol-list', 'p').split())
+        for stream in streams[:-1]:
+            stream.abort()
+        wait_for('their end', lambda: virsh('vol-upload', 'v', self.small(), '--pool', 'p', check=False)[0] == 0)
+
+    def small(self):
+        path = os.path.join(self.directory, 'small')
+        with open(path, 'wb') as f:
+            f.write(bytes(4096))
+        return path
 
     def hold_qemu_img(self):
         """The next one waits before it begins."""
