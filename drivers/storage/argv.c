@@ -8,11 +8,18 @@
 #include "util/api.h"
 #include "util/error.h"
 
+/* A password may be among them. */
+static void word_free(void *word)
+{
+    explicit_bzero(word, strlen(word));
+    g_free(word);
+}
+
 Argv *argv_new(const char *program)
 {
     Argv *a = g_new0(Argv, 1);
 
-    a->words = g_ptr_array_new_with_free_func(g_free);
+    a->words = g_ptr_array_new_with_free_func(word_free);
     g_ptr_array_add(a->words, g_strdup(program));
     return a;
 }

@@ -96,7 +96,13 @@ static bool set_auth(const StoragePoolDef *d, const char *portal, const StorageJ
     if (!secret)
         return true;
     g_autofree char *password = g_strndup((const char *)secret->bytes, secret->len);
+    bool is_word = strlen(password) == secret->len;
     secret_value_unref(secret);
+    if (!is_word) {
+        explicit_bzero(password, strlen(password));
+        error_set(err, VIR_ERR_INVALID_ARG, "pool '%s': its secret is no password, there is a zero byte in it", d->name);
+        return false;
+    }
     const char *const words[][2] = {
         { "node.session.auth.authmethod", "CHAP" },
         { "node.session.auth.username", d->source.auth->username },

@@ -85,8 +85,8 @@ Argv *iscsi_set(const char *portal, const char *target, const char *name, const 
 {
     Argv *a = node(portal, target);
 
-    argv_words(a, "--op", "update", "--name", name, "--value", NULL);
-    argv_operand(a, value);
+    /* Any word is a value here; it may be a password, of which no error is to tell (argv_operand()). */
+    argv_words(a, "--op", "update", "--name", name, "--value", value, NULL);
     return checked(a, err);
 }
 

@@ -206,11 +206,14 @@ static void test_iscsi(void)
     assert_ran(discovery);
 }
 
+static const char *the_password = "geheim";
+static size_t password_len = 6;
+
 static SecretValue *password(const SecretRef *ref, int usage, const char *what, void *data, GError **err)
 {
     (void)ref;
     if (!data && usage == VIR_SECRET_USAGE_TYPE_ISCSI && g_str_equal(what, "pool 'i'"))
-        return secret_value_new("geheim", 6, err);
+        return secret_value_new(the_password, password_len, err);
     error_set(err, VIR_ERR_NO_SECRET, "none");
     return NULL;
 }
@@ -236,6 +239,21 @@ static void test_iscsi_password(void)
                "iscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --logout\n");
     g_clear_error(&err);
     assert(!backend_iscsi.start(d, &other, &err) && error_is(err, VIR_ERR_NO_SECRET)); /* not logged in without */
+    assert_ran("iscsiadm --mode session\niscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --op new\n");
+
+    /* Whatever it begins with; and none is ever in an error. */
+    the_password = "-geheim";
+    password_len = 7;
+    assert(backend_iscsi.start(d, NULL, NULL) && backend_iscsi.stop(d, NULL, NULL));
+    assert_ran("iscsiadm --mode session\n"
+               "iscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --op new\n"
+               UPDATE "authmethod --value CHAP\n" UPDATE "username --value me\n" UPDATE "password --value -geheim\n"
+               "iscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --login\n"
+               "iscsiadm --mode session\n"
+               "iscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --logout\n");
+    the_password = "ge\0heim";
+    g_clear_error(&err);
+    assert(!backend_iscsi.start(d, NULL, &err) && strstr(err->message, "pool 'i'") && !strstr(err->message, "ge"));
     assert_ran("iscsiadm --mode session\niscsiadm --mode node --portal 10.0.0.1:3260,1 --targetname iqn.t:x --op new\n");
 }
 
