@@ -8,7 +8,7 @@
  * A brief answer is kept where the whole one would be, until somebody needs that.
  *
  * One lock guards the table of known binaries. A probe runs without it: who comes second to the
- * same binary waits on the condition variable, others are not held up. Workers.
+ * same binary waits on the condition variable, others are not held up. Workers, which do not count as busy meanwhile.
  */
 #include "drivers/qemu/caps_probe.h"
 
@@ -30,6 +30,7 @@
 #include "util/fd.h"
 #include "util/lock.h"
 #include "util/paths.h"
+#include "util/pool.h"
 #include "util/state.h"
 
 #define RULES_VERSION 3 /* raise it when caps_rules.c or caps_query.c find out more */
@@ -396,41 +397,62 @@ static Entry *entry_of_locked(const char *binary)
     return e;
 }
 
-static QemuCaps *get(const char *binary, bool brief, GError **err)
+static QemuCaps *in_memory_locked(const Entry *e, const Look *look, bool brief)
 {
-    Look look;
+    return enough(e->caps, brief) && look_equal(&e->look, look) ? qemu_caps_ref(e->caps) : NULL;
+}
 
-    if (!look_at(binary, &look, err))
-        return NULL;
+/* Or else it becomes the caller's to ask. */
+static QemuCaps *wait_for_answer(const char *binary, const Look *look, bool brief)
+{
+    LOCK_SCOPE(&known.lock);
+    Entry *e;
 
-    lock_enter(&known.lock);
-    Entry *e = entry_of_locked(binary);
-    while (e->probing) {
+    while ((e = entry_of_locked(binary))->probing) /* the table may have been cleared */
         pthread_cond_wait(&known.changed, &known.lock.m);
-        e = entry_of_locked(binary); /* the table may have been cleared */
-    }
-    if (enough(e->caps, brief) && look_equal(&e->look, &look)) {
-        QemuCaps *c = qemu_caps_ref(e->caps);
-        lock_leave(&known.lock);
-        return c;
-    }
-    e->probing = true;
-    lock_leave(&known.lock);
+    QemuCaps *c = in_memory_locked(e, look, brief);
+    e->probing = !c;
+    return c;
+}
 
-    QemuCaps *c = cache_load(binary, &look, brief);
-    if (!c && (c = probe(binary, &look, brief, err)))
+static QemuCaps *ask(const char *binary, const Look *look, bool brief, GError **err)
+{
+    QemuCaps *c = cache_load(binary, look, brief);
+
+    if (!c && (c = probe(binary, look, brief, err)))
         cache_save(c);
     if (!c || !c->brief)
         (void)malloc_trim(0); /* the answers as they came took a hundred times what is kept of them */
 
-    lock_enter(&known.lock);
-    e = entry_of_locked(binary);
+    LOCK_SCOPE(&known.lock);
+    Entry *e = entry_of_locked(binary);
     e->probing = false;
     qemu_caps_unref(e->caps);
     e->caps = qemu_caps_ref(c);
-    e->look = look;
+    e->look = *look;
     pthread_cond_broadcast(&known.changed);
+    return c;
+}
+
+static QemuCaps *get(const char *binary, bool brief, GError **err)
+{
+    QemuCaps *c = NULL;
+    Look look;
+
+    if (!look_at(binary, &look, err))
+        return NULL;
+    lock_enter(&known.lock);
+    const Entry *e = entry_of_locked(binary);
+    if (!e->probing)
+        c = in_memory_locked(e, &look, brief);
     lock_leave(&known.lock);
+    if (c)
+        return c;
+
+    pool_wait_begin(); /* an emulator may be silent for as long as PROBE_USEC */
+    if (!(c = wait_for_answer(binary, &look, brief)))
+        c = ask(binary, &look, brief, err);
+    pool_wait_end();
     return c;
 }
 
@@ -476,8 +498,10 @@ void qemu_caps_get_all_brief(char *const *emulators)
             g_ptr_array_add(threads, t);
     }
     (void)get_unknown(&u);
+    pool_wait_begin();
     for (unsigned i = 0; i < threads->len; i++)
         (void)g_thread_join(threads->pdata[i]);
+    pool_wait_end();
 }
 
 void qemu_caps_cache_clear(void)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An emulator that no longer answers costs nobody but those who need its monitor."""
+import concurrent.futures
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import unittest
 
 import libvirt
 
-from harness import SLOW, OwnSandbox, domain_xml, emulators, run, start_event_loop, unique, virsh, wait_for
+from harness import ON_PEER, SLOW, OwnSandbox, domain_xml, emulators, run, start_event_loop, unique, virsh, wait_for
 
 AT_ONCE = 10.0 * SLOW                        # a question to a monitor that is hung takes 25
 DEADLINE = 45.0 * SLOW
@@ -173,6 +174,41 @@ class Hung(OwnSandbox):
         self.assertIn('running', self.at_once('dominfo', self.fine.name()))
         self.at_once('destroy', name)
         wait_for('end of the emulator', lambda: not emulators(name))
+
+
+@unittest.skipIf(ON_PEER, 'about our daemons')
+class Emulator(OwnSandbox):
+    """One that says nothing when it is asked what it can do."""
+    def setUp(self):
+        super().setUp()
+        self.hold, tools = (os.path.join(self.directory, n) for n in ('hold', 'tools'))
+        os.mkdir(tools)
+        with open(self.hold, 'wb'):
+            pass
+        for arch in ('x86_64', 'aarch64'):
+            path = os.path.join(tools, 'qemu-system-' + arch)
+            with open(path, 'w', encoding='utf-8') as f:
+                f.write(f"#!/bin/sh\nwhile [ -e '{self.hold}' ]; do sleep 0.05; done\nexit 1\n")
+            os.chmod(path, 0o755)
+        self.sandbox.extra_env = {'PATH': tools + ':' + os.environ['PATH']}
+        self.sandbox.start()
+
+    def test_it_holds_up_only_those_who_ask(self):
+        conns = [self.connect() for _ in range(12)]
+        with concurrent.futures.ThreadPoolExecutor(48) as pool:
+            asked = [pool.submit(c.getCapabilities) for c in conns * 4]
+            try:
+                wait_for('the calls', lambda: sum('get_capabilities' in line for line in self.calls()) > 30)
+                virsh('cpu-models', 'x86_64', timeout=AT_ONCE)
+                virsh('domstats', timeout=AT_ONCE)
+            finally:
+                os.unlink(self.hold)
+            for one in asked:
+                one.result(timeout=120)
+
+    def calls(self):
+        tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
+        return run([tool, 'calls', 'virtqemud'], env={'MODVIRT_ROOT': self.sandbox.dir})[1].splitlines()
 
 
 if __name__ == '__main__':
