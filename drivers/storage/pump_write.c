@@ -57,7 +57,8 @@ static bool has_room(const Flow *f, uint64_t n, GError **err)
 {
     if (n <= f->left)
         return true;
-    error_set(err, VIR_ERR_OPERATION_FAILED, "cannot write to stream: more data than the length that was asked for");
+    error_set(err, VIR_ERR_OPERATION_FAILED, "cannot write to stream: more data for volume '%s' than the %" G_GUINT64_FORMAT " bytes that were asked for",
+              f->p->path, f->p->length);
     return false;
 }
 
