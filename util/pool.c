@@ -43,6 +43,7 @@ typedef struct Worker {
     Pool *pool;
     pthread_t thread;
     bool reserved, aside;
+    unsigned waits; /* pool_wait_begin() without its end; its own */
 } Worker;
 
 static _Thread_local Worker *own; /* NULL: no worker */
@@ -282,10 +283,9 @@ void pool_wait_begin(void)
 {
     Worker *w = own;
 
-    if (!w || w->reserved)
+    if (!w || w->reserved || w->waits++ > 0)
         return;
     LOCK_SCOPE(&w->pool->lock);
-    g_assert(!w->aside);
     if (w->pool->aside == ASIDE_MAX)
         return;
     w->aside = true;
@@ -297,7 +297,7 @@ void pool_wait_end(void)
 {
     Worker *w = own;
 
-    if (!w || !w->aside)
+    if (!w || w->reserved || --w->waits > 0 || !w->aside)
         return;
     LOCK_SCOPE(&w->pool->lock);
     w->aside = false;

@@ -21,7 +21,7 @@ Pool *pool_free(Pool *p);
 /* Any thread. */
 void pool_push(Pool *p, void (*fn)(void *data), void *data, bool priority);
 /* A job that is about to wait for something outside, and not for other jobs: meanwhile its worker does not
- * count against the maximum. On the job's own thread, in pairs; on other threads they do nothing. */
+ * count against the maximum. On the job's own thread, in pairs, which may nest; on other threads they do nothing. */
 void pool_wait_begin(void);
 void pool_wait_end(void);
 /* Waits up to usec until no job is queued or running; false: some still are. Not for workers. */

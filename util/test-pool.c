@@ -127,6 +127,8 @@ static void wait_aside(void *data)
     Gate *g = data;
 
     pool_wait_begin();
+    pool_wait_begin();
+    pool_wait_end(); /* the outer pair counts */
     sem_post(&g->started);
     sem_wait(&g->go);
     pool_wait_end();

@@ -73,6 +73,16 @@ void qmp_drop(Qmp *q);
 typedef Qmp QmpHeld;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QmpHeld, qmp_drop)
 
+/* Of one who waits for the monitor until a deadline. Most answers are there in a moment; a worker that waits longer does not count
+ * as busy, so that one hung guest does not hold up others. */
+typedef struct QmpWait {
+    uint64_t deadline;
+    bool aside;
+} QmpWait;
+/* Something has changed, perhaps; false: the deadline has come. q is locked, but for an instant. */
+bool qmp_wait_locked(Qmp *q, QmpWait *w);
+void qmp_wait_done(QmpWait *w); /* q is not locked */
+
 /* Absolute monotonic µs for the condition variables here. */
 static inline struct timespec qmp_timespec(uint64_t usec)
 {

@@ -24,6 +24,9 @@
 #include "util/counter.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/pool.h"
+
+enum { MOMENT_USEC = 50 * 1000 };
 
 /* Events. */
 
@@ -336,6 +339,28 @@ static bool submit(Qmp *q, QmpCall *c, JsonObject *message, int call_fd)
     return true;
 }
 
+bool qmp_wait_locked(Qmp *q, QmpWait *w)
+{
+    uint64_t until = w->aside ? w->deadline : MIN(w->deadline, now_usec() + MOMENT_USEC);
+    struct timespec ts = qmp_timespec(until);
+
+    if (pthread_cond_timedwait(&q->changed, &q->lock.m, &ts) != ETIMEDOUT)
+        return true;
+    if (until == w->deadline)
+        return false;
+    lock_leave(&q->lock);
+    pool_wait_begin();
+    w->aside = true;
+    lock_enter(&q->lock);
+    return true;
+}
+
+void qmp_wait_done(QmpWait *w)
+{
+    if (w->aside)
+        pool_wait_end();
+}
+
 /* Takes message and call_fd. */
 static bool call_and_wait(Qmp *q, QmpCall *c, JsonObject *message, int call_fd, GError **err)
 {
@@ -348,16 +373,16 @@ static bool call_and_wait(Qmp *q, QmpCall *c, JsonObject *message, int call_fd, 
         return false;
     }
 
-    struct timespec ts = qmp_timespec(c->deadline);
+    QmpWait wait = { .deadline = c->deadline };
     lock_enter(&q->lock);
-    while (!c->done)
-        if (pthread_cond_timedwait(&q->changed, &q->lock.m, &ts) == ETIMEDOUT)
-            break;
+    while (!c->done && qmp_wait_locked(q, &wait))
+        ;
     if (!c->done) {
         (void)qmp_call_unlink_locked(q, c->id);
         overdue(q, c, out_withdraw_locked(q, c->id));
     }
     lock_leave(&q->lock);
+    qmp_wait_done(&wait);
 
     if (c->err) {
         g_propagate_error(err, c->err);
@@ -451,13 +476,15 @@ QmpExpect *qmp_expect(Qmp *q, const char *event, const char *member, const char 
 bool qmp_expect_wait(QmpExpect *x, uint64_t deadline, QmpEvent **ret, GError **err)
 {
     Qmp *q = x->q;
-    struct timespec ts = qmp_timespec(deadline ? deadline : now_usec() + QMP_DEADLINE_DEFAULT_USEC);
+    QmpWait wait = { .deadline = deadline ? deadline : now_usec() + QMP_DEADLINE_DEFAULT_USEC };
 
     g_assert(!loop_is_current(q->loop));
+    lock_enter(&q->lock);
+    while (!x->got && !q->why && qmp_wait_locked(q, &wait))
+        ;
+    lock_leave(&q->lock);
+    qmp_wait_done(&wait);
     LOCK_SCOPE(&q->lock);
-    while (!x->got && !q->why)
-        if (pthread_cond_timedwait(&q->changed, &q->lock.m, &ts) == ETIMEDOUT)
-            break;
     if (x->got) {
         if (ret)
             *ret = qmp_event_ref(x->got);

@@ -418,13 +418,15 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *data)
 
 static bool wait_ready(Qmp *q, uint64_t deadline, GError **err)
 {
-    struct timespec ts = qmp_timespec(deadline);
+    QmpWait wait = { .deadline = deadline };
     uint64_t began = now_usec();
 
+    lock_enter(&q->lock);
+    while (q->state != QMP_READY && !q->why && qmp_wait_locked(q, &wait))
+        ;
+    lock_leave(&q->lock);
+    qmp_wait_done(&wait);
     LOCK_SCOPE(&q->lock);
-    while (q->state != QMP_READY && !q->why)
-        if (pthread_cond_timedwait(&q->changed, &q->lock.m, &ts) == ETIMEDOUT)
-            break;
     if (q->why) {
         error_set(err, q->why->code, "%s", q->why->message);
         return false;

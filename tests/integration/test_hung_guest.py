@@ -10,6 +10,7 @@ import time
 import unittest
 
 import libvirt
+import libvirt_qemu
 
 from harness import ON_PEER, SLOW, OwnSandbox, domain_xml, emulators, run, start_event_loop, unique, virsh, wait_for
 
@@ -21,7 +22,14 @@ def setUpModule():
     start_event_loop()                         # for keepalive
 
 
-class Hung(OwnSandbox):
+class Asked(OwnSandbox):
+    def calls(self, procedure):
+        """How many are under way."""
+        tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
+        return run([tool, 'calls', 'virtqemud'], env={'MODVIRT_ROOT': self.sandbox.dir})[1].count(procedure)
+
+
+class Hung(Asked):
     def setUp(self):
         super().setUp()
         self.sandbox.start()
@@ -37,6 +45,22 @@ class Hung(OwnSandbox):
         out = virsh(*command)
         self.assertLess(time.monotonic() - started, AT_ONCE, command)
         return out
+
+    def test_many_who_ask_it_hold_up_nobody(self):
+        conns = [self.connect() for _ in range(12)]
+        guests = [c.lookupByName(self.hung.name()) for c in conns]
+        with concurrent.futures.ThreadPoolExecutor(48) as pool:
+            asked = [pool.submit(libvirt_qemu.qemuMonitorCommand, g, 'info version', libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP)
+                     for g in guests * 4]
+            try:
+                wait_for('the calls', lambda: self.calls('monitor_command') > 30)
+                self.at_once('cpu-models', 'x86_64')
+                self.at_once('qemu-monitor-command', self.fine.name(), '--hmp', 'info version')
+            finally:
+                for pid in emulators(self.hung.name()):
+                    os.kill(pid, signal.SIGCONT)
+            for one in asked:
+                self.assertTrue(one.exception(timeout=120) or one.result())
 
     def test_looking_is_not_hindered_and_destroy_works(self):
         name = self.hung.name()
@@ -177,7 +201,7 @@ class Hung(OwnSandbox):
 
 
 @unittest.skipIf(ON_PEER, 'about our daemons')
-class Emulator(OwnSandbox):
+class Emulator(Asked):
     """One that says nothing when it is asked what it can do."""
     def setUp(self):
         super().setUp()
@@ -198,17 +222,13 @@ class Emulator(OwnSandbox):
         with concurrent.futures.ThreadPoolExecutor(48) as pool:
             asked = [pool.submit(c.getCapabilities) for c in conns * 4]
             try:
-                wait_for('the calls', lambda: sum('get_capabilities' in line for line in self.calls()) > 30)
+                wait_for('the calls', lambda: self.calls('get_capabilities') > 30)
                 virsh('cpu-models', 'x86_64', timeout=AT_ONCE)
                 virsh('domstats', timeout=AT_ONCE)
             finally:
                 os.unlink(self.hold)
             for one in asked:
                 one.result(timeout=120)
-
-    def calls(self):
-        tool = os.path.join(self.sandbox.build, 'tools', 'modvirt', 'modvirt')
-        return run([tool, 'calls', 'virtqemud'], env={'MODVIRT_ROOT': self.sandbox.dir})[1].splitlines()
 
 
 if __name__ == '__main__':
