@@ -31,6 +31,7 @@ SLOW = float(os.environ.get('MODVIRT_TEST_SLOW', '1'))
 # ends as soon as it is there.
 PATIENCE = 120
 ON_PEER = 'MODVIRT_PEER' in os.environ
+LOG_LINES = 40                                 # of each daemon, told after a test that failed
 
 _serial = itertools.count(1)
 
@@ -325,6 +326,12 @@ class OwnSandbox(TestCase):
 
     def _stop(self):
         unclean = self.sandbox.stop()
+        if not self._outcome.success:          # what the daemons said goes with the directory
+            for name in sorted(os.listdir(self.sandbox.log_dir)):
+                path = os.path.join(self.sandbox.log_dir, name)
+                if name.startswith('virt') and os.path.isfile(path) and os.path.getsize(path):
+                    with open(path, errors='replace') as f:
+                        print(f'--- the end of {name}:\n' + ''.join(f.readlines()[-LOG_LINES:]))
         self.assertEqual(sandbox_faults(self.sandbox.log_dir), '')
         self.assertEqual(unclean, [])
 
