@@ -14,8 +14,9 @@ PROXY = 'virtproxyd'
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
+    """Of all addresses: what a test did from another one of this host may still hold a port there for a minute."""
+    with socket.create_server(('', 0), family=socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET,
+                              dualstack_ipv6=socket.has_dualstack_ipv6()) as s:
         return s.getsockname()[1]
 
 
