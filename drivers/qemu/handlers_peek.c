@@ -14,10 +14,10 @@
 #include "drivers/qemu/disk.h"
 #include "drivers/qemu/guest.h"
 #include "drivers/qemu/handlers.h"
+#include "drivers/qemu/image.h"
 #include "drivers/qemu/qmp_cmds.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/image.h"
 
 static bool size_fits(unsigned size, unsigned max, GError **err)
 {
@@ -120,10 +120,8 @@ bool qemu_domain_block_peek(Call *c, DomainQuery *q, const remote_domain_block_p
     }
     if (!size_fits(a->size, REMOTE_DOMAIN_BLOCK_PEEK_BUFFER_MAX, err))
         return false;
-    auto_fd fd = image_open(d->src.path, O_RDONLY);
     g_autofree u_char *buffer = g_malloc0(a->size + 1);
-    ssize_t n =
-        fd < 0 ? -1 : pread(fd, buffer, a->size, (off_t)MIN(a->offset, (uint64_t)INT64_MAX));
+    ssize_t n = image_peek(d->src.path, buffer, a->size, (off_t)MIN(a->offset, (uint64_t)INT64_MAX));
     if (n < 0) {
         error_set_errno(err, errno, "cannot read '%s'", d->src.path);
         return false;

@@ -19,6 +19,7 @@
 #include "protocols/xdr_buf.h"
 #include "util/error.h"
 #include "util/loop.h"
+#include "util/pool.h"
 
 /* How long a request waits for emulators: less where older figures can stand in. */
 enum { WAIT_USEC = 1000000, WAIT_KNOWN_USEC = 500000, WAIT_NOT_USEC = 100000 };
@@ -448,11 +449,23 @@ static bool answer_record(Call *c, const DomainView *v, unsigned flags, unsigned
     return ok;
 }
 
+/* One record after the other: all of them at once are more than the processor's caches hold. */
+static bool answer_records(Call *c, GPtrArray *views, unsigned flags, unsigned stats, GError **err)
+{
+    g_autoptr(GHashTable) net = NULL;
+
+    if (!call_answer_add(c, (xdrproc_t)xdrb_uint, &views->len, err))
+        return false;
+    for (unsigned i = 0; i < views->len; i++)
+        if (!answer_record(c, views->pdata[i], flags, stats, &net, err))
+            return false;
+    return true;
+}
+
 bool qemu_connect_get_all_domain_stats(Call *c, const remote_connect_get_all_domain_stats_args *a,
                                        remote_connect_get_all_domain_stats_ret *r, GError **err)
 {
     g_autoptr(GPtrArray) views = find_guests(c, a);
-    g_autoptr(GHashTable) net = NULL;
     unsigned stats = a->stats ? a->stats : ~0u;
 
     if ((a->flags & VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS) &&
@@ -466,12 +479,8 @@ bool qemu_connect_get_all_domain_stats(Call *c, const remote_connect_get_all_dom
     call_set_waiting(c, "monitor");
     sample(views, stats, a->flags);
     call_set_waiting(c, NULL);
-
-    /* One record after the other: all of them at once are more than the processor's caches hold. */
-    if (!call_answer_add(c, (xdrproc_t)xdrb_uint, &views->len, err))
-        return false;
-    for (unsigned i = 0; i < views->len; i++)
-        if (!answer_record(c, views->pdata[i], a->flags, stats, &net, err))
-            return false;
-    return true;
+    pool_wait_begin(); /* images are looked at, on servers that may be dead (image.h) */
+    bool ok = answer_records(c, views, a->flags, stats, err);
+    pool_wait_end();
+    return ok;
 }

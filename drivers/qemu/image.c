@@ -13,10 +13,11 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/image.h"
+#include "util/pool.h"
 
 enum { BLOCK = 512, HEAD = 512 }; /* every format has its size in the first sector */
 
-bool image_sizes(const StorageSource *s, ImageSizes *ret, GError **err)
+static bool look(const StorageSource *s, ImageSizes *ret, GError **err)
 {
     auto_fd fd = image_open(s->path, O_RDONLY);
     struct stat st;
@@ -54,4 +55,24 @@ bool image_sizes(const StorageSource *s, ImageSizes *ret, GError **err)
     }
     (void)image_capacity(format, head, (size_t)n, ret->physical, &ret->capacity); /* else 0 */
     return true;
+}
+
+bool image_sizes(const StorageSource *s, ImageSizes *ret, GError **err)
+{
+    pool_wait_begin();
+    bool ok = look(s, ret, err);
+    pool_wait_end();
+    return ok;
+}
+
+ssize_t image_peek(const char *path, void *buffer, size_t n, off_t at)
+{
+    pool_wait_begin();
+    int fd = image_open(path, O_RDONLY);
+    ssize_t r = fd < 0 ? -1 : pread(fd, buffer, n, at);
+    int errnum = errno;
+    fd_close(&fd);
+    pool_wait_end();
+    errno = errnum;
+    return r;
 }

@@ -10,6 +10,7 @@
 #include "conf/backing.h"
 #include "drivers/qemu/alias.h"
 #include "util/error.h"
+#include "util/pool.h"
 
 static bool is_local(const StorageSource *s)
 {
@@ -44,7 +45,10 @@ static bool is_there(const StorageSource *s, const StorageSource *top, void *as,
 
 bool images_resolve_disk(DiskDef *disk, const Creds *as, GError **err)
 {
-    return storage_chain_load(&disk->src, is_there, (void *)as, err);
+    pool_wait_begin(); /* a server may be dead (image.h) */
+    bool ok = storage_chain_load(&disk->src, is_there, (void *)as, err);
+    pool_wait_end();
+    return ok;
 }
 
 bool image_may_be_missing(const DiskDef *disk, bool resumes)

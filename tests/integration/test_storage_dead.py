@@ -12,7 +12,7 @@ import unittest
 
 import libvirt
 
-from harness import ON_PEER, OwnSandbox, daemon_uri, run, start_event_loop, virsh, wait_for
+from harness import ON_PEER, OwnSandbox, daemon_uri, domain_xml, run, start_event_loop, unique, virsh, wait_for
 
 DAEMON = 'virtstoraged'
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -118,6 +118,25 @@ class Dead(OwnSandbox):
             os.kill(self.server.pid, signal.SIGCONT)
             for one in lists:
                 self.assertTrue(one.exception(timeout=120) or one.result() == 3)
+
+    def test_guests_whose_images_are_there(self):
+        """Who asks for them waits as long as that takes; virtqemud has workers for others."""
+        name = unique('guest')
+        disk = f"<disk type='file' device='disk'><source file='{self.mount}/v'/><target dev='vda' bus='virtio'/></disk></devices>"
+        self.connect().defineXML(domain_xml(name).replace('</devices>', disk))
+        self.die()
+        guests = [self.connect().lookupByName(name) for _ in range(12)]
+        with concurrent.futures.ThreadPoolExecutor(48) as pool:
+            asked = [pool.submit(ask) for g in guests * 2
+                     for ask in (lambda g=g: g.blockInfo('vda'), lambda g=g: g.connect().domainListGetStats([g]))]
+            try:
+                wait_for('the calls', lambda: self.modvirt('calls', 'virtqemud').count('get_block_info') > 20)
+                virsh('cpu-models', 'x86_64', timeout=8)
+                virsh('domstats', '--state', timeout=8)
+            finally:
+                os.kill(self.server.pid, signal.SIGCONT)
+            for one in asked:
+                one.result(timeout=120)
 
     def test_a_pool_whose_server_ended(self):
         """While a new daemon still waits for it; who watches sees the pool stop, whether he asks or not."""
