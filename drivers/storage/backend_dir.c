@@ -270,7 +270,7 @@ static bool dir_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, u
     if (v->type == VOLUME_DIR)
         return backend_refuse(d, "sizes of directories", err);
     if (is_raw(v))
-        return volume_file_resize(v->path, capacity, allocate, err);
+        return volume_file_resize(v->path, capacity, allocate, job, err);
     return volume_fill_resize(v, capacity, allocate, job, err);
 }
 

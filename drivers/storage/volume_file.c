@@ -33,7 +33,7 @@
 #include "util/state.h"
 
 #define TEMP_PREFIX ".modvirt-new-"
-enum { COPY_CHUNK = 1 << 20, SYNC_EVERY = 64 << 20 };
+enum { COPY_CHUNK = 1 << 20, SYNC_EVERY = 64 << 20, ZERO_UNIT = 4096 };
 
 static unsigned fail_in; /* tests have one thread */
 static int fail_with;
@@ -119,6 +119,19 @@ static bool all_zero(const char *buf, size_t n)
     return n == 0 || (buf[0] == 0 && memcmp(buf, buf + 1, n - 1) == 0);
 }
 
+static bool write_at(int fd, const char *buf, ssize_t n, off_t at)
+{
+    for (ssize_t done = 0; done < n;) {
+        ssize_t w = STEP((int)pwrite(fd, buf + done, (size_t)(n - done), at + done));
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            return false;
+        done += w;
+    }
+    return true;
+}
+
 /* Bytes [at, end) of both files. Zeros stay holes. */
 static bool copy_range(int from, int to, off_t at, off_t end, char *buf)
 {
@@ -128,14 +141,8 @@ static bool copy_range(int from, int to, off_t at, off_t end, char *buf)
             continue;
         if (n <= 0)
             return n == 0; /* shorter than it was: the rest is zeros */
-        for (ssize_t done = 0; done < n && !all_zero(buf + done, (size_t)(n - done));) {
-            ssize_t w = STEP((int)pwrite(to, buf + done, (size_t)(n - done), at + done));
-            if (w < 0 && errno == EINTR)
-                continue;
-            if (w <= 0)
-                return false;
-            done += w;
-        }
+        if (!all_zero(buf, (size_t)n) && !write_at(to, buf, n, at))
+            return false;
         at += n;
     }
     return true;
@@ -171,6 +178,49 @@ static bool copy_content(int from, int to, uint64_t capacity, const StorageJob *
     return true;
 }
 
+/* Where there is nothing but zeros, they are written. Nobody else may write there meanwhile. */
+static bool write_zeros(int fd, off_t from, off_t end, const StorageJob *job, GError **err)
+{
+    g_autofree char *buf = g_malloc(COPY_CHUNK);
+    off_t synced = from;
+
+    for (off_t at = from; at < end;) {
+        if (storage_job_cancelled(job, err))
+            return false;
+        ssize_t n = pread(fd, buf, (size_t)MIN(COPY_CHUNK, end - at), at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        if (n == 0) { /* behind its end */
+            n = (ssize_t)MIN(COPY_CHUNK, end - at);
+            memset(buf, 0, (size_t)n);
+        }
+        ssize_t unit = all_zero(buf, (size_t)n) ? n : ZERO_UNIT;
+        for (ssize_t done = 0; done < n; done += unit) {
+            ssize_t part = MIN(unit, n - done);
+            if (all_zero(buf + done, (size_t)part) && !write_at(fd, buf + done, part, at + done))
+                return false;
+        }
+        at += n;
+        storage_job_progress(job, (uint64_t)(at - from), (uint64_t)(end - from));
+        if (at - synced > SYNC_EVERY) {
+            (void)sync_file_range(fd, synced, at - synced, SYNC_FILE_RANGE_WRITE);
+            synced = at;
+        }
+    }
+    return true;
+}
+
+/* Room for bytes [from, end) of a file that ends at or before end. Not every file system has a call for that: there it is written,
+ * from 'fresh' on, before which somebody else may write. */
+static bool reserve(int fd, off_t from, off_t fresh, off_t end, const StorageJob *job, GError **err)
+{
+    if (from >= end || STEP(fallocate(fd, 0, from, end - from)) == 0)
+        return true;
+    return errno == EOPNOTSUPP && write_zeros(fd, fresh, end, job, err);
+}
+
 typedef struct RawFill {
     const VolumeFile *f;
     int input; /* -1: zeros */
@@ -196,8 +246,8 @@ static bool fill_raw(int fd, void *data, GError **err)
         if (shared ? STEP(ftruncate(fd, (off_t)f->capacity)) < 0 : !copy_content(r->input, fd, f->capacity, r->job, err))
             return false;
     }
-    /* What is promised is there, zeros or not. Without the call: written by whoever writes. */
-    return !f->allocation || STEP(fallocate(fd, 0, 0, (off_t)MIN(f->allocation, f->capacity))) == 0 || errno == EOPNOTSUPP;
+    /* What is promised is there, zeros or not. */
+    return reserve(fd, 0, 0, (off_t)MIN(f->allocation, f->capacity), r->job, err);
 }
 
 /* Records ----------------------------------------------------------------------------------------- */
@@ -417,11 +467,12 @@ bool volume_file_delete(const VolumeDir *d, const char *name, GError **err)
     return STEP(fsync(dir)) == 0 || fails(err, d, name, "delete");
 }
 
-bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, GError **err)
+bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, const StorageJob *job, GError **err)
 {
     auto_fd fd = volume_open(path, O_RDWR);
     struct stat st;
-    int r;
+    GError *why = NULL;
+    bool ok;
 
     if (fd < 0 || fstat(fd, &st) < 0) {
         error_set_errno(err, errno, "cannot open '%s'", path);
@@ -431,14 +482,17 @@ bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, GErr
      * at its beginning, as today's daemons do, so that one of which all was allocated is so again. */
     off_t has = MIN((off_t)st.st_blocks * 512, st.st_size);
     if (allocate && capacity > (uint64_t)st.st_size)
-        r = STEP(fallocate(fd, 0, has, (off_t)capacity - has));
+        ok = reserve(fd, has, st.st_size, (off_t)capacity, job, &why);
     else
-        r = STEP(ftruncate(fd, (off_t)capacity));
-    if (r == 0 && STEP(fsync(fd)) == 0)
+        ok = STEP(ftruncate(fd, (off_t)capacity)) == 0;
+    if (ok && STEP(fsync(fd)) == 0)
         return true;
     int saved = errno;
     if (capacity > (uint64_t)st.st_size)
         (void)!ftruncate(fd, st.st_size);
-    error_set_errno(err, saved, "cannot resize '%s' to %" G_GUINT64_FORMAT " bytes", path, capacity);
+    if (why)
+        g_propagate_error(err, why);
+    else
+        error_set_errno(err, saved, "cannot resize '%s' to %" G_GUINT64_FORMAT " bytes", path, capacity);
     return false;
 }

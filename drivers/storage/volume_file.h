@@ -36,7 +36,7 @@ bool volume_dir_create(const VolumeDir *d, const VolumeFile *f, GError **err);
 /* Files and empty directories. */
 bool volume_file_delete(const VolumeDir *d, const char *name, GError **err);
 /* A raw file. allocate: what is added takes its blocks now. */
-bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, GError **err);
+bool volume_file_resize(const char *path, uint64_t capacity, bool allocate, const StorageJob *job, GError **err);
 
 /* As image_open(), but that a link leads nobody else than root and us where its owner could not go himself: EPERM
  * (links.c). */

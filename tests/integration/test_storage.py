@@ -318,6 +318,32 @@ class FileSystems(Storage):
     def test_ext4(self):
         self.check('ext4', 32)
 
+    def test_room_where_no_call_reserves_it(self):
+        """As on ext3: it is written."""
+        device = self.device(64, 'mkfs.ext3')
+        target = os.path.join(self.path, 'mnt')
+        self.addCleanup(subprocess.run, ['umount', '-q', target], timeout=10)
+        virsh('pool-define-as', self.name, 'fs', '--source-dev', device, '--source-format', 'ext3', '--target', target)
+        virsh('pool-start', self.name, '--build', '--overwrite')
+
+        def sizes():
+            st = os.stat(os.path.join(target, 'v'))
+            return st.st_size >> 20, st.st_blocks >> 11
+        virsh('vol-create-as', self.name, 'v', '6M', '--allocation', '6M')
+        self.assertEqual(sizes(), (6, 6))
+        with open(os.path.join(target, 'v'), 'r+b') as f:
+            f.write(b'x' * (6 << 20))
+        virsh('vol-resize', 'v', '9M', '--pool', self.name, '--allocate')
+        self.assertEqual(sizes(), (9, 9))
+        with open(os.path.join(target, 'v'), 'rb') as f:
+            self.assertTrue(f.read() == b'x' * (6 << 20) + bytes(3 << 20))
+        self.assertIn('Not enough space left', self.fails('vol-resize', 'v', '2G', '--pool', self.name, '--allocate'))
+        if not ON_PEER:                          # for raw volumes only, there
+            virsh('vol-create-as', self.name, 'q', '4M', '--format', 'qcow2')
+            virsh('vol-resize', 'q', '6M', '--pool', self.name, '--allocate')
+        virsh('vol-clone', 'v', 'copy', '--pool', self.name)
+        virsh('vol-delete', 'v', '--pool', self.name)
+
     def test_xfs(self):
         self.check('xfs', 400)
 
