@@ -44,21 +44,21 @@ static bool dir_start(const StoragePoolDef *d, const StorageJob *job, GError **e
     return false;
 }
 
-/* made: by us, a moment ago; a link in its place by now is somebody's trick. */
-static bool give_permissions(const StoragePoolDef *d, bool made, GError **err)
+/* Where the owner of a link could not go himself, it leads us nowhere: who may write beside the target gets no owner and
+ * mode set elsewhere. */
+static bool give_permissions(const StoragePoolDef *d, GError **err)
 {
     const StoragePermissions *p = d->permissions;
-    mode_t mode = p && p->mode.set ? p->mode.v : POOL_MODE;
     uid_t uid = p && p->owner.set ? p->owner.v : (uid_t)-1;
     gid_t gid = p && p->group.set ? p->group.v : (gid_t)-1;
+    auto_fd fd = volume_open_dir(d->target, true);
 
-    int flags = made ? AT_SYMLINK_NOFOLLOW : 0;
-
-    if ((uid == (uid_t)-1 && gid == (gid_t)-1) || fchownat(AT_FDCWD, d->target, uid, gid, flags) == 0)
-        if (fchmodat(AT_FDCWD, d->target, mode, flags) == 0)
-            return true;
-    error_set_errno(err, errno, "cannot set owner and permissions of '%s'", d->target);
-    return false;
+    if (fd < 0 || ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(fd, uid, gid) < 0) ||
+        fchmod(fd, p && p->mode.set ? p->mode.v : POOL_MODE) < 0) {
+        error_set_errno(err, errno, "cannot set owner and permissions of '%s'", d->target);
+        return false;
+    }
+    return true;
 }
 
 static bool dir_build(const StoragePoolDef *d, unsigned flags, const StorageJob *job, GError **err)
@@ -75,7 +75,7 @@ static bool dir_build(const StoragePoolDef *d, unsigned flags, const StorageJob 
     if (!path_make_dir(d->target, mode, err))
         return false;
     /* One that was there keeps what nobody asks for. */
-    return (there && !d->permissions) || give_permissions(d, !there, err);
+    return (there && !d->permissions) || give_permissions(d, err);
 }
 
 static bool dir_remove(const StoragePoolDef *d, const StorageJob *job, GError **err)

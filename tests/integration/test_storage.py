@@ -429,6 +429,19 @@ class Hostile(Storage):
         for form in ('raw', 'qcow2'):
             self.assertIn(self.path, self.fails('vol-create-as', self.name, 'planted', '1M', '--format', form))
         self.assertEqual(os.listdir(elsewhere), [])
+        # Nor does a build make the other one his.
+        virsh('pool-destroy', self.name)
+        virsh('pool-undefine', self.name)
+        self.connect(storage_uri()).storagePoolDefineXML(
+            f"<pool type='dir'><name>{self.name}</name><target><path>{self.path}</path><permissions><mode>0777</mode><owner>65534</owner>"
+            "<group>65534</group></permissions></target></pool>")
+        self.assertIn(self.path, self.fails('pool-build', self.name))
+        st = os.stat(elsewhere)
+        self.assertEqual((st.st_uid, st.st_mode & 0o7777), (0, 0o755))
+        os.lchown(self.path, 0, 0)             # root may mean it
+        virsh('pool-build', self.name)
+        st = os.stat(elsewhere)
+        self.assertEqual((st.st_uid, st.st_gid, st.st_mode & 0o7777), (65534, 65534, 0o777))
         os.unlink(self.path)
         shutil.rmtree(elsewhere)
 
