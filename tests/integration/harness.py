@@ -326,7 +326,8 @@ class OwnSandbox(TestCase):
 
     def _stop(self):
         unclean = self.sandbox.stop()
-        if not self._outcome.success:          # what the daemons said goes with the directory
+        result = self._outcome.result
+        if any(self in (t, getattr(t, 'test_case', None)) for t, _ in result.failures + result.errors):    # what the daemons said goes with the directory
             for name in sorted(os.listdir(self.sandbox.log_dir)):
                 path = os.path.join(self.sandbox.log_dir, name)
                 if name.startswith('virt') and os.path.isfile(path) and os.path.getsize(path):

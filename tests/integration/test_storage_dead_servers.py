@@ -95,7 +95,7 @@ class Dead(OwnSandbox):
             for call, r in running:
                 status, _, err = r.result()
                 self.assertNotEqual(status, 0, call)
-                self.assertRegex(err, 'does not answer|did not answer|Timed out|timed out|onnect|waited|not connected', call)
+                self.assertRegex(err, 'does not answer|did not answer|Timed out|timed out|onnect|waited|not connected|still in use', call)
         self.others_work(volumes)
         # As with a boot of the host.
         self.sandbox.stop_daemon(DAEMON, signal.SIGKILL)
