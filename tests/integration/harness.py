@@ -327,14 +327,17 @@ class OwnSandbox(TestCase):
     def _stop(self):
         unclean = self.sandbox.stop()
         result = self._outcome.result
-        if any(self in (t, getattr(t, 'test_case', None)) for t, _ in result.failures + result.errors):    # what the daemons said goes with the directory
-            for name in sorted(os.listdir(self.sandbox.log_dir)):
-                path = os.path.join(self.sandbox.log_dir, name)
-                if name.startswith('virt') and os.path.isfile(path) and os.path.getsize(path):
-                    with open(path, errors='replace') as f:
-                        print(f'--- the end of {name}:\n' + ''.join(f.readlines()[-LOG_LINES:]))
+        if any(self in (t, getattr(t, 'test_case', None)) for t, _ in result.failures + result.errors):
+            self._tell_logs()                  # they go with the directory
         self.assertEqual(sandbox_faults(self.sandbox.log_dir), '')
         self.assertEqual(unclean, [])
+
+    def _tell_logs(self):
+        import sandbox_lib
+        for name in sandbox_lib.built_daemons(self.sandbox.build):
+            tail = self.sandbox.log_tail(name, LOG_LINES)
+            if tail:
+                print(f'--- the end of the log of {name}:\n{tail}')
 
 
 # What a daemon says through its log begins with the time, and may quote an emulator that dies of an assertion of its own.
