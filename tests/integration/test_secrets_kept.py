@@ -9,7 +9,7 @@ import unittest
 
 import libvirt
 
-from harness import OwnSandbox, memory_of, uri, wait_for
+from harness import OwnSandbox, memory_of, run, uri, wait_for
 from test_secrets import ceph, secret_xml
 
 
@@ -67,6 +67,17 @@ class Kept(OwnSandbox):
             for region, bytes_ in memory_of(daemon.pid):
                 found = pattern.search(bytes_)
                 self.assertIsNone(found, f'{name}: {region}: {bytes_[max(0, found.start() - 64):found.end() + 64] if found else ""}')
+
+    def test_nothing_is_bound_at_its_first_call(self):
+        """That has vector registers on the stack, with what was copied last: the beginning or the end of a value."""
+        for name, daemon in self.sandbox.daemons.items():
+            with open(f'/proc/{daemon.pid}/maps', encoding='utf-8') as f:
+                files = {words[5] for words in map(str.split, f) if len(words) == 6 and words[5].startswith(self.sandbox.build)}
+            self.assertGreaterEqual(len(files), 2, name)    # the daemon and the core at least
+            for path in files:
+                dynamic = run(['readelf', '-dW', path])[1]
+                if 'no dynamic section' not in dynamic:
+                    self.assertRegex(dynamic, r'BIND_NOW', f'{name}: {path}')
 
     def test_restarts(self):
         kept = self.conn.secretDefineXML(secret_xml(usage=ceph('kept')))
