@@ -9,11 +9,10 @@
 #define LOG_SOURCE "rpc.access"
 #include "rpc/access.h"
 
-#include <errno.h>
 #include <string.h>
 
+#include "util/cond.h"
 #include "util/error.h"
-#include "util/lock.h"
 #include "util/log.h"
 
 enum { BACKENDS_MAX = 4 };
@@ -193,21 +192,16 @@ static void wait_answered(bool allowed, const char *why, void *data)
 bool access_ask_wait(Access *a, const AccessQuestion *q, uint64_t deadline, char **why)
 {
     Wait *w = g_new0(Wait, 1);
-    struct timespec until = { (time_t)(deadline / G_USEC_PER_SEC), (long)(deadline % G_USEC_PER_SEC) * 1000 };
-    pthread_condattr_t attr;
 
     g_atomic_ref_count_init(&w->refs);
     g_atomic_ref_count_inc(&w->refs);
     lock_init(&w->lock);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->done_cond, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&w->done_cond);
     access_ask(a, q, wait_answered, w);
 
     lock_enter(&w->lock);
-    for (int r = 0; !w->done && r == 0;)
-        r = pthread_cond_timedwait(&w->done_cond, &w->lock.m, &until);
+    while (!w->done && cond_wait_until(&w->done_cond, &w->lock, deadline))
+        ;
     bool allowed = w->done && w->allowed;
     if (!allowed && why)
         *why = g_strdup(w->why ? w->why : "no answer came in time");

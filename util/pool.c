@@ -14,16 +14,15 @@
  */
 #include "util/pool.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #define LOG_SOURCE "util.pool"
+#include "util/cond.h"
 #include "util/error.h"
-#include "util/lock.h"
 #include "util/log.h"
+#include "util/loop.h"
 
 enum { IDLE_SECONDS = 60, WORKERS_MAX = 10000, ASIDE_MAX = 2000 };
 
@@ -89,11 +88,7 @@ static bool is_idle_locked(const Pool *p)
 /* False when the worker waited a minute in vain. */
 static bool wait_for_work(Pool *p, pthread_cond_t *cond)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    ts.tv_sec += IDLE_SECONDS;
-    return pthread_cond_timedwait(cond, &p->lock.m, &ts) != ETIMEDOUT;
+    return cond_wait_until(cond, &p->lock, now_usec() + IDLE_SECONDS * G_USEC_PER_SEC);
 }
 
 static bool too_many_locked(const Pool *p, const Worker *w, bool idle_for_long)
@@ -210,7 +205,6 @@ static bool spawn_needed_locked(Pool *p)
 Pool *pool_new(const char *name, unsigned min, unsigned max, unsigned prio)
 {
     Pool *p = g_new0(Pool, 1);
-    pthread_condattr_t attr;
 
     p->name = g_strdup(name);
     p->jobs.last = &p->jobs.first;
@@ -219,13 +213,10 @@ Pool *pool_new(const char *name, unsigned min, unsigned max, unsigned prio)
     p->min = MIN(min, p->max);
     p->prio = MIN(prio, WORKERS_MAX);
     lock_init(&p->lock);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->work, &attr);
-    pthread_cond_init(&p->prio_work, &attr);
-    pthread_cond_init(&p->all_gone, &attr);
-    pthread_cond_init(&p->all_idle, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&p->work);
+    cond_init(&p->prio_work);
+    cond_init(&p->all_gone);
+    cond_init(&p->all_idle);
     return p;
 }
 
@@ -306,20 +297,12 @@ void pool_wait_end(void)
 
 bool pool_wait_idle(Pool *p, uint64_t usec)
 {
-    struct timespec ts;
+    uint64_t until = now_usec() + usec;
     LOCK_SCOPE(&p->lock);
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    ts.tv_sec += (time_t)(usec / 1000000);
-    ts.tv_nsec += (long)(usec % 1000000) * 1000;
-    if (ts.tv_nsec >= 1000000000) {
-        ts.tv_nsec -= 1000000000;
-        ts.tv_sec++;
-    }
-    while (!is_idle_locked(p)) {
-        if (pthread_cond_timedwait(&p->all_idle, &p->lock.m, &ts) == ETIMEDOUT)
+    while (!is_idle_locked(p))
+        if (!cond_wait_until(&p->all_idle, &p->lock, until))
             return is_idle_locked(p);
-    }
     return true;
 }
 

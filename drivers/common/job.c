@@ -6,10 +6,9 @@
  */
 #include "drivers/common/job.h"
 
-#include <errno.h>
-
 #include "drivers/common/emit.h"
 #include "drivers/common/domain-internal.h"
+#include "util/cond.h"
 #include "util/error.h"
 #include "util/loop.h"
 
@@ -55,14 +54,10 @@ DomainJob *turn_begin_job(DomainTurn *t, int operation, const char *what, const 
 {
     DomainJob *j = g_new0(DomainJob, 1);
     Domain *d = turn_domain(t);
-    pthread_condattr_t attr;
 
     g_atomic_ref_count_init(&j->refs);
     lock_init(&j->lock);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&j->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&j->changed);
     j->operation = operation;
     j->what = what;
     j->fixed = fixed;
@@ -106,12 +101,10 @@ void job_set_figures(DomainJob *j, const JobFigures *f)
 bool job_wait(DomainJob *j, uint64_t usec)
 {
     uint64_t until = now_usec() + usec;
-    struct timespec ts = { .tv_sec = (time_t)(until / G_USEC_PER_SEC), .tv_nsec = (long)(until % G_USEC_PER_SEC) * 1000 };
 
     LOCK_SCOPE(&j->lock);
-    while (!j->abort)
-        if (pthread_cond_timedwait(&j->changed, &j->lock.m, &ts) == ETIMEDOUT)
-            break;
+    while (!j->abort && cond_wait_until(&j->changed, &j->lock, until))
+        ;
     return j->abort;
 }
 

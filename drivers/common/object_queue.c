@@ -4,10 +4,10 @@
  * runs on a worker; and of a handler that finds its object itself and waits on its own worker.
  */
 #define LOG_SOURCE "drivers.turn"
-#include <errno.h>
 #include <string.h>
 
 #include "drivers/common/internal.h"
+#include "util/cond.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -96,20 +96,14 @@ void object_wait_turns(Object *o, uint64_t usec)
 {
     Behind *b = g_new0(Behind, 1);
     uint64_t end = now_usec() + usec;
-    struct timespec ts = { .tv_sec = (time_t)(end / G_USEC_PER_SEC),
-                           .tv_nsec = (long)(end % G_USEC_PER_SEC * 1000) };
-    pthread_condattr_t attr;
 
     g_atomic_ref_count_init(&b->refs);
     g_atomic_ref_count_inc(&b->refs); /* the turn's */
     lock_init(&b->lock);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&b->passed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&b->passed);
     object_run_turn(o, "end of earlier turns", false, behind_turn, b);
     lock_enter(&b->lock);
-    while (!b->done && pthread_cond_timedwait(&b->passed, &b->lock.m, &ts) != ETIMEDOUT)
+    while (!b->done && cond_wait_until(&b->passed, &b->lock, end))
         ;
     lock_leave(&b->lock);
     behind_unref(b);
@@ -143,13 +137,9 @@ static void found_free(FoundTurn *f)
 /* False: the call's time is over. */
 static bool found_wait(FoundTurn *f, TurnQueue *q, uint64_t deadline)
 {
-    struct timespec ts = { .tv_sec = (time_t)(deadline / G_USEC_PER_SEC),
-                           .tv_nsec = (long)(deadline % G_USEC_PER_SEC) * 1000 };
-
     lock_enter(&f->lock);
-    while (!f->go)
-        if (pthread_cond_timedwait(&f->granted, &f->lock.m, &ts) == ETIMEDOUT)
-            break;
+    while (!f->go && cond_wait_until(&f->granted, &f->lock, deadline))
+        ;
     bool go = f->go;
     lock_leave(&f->lock);
     if (go || turnqueue_cancel(q, &f->waiter))
@@ -165,7 +155,6 @@ static bool found_wait(FoundTurn *f, TurnQueue *q, uint64_t deadline)
 ObjectTurn *object_turn_begin_found(Registry *r, const char *name, const uint8_t *uuid, Call *c, GError **err)
 {
     Object *o = registry_find_or_reserve(r, name, uuid, true, err);
-    pthread_condattr_t attr;
 
     if (!o)
         return NULL;
@@ -174,10 +163,7 @@ ObjectTurn *object_turn_begin_found(Registry *r, const char *name, const uint8_t
         .mode = TURN_MODIFY, .granted = found_granted, .what = call_proc(c)->name, .call_id = call_id(c)
     };
     lock_init(&f->lock);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&f->granted, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&f->granted);
     call_set_waiting(c, "turn");
     bool go = turnqueue_enter(&o->queue, &f->waiter) || found_wait(f, &o->queue, call_deadline(c));
     call_set_waiting(c, NULL);

@@ -21,9 +21,9 @@
 #include <sys/socket.h>
 
 #include "drivers/qemu/unix_path.h"
+#include "util/cond.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/lock.h"
 #include "util/loop.h"
 
 enum {
@@ -67,13 +67,9 @@ typedef enum Outcome { GOT, LATE, GONE, CANCELLED, WENT_DOWN } Outcome;
 Agent *agent_new(void)
 {
     Agent *a = g_new0(Agent, 1);
-    pthread_condattr_t attr;
 
     lock_init(&a->lock);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&a->changed);
     a->fd = -1;
     a->limits = (JsonLimits){ AGENT_ANSWER_MAX, 32, 400000 };
     return a;
@@ -140,12 +136,6 @@ void agent_use_socket(Agent *a, int fd)
 
 /* Waiting in line ------------------------------------------------------------------------------ */
 
-static struct timespec when(uint64_t usec)
-{
-    return (struct timespec){ .tv_sec = (time_t)(usec / SEC),
-                              .tv_nsec = (long)(usec % SEC * 1000) };
-}
-
 static bool unresponsive(GError **err)
 {
     error_set(err, VIR_ERR_AGENT_UNRESPONSIVE, "Guest agent not available for now");
@@ -174,8 +164,7 @@ static bool take(Agent *a, const AgentCall *how, GError **err)
     a->in_line++;
     bool left = false;
     while (a->busy && a->failures == failures && now_usec() < end && !left) {
-        struct timespec ts = when(MIN(end, now_usec() + LOOK_USEC));
-        (void)pthread_cond_timedwait(&a->changed, &a->lock.m, &ts);
+        (void)cond_wait_until(&a->changed, &a->lock, MIN(end, now_usec() + LOOK_USEC));
         left = uncared_for(how, err);
     }
     a->in_line--;

@@ -10,11 +10,9 @@
  */
 #include "drivers/qemu/figures.h"
 
-#include <errno.h>
-#include <time.h>
-
 #include "drivers/qemu/disk.h"
 #include "drivers/qemu/guest.h"
+#include "util/cond.h"
 #include "util/error.h"
 #include "util/loop.h"
 
@@ -230,14 +228,10 @@ typedef struct Pending {
 static Request *request_new(void)
 {
     Request *r = g_new0(Request, 1);
-    pthread_condattr_t attr;
 
     g_atomic_ref_count_init(&r->refs);
     lock_init(&r->lock);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->all_in, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&r->all_in);
     return r;
 }
 
@@ -294,13 +288,10 @@ static void send_one(Request *r, const DomainView *v, Qmp *q, FigureKind k, uint
 
 static void wait_for_all(Request *r, uint64_t deadline)
 {
-    struct timespec ts = { (time_t)(deadline / G_USEC_PER_SEC),
-                           (long)(deadline % G_USEC_PER_SEC) * 1000 };
-
     LOCK_SCOPE(&r->lock);
-    while (r->open > 0)
-        if (pthread_cond_timedwait(&r->all_in, &r->lock.m, &ts) == ETIMEDOUT)
-            break;
+
+    while (r->open > 0 && cond_wait_until(&r->all_in, &r->lock, deadline))
+        ;
 }
 
 unsigned figures_wanted(const DomainView *v, unsigned kinds)

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <stdatomic.h>
-#include <time.h>
 
 #include "drivers/qemu/qmp.h"
 #include "util/lock.h"
@@ -82,12 +81,6 @@ typedef struct QmpWait {
 /* Something has changed, perhaps; false: the deadline has come. q is locked, but for an instant. */
 bool qmp_wait_locked(Qmp *q, QmpWait *w);
 void qmp_wait_done(QmpWait *w); /* q is not locked */
-
-/* Absolute monotonic µs for the condition variables here. */
-static inline struct timespec qmp_timespec(uint64_t usec)
-{
-    return (struct timespec){ .tv_sec = usec / G_USEC_PER_SEC, .tv_nsec = usec % G_USEC_PER_SEC * 1000 };
-}
 
 /* qmp.c */
 QmpCall *qmp_call_unlink_locked(Qmp *q, uint64_t id);

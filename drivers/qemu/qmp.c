@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "drivers/qemu/qmp-internal.h"
+#include "util/cond.h"
 #include "util/counter.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -342,9 +343,8 @@ static bool submit(Qmp *q, QmpCall *c, JsonObject *message, int call_fd)
 bool qmp_wait_locked(Qmp *q, QmpWait *w)
 {
     uint64_t until = w->aside ? w->deadline : MIN(w->deadline, now_usec() + MOMENT_USEC);
-    struct timespec ts = qmp_timespec(until);
 
-    if (pthread_cond_timedwait(&q->changed, &q->lock.m, &ts) != ETIMEDOUT)
+    if (cond_wait_until(&q->changed, &q->lock, until))
         return true;
     if (until == w->deadline)
         return false;

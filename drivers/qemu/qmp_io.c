@@ -13,6 +13,7 @@
 
 #include "drivers/qemu/qmp-internal.h"
 #include "drivers/qemu/unix_path.h"
+#include "util/cond.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -443,12 +444,8 @@ static bool wait_ready(Qmp *q, uint64_t deadline, GError **err)
 Qmp *qmp_new_detached(Loop *loop, const QmpOps *ops, void *data)
 {
     Qmp *q = g_new0(Qmp, 1);
-    pthread_condattr_t attr;
 
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&q->changed);
     lock_init(&q->lock);
     q->users = 1;
     q->refs = 2; /* the users' and the monitor thread's */

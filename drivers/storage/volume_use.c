@@ -8,54 +8,64 @@
  */
 #include "drivers/storage/storage.h"
 #include "util/api.h"
+#include "util/cond.h"
 #include "util/error.h"
 #include "util/loop.h"
 #include "util/pool.h"
 
-enum { PATIENCE_USEC = 2 * 1000 * 1000, PAUSE_USEC = 10 * 1000 };
+enum { PATIENCE_USEC = 2 * 1000 * 1000 };
 
 static struct {
     Lock lock;
-    GHashTable *of; /* by path, where that is one; how many copies, or, below zero, how many that write */
+    pthread_cond_t ended; /* the last of those who do the same with a volume */
+    GHashTable *of; /* by path, where that is one; how many copies, or, below zero, how many that write. NULL: none yet */
 } uses = { .lock = LOCK_INIT };
 
 static int count_locked(const char *key)
 {
-    return uses.of ? GPOINTER_TO_INT(g_hash_table_lookup(uses.of, key)) : 0;
+    return GPOINTER_TO_INT(g_hash_table_lookup(uses.of, key));
 }
 
 static void add_locked(const char *key, int more)
 {
     int n = count_locked(key) + more;
 
-    if (!uses.of)
-        uses.of = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     if (n)
         g_hash_table_replace(uses.of, g_strdup(key), GINT_TO_POINTER(n));
     else
         g_hash_table_remove(uses.of, key);
 }
 
-static bool try(const char *key, bool writes)
+static bool others_locked(const char *key, bool writes)
 {
-    LOCK_SCOPE(&uses.lock);
     int n = count_locked(key);
 
-    if (writes ? n > 0 : n < 0)
-        return false;
-    add_locked(key, writes ? -1 : 1);
-    return true;
+    return writes ? n > 0 : n < 0;
+}
+
+static bool begin(const char *key, bool writes)
+{
+    uint64_t until = now_usec() + PATIENCE_USEC;
+    bool others;
+    LOCK_SCOPE(&uses.lock);
+
+    if (!uses.of) {
+        uses.of = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        cond_init(&uses.ended);
+    }
+    while ((others = others_locked(key, writes)) && cond_wait_until(&uses.ended, &uses.lock, until))
+        ;
+    if (!others)
+        add_locked(key, writes ? -1 : 1);
+    return !others;
 }
 
 bool volume_use_begin(const StorageVolView *v, bool writes, VolumeUse *ret, GError **err)
 {
     g_autofree char *key = *v->path == '/' ? g_strdup(v->path) : volume_index_name(v->pool_uuid, v->vol_name);
-    uint64_t until = now_usec() + PATIENCE_USEC;
-    bool ok;
 
     pool_wait_begin();
-    while (!(ok = try(key, writes)) && now_usec() < until)
-        g_usleep(PAUSE_USEC);
+    bool ok = begin(key, writes);
     pool_wait_end();
     if (!ok) {
         error_set(err, VIR_ERR_OPERATION_INVALID, "volume '%s' is still in use: it is being %s", v->vol_name, writes ? "copied" : "written");
@@ -69,7 +79,10 @@ void volume_use_done(VolumeUse *u)
 {
     LOCK_SCOPE(&uses.lock);
 
-    if (u->key)
+    if (u->key) {
         add_locked(u->key, u->writes ? 1 : -1);
+        if (!count_locked(u->key))
+            pthread_cond_broadcast(&uses.ended);
+    }
     g_clear_pointer(&u->key, g_free);
 }
