@@ -11,6 +11,7 @@ bool call_readonly(const Call *c) { return c->readonly; }
 uint64_t call_deadline(const Call *c) { return c->deadline; }
 bool call_cancelled(const Call *c) { return atomic_load(&c->cancelled); }
 int64_t call_uid(const Call *c) { return c->identity && c->identity->has_unix ? (int64_t)c->identity->uid : -1; }
+char *call_user(const Call *c) { return identity_user(c->identity); }
 void call_share_turn(Call *c) { turnqueue_share(c->oc->queue(c->object), &c->waiter); }
 void call_set_waiting(Call *c, const char *what) { atomic_store(&c->waiting, what); }
 

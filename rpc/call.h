@@ -22,6 +22,9 @@ uint64_t call_deadline(const Call *c);
 bool call_cancelled(const Call *c);
 /* uid of whom the client acts for, -1 when not known. */
 int64_t call_uid(const Call *c);
+/* Whom the client acts for, as access control tells users apart: a word for what is bounded for each ("uid 1000"). NULL: root or our
+ * own user. */
+char *call_user(const Call *c);
 /* The turn that the call holds lets queries run beside it from here on: for long operations. */
 void call_share_turn(Call *c);
 /* What the call waits for, shown in the call table; a static string, NULL: nothing. */

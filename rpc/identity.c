@@ -66,6 +66,15 @@ Identity *identity_unref(Identity *id)
     return NULL;
 }
 
+char *identity_user(const Identity *id)
+{
+    if (id && id->has_unix)
+        return id->uid == 0 || id->uid == geteuid() ? NULL : g_strdup_printf("uid %u", (unsigned)id->uid);
+    if (id && id->sasl_user)
+        return g_strdup_printf("SASL user '%s'", id->sasl_user);
+    return id && id->x509_dname ? g_strdup_printf("certificate '%s'", id->x509_dname) : g_strdup("users without a name");
+}
+
 Identity *identity_of_process(void)
 {
     Identity *id = identity_new();

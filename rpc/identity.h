@@ -30,4 +30,6 @@ Identity *identity_from_socket(int fd, GError **err);
 /* Start time of pid, read from /proc when the identity does not hold it (that costs more than
  * accepting a connection, and few clients need it); 0: not known. */
 uint64_t identity_start_time(const Identity *id);
+/* The user, in words that no two users share; NULL: root or our own. id NULL: nobody is known. */
+char *identity_user(const Identity *id);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Identity, identity_unref)

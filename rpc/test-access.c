@@ -72,6 +72,29 @@ static void test_first_match_decides(void)
     access_free(a);
 }
 
+static void assert_user(const Identity *id, const char *words)
+{
+    g_autofree char *said = identity_user(id);
+
+    assert(g_strcmp0(said, words) == 0);
+}
+
+static void test_users_have_names(void)
+{
+    g_autoptr(Identity) alice = somebody(4001, 4001), root = somebody(0, 0), own = somebody(geteuid(), 4001), far = identity_new();
+
+    alice->sasl_user = g_strdup("bob"); /* which would be a second share */
+    assert_user(alice, "uid 4001");
+    assert_user(root, NULL);
+    assert_user(own, NULL);
+    assert_user(NULL, "users without a name");
+    assert_user(far, "users without a name");
+    far->x509_dname = g_strdup("CN=carol");
+    assert_user(far, "certificate 'CN=carol'");
+    far->sasl_user = g_strdup("bob");
+    assert_user(far, "SASL user 'bob'");
+}
+
 static void test_some_object_is_not_the_named_one(void)
 {
     Access *a = make("deny user 4001 domain:start name=secret\nallow user 4001 domain:write name=web\n"
@@ -171,6 +194,7 @@ int main(void)
     loop = loop_new(NULL);
     pool = pool_new("test", 0, 2, 1);
     test_first_match_decides();
+    test_users_have_names();
     test_some_object_is_not_the_named_one();
     test_errors_name_the_line();
     test_a_bad_reload_changes_nothing();

@@ -22,13 +22,7 @@
 #include "util/log.h"
 #include "util/pool.h"
 
-enum {
-    PIPE_SIZE = 1 << 20,
-    /* Each has up to two workers, which wait as long as its client likes: less than all that may wait (util/pool.c), or
-     * clients that send nothing would leave none for other calls. */
-    TRANSFERS_MAX = 500,
-};
-static atomic_uint n_transfers;
+enum { PIPE_SIZE = 1 << 20 };
 
 typedef struct Transfer {
     gatomicrefcount refs;
@@ -40,6 +34,7 @@ typedef struct Transfer {
     int feed;           /* the other end of that */
     StreamQueue *queue; /* NULL: a download */
     VolumeUse use;      /* of an upload */
+    TransferShare share;
     Pump pump;
 } Transfer;
 
@@ -52,9 +47,9 @@ static void transfer_unref(Transfer *t)
     fd_close(&t->feed);
     stream_queue_unref(t->queue);
     volume_use_done(&t->use);
+    transfer_share_done(&t->share);
     g_free(t->path);
     g_free(t);
-    atomic_fetch_sub(&n_transfers, 1);
 }
 
 static void stream_closed(void *data)
@@ -170,7 +165,6 @@ static Transfer *transfer_new(const StorageVolView *v, const Pump *pump, bool ap
 {
     Transfer *t = g_new0(Transfer, 1);
 
-    atomic_fetch_add(&n_transfers, 1);
     g_atomic_ref_count_init(&t->refs);
     t->apart = apart;
     memcpy(t->pool, v->pool_uuid, sizeof(Uuid));
@@ -202,10 +196,10 @@ static bool start(Call *call, const StorageVolView *v, bool upload, uint64_t off
         error_set(err, VIR_ERR_NO_SUPPORT, "storage pool doesn't support volume %s", upload ? "upload" : "download");
         return false;
     }
-    if (atomic_load(&n_transfers) >= TRANSFERS_MAX) {
-        error_set(err, VIR_ERR_OPERATION_FAILED, "volume '%s': %d uploads and downloads are going on already", v->vol_name, TRANSFERS_MAX);
+    g_autofree char *user = call_user(call);
+    g_auto(TransferShare) share = { 0 };
+    if (!transfer_share_take(v->vol_name, user, &share, err))
         return false;
-    }
     bool apart = apart_needed(NULL, v->path, NULL);
     g_auto(VolumeUse) use = { 0 };
     if ((upload && !volume_use_begin(v, true, &use, err)) || !pump_check_range(v->path, offset, length, err) ||
@@ -214,6 +208,8 @@ static bool start(Call *call, const StorageVolView *v, bool upload, uint64_t off
     Transfer *t = transfer_new(v, &pump, apart);
     t->use = use;
     use = (VolumeUse){ 0 };
+    t->share = share;
+    share = (TransferShare){ 0 };
     if (!attach(call, t, upload, err)) {
         transfer_unref(t);
         return false;

@@ -125,6 +125,15 @@ typedef struct VolumeUse {
 bool volume_use_begin(const StorageVolView *v, bool writes, VolumeUse *ret, GError **err);
 void volume_use_done(VolumeUse *u);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VolumeUse, volume_use_done)
+/* transfers.c. One upload or download among those that go on; done when it is over. user: who has no more than a share of them, in
+ * words; NULL: all there are. */
+typedef struct TransferShare {
+    bool taken;
+    char *user;
+} TransferShare;
+bool transfer_share_take(const char *volume, const char *user, TransferShare *ret, GError **err);
+void transfer_share_done(TransferShare *s);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TransferShare, transfer_share_done)
 /* What it is now. */
 StorageVolumeDef *volume_details(const StorageVolView *v, GError **err);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who copies a volume and who writes it wait for each other, on workers that meanwhile do not count. */
+/*
+ * Who copies a volume and who writes it wait for each other, on workers that meanwhile do not count. How many uploads and
+ * downloads there are, of all and of one user.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <semaphore.h>
@@ -80,10 +83,71 @@ static void test_patience_ends(void)
     assert(strstr(err->message, "'v'") && strstr(err->message, "copied"));
 }
 
+/* Until the bound; the names of bounds are in the errors. */
+static GPtrArray *take_all(const char *user, const char *words)
+{
+    GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) err = NULL;
+
+    for (TransferShare s; transfer_share_take("v", user, &s, &err) && all->len < 1000;)
+        g_ptr_array_add(all, g_memdup2(&s, sizeof(s)));
+    assert(error_is(err, VIR_ERR_OPERATION_FAILED) && strstr(err->message, words));
+    return all;
+}
+
+static void give_back(GPtrArray *all)
+{
+    for (guint i = 0; i < all->len; i++)
+        transfer_share_done(all->pdata[i]);
+    g_ptr_array_unref(all);
+}
+
+static void test_nobody_has_all_transfers(void)
+{
+    for (unsigned i = 0; i < 2; i++) { /* what was given back is there again */
+        GPtrArray *a = take_all("uid 1", " 250 uploads and downloads of uid 1 "), *b = take_all("uid 2", "500"), *none = take_all(NULL, "500");
+        assert(a->len == 250 && b->len == 250 && none->len == 0);
+        give_back(a);
+        a = take_all(NULL, " 500 uploads and downloads are ");
+        assert(a->len == 250);
+        give_back(b);
+        give_back(a);
+        give_back(none);
+        a = take_all(NULL, "500");
+        assert(a->len == 500);
+        give_back(a);
+    }
+}
+
+static void *take_beside_others(void *unused)
+{
+    (void)unused;
+    return take_all("uid 1", "uid 1");
+}
+
+static void test_the_last_one_is_one_users(void)
+{
+    pthread_t threads[8];
+    GPtrArray *got[8];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(threads); i++)
+        assert(pthread_create(&threads[i], NULL, take_beside_others, NULL) == 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(threads); i++) {
+        pthread_join(threads[i], (void **)&got[i]);
+        n += got[i]->len;
+    }
+    assert(n == 250);
+    for (unsigned i = 0; i < G_N_ELEMENTS(threads); i++)
+        give_back(got[i]);
+}
+
 int main(void)
 {
     test_the_end_of_one_is_the_others_beginning(false);
     test_the_end_of_one_is_the_others_beginning(true);
     test_patience_ends();
+    test_nobody_has_all_transfers();
+    test_the_last_one_is_one_users();
     return 0;
 }

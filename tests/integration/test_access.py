@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import unittest
 
@@ -30,6 +31,26 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration
 <allow send_requested_reply="true" send_type="method_return"/><allow receive_type="method_return"/>
 <allow send_requested_reply="true" send_type="error"/><allow receive_type="error"/>
 <allow receive_type="signal"/></policy></busconfig>
+"""
+
+
+# As many uploads as there may be, which send nothing; a line says why there are no more.
+UPLOADS = """import libvirt, sys
+libvirt.registerErrorHandler(lambda *_: None, None)
+streams = []
+try:
+    while len(streams) < 1000:
+        c = libvirt.open(sys.argv[1])
+        v = c.storagePoolLookupByName('p').storageVolLookupByName('v')
+        for _ in range(64):
+            streams.append(c.newStream())
+            v.upload(streams[-1], 0, 0)
+except libvirt.libvirtError as e:
+    streams.pop()
+    print(e, flush=True)
+sys.stdin.read()
+for s in streams:
+    s.abort()
 """
 
 
@@ -168,6 +189,29 @@ deny  user {ALICE}  domain:*
         self.write('access.rules', rules + f'allow user {ALICE} storage_vol:data_read name=secret\n')
         self.hang_up('virtstoraged')
         wait_for('the new rules', lambda: self.virsh_as(ALICE, 'vol-create-from', 'hers', xml, 'secret', '--inputpool', 'ours')[0] == 0)
+
+    def test_uploads_of_one_user_leave_some_to_others(self):
+        self.open_to_all()
+        self.start()
+        path = os.path.join(self.sandbox.dir, 'pool')
+        os.mkdir(path)
+        virsh('pool-create-as', 'p', 'dir', '--target', path)
+        virsh('vol-create-as', 'p', 'v', '1M')
+        data = os.path.join(self.sandbox.dir, 'data')
+        with open(data, 'wb') as f:
+            f.write(bytes(4096))
+        os.chmod(data, 0o644)
+        client = subprocess.Popen(['setpriv', f'--reuid={ALICE}', f'--regid={ALICE}', '--clear-groups', sys.executable, '-c', UPLOADS,
+                                   self.sandbox.uri('virtproxyd')], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            self.assertIn(f'250 uploads and downloads of uid {ALICE} are going on already', client.stdout.readline())
+            status, text = self.virsh_as(ALICE, 'vol-upload', 'v', data, '--pool', 'p')
+            self.assertTrue(status and '250 uploads' in text, text)
+            self.assertEqual(self.virsh_as(BOB, 'vol-upload', 'v', data, '--pool', 'p')[0], 0)
+            virsh('vol-upload', 'v', data, '--pool', 'p')
+        finally:
+            client.communicate()
+        wait_for('their end', lambda: self.virsh_as(ALICE, 'vol-upload', 'v', data, '--pool', 'p')[0] == 0)
 
     def test_the_secret_of_a_pool(self):
         """Whoever may start pools does not have any secret sent to a server of his choice."""
