@@ -231,26 +231,6 @@ static bool add_layers(Argv *a, const QemuImgSide *s, GError **err)
     return true;
 }
 
-static bool copy_and_make(GPtrArray *commands, const QemuImgSide *vol, const QemuImgSide *input, unsigned flags, GError **err)
-{
-    g_autoptr(Argv) a = argv_new("qemu-img");
-    ArgvList l = { NULL };
-
-    argv_words(a, "convert", NULL);
-    if (!input->layers)
-        argv_words(a, "-f", qemu_img_format(input->def, NULL), NULL);
-    argv_words(a, "-O", qemu_img_format(vol->def, NULL), NULL);
-    add_options(&l, vol, flags);
-    argv_list_end(&l, a, "-o");
-    if (!input->layers)
-        argv_operand(a, path_of(input));
-    else if (!add_layers(a, input, err))
-        return false;
-    argv_operand(a, path_of(vol));
-    g_ptr_array_add(commands, g_steal_pointer(&a));
-    return true;
-}
-
 /* An image as a list of options; encrypted: with its secret. */
 static void add_image(Argv *a, const QemuImgSide *s)
 {
@@ -264,19 +244,55 @@ static void add_image(Argv *a, const QemuImgSide *s)
     argv_list_end(&l, a, NULL);
 }
 
+/* An image that is there, as the program knows it: in layers, as a list of options where that is asked for, by its path. The words
+ * that say which, and the last one. */
+static void add_how_named(Argv *a, const QemuImgSide *s, bool options)
+{
+    if (s->layers)
+        return;
+    if (options)
+        argv_words(a, "--image-opts", NULL);
+    else
+        argv_words(a, "-f", qemu_img_format(s->def, NULL), NULL);
+}
+
+static bool add_named(Argv *a, const QemuImgSide *s, bool options, GError **err)
+{
+    if (s->layers)
+        return add_layers(a, s, err);
+    if (options)
+        add_image(a, s);
+    else
+        argv_operand(a, path_of(s));
+    return true;
+}
+
+static bool copy_and_make(GPtrArray *commands, const QemuImgSide *vol, const QemuImgSide *input, unsigned flags, GError **err)
+{
+    g_autoptr(Argv) a = argv_new("qemu-img");
+    ArgvList l = { NULL };
+
+    argv_words(a, "convert", NULL);
+    add_how_named(a, input, false);
+    argv_words(a, "-O", qemu_img_format(vol->def, NULL), NULL);
+    add_options(&l, vol, flags);
+    argv_list_end(&l, a, "-o");
+    if (!add_named(a, input, false, err))
+        return false;
+    argv_operand(a, path_of(vol));
+    g_ptr_array_add(commands, g_steal_pointer(&a));
+    return true;
+}
+
 static bool copy(GPtrArray *commands, const QemuImgSide *vol, const QemuImgSide *input, GError **err)
 {
     g_autoptr(Argv) a = argv_new("qemu-img");
 
     argv_words(a, "convert", NULL);
-    if (!input->layers)
-        argv_words(a, "--image-opts", NULL);
+    add_how_named(a, input, true);
     argv_words(a, "-n", "--target-image-opts", NULL);
-    if ((input->def->encryption && !add_secret(a, input, err)) || (vol->def->encryption && !add_secret(a, vol, err)))
-        return false;
-    if (!input->layers)
-        add_image(a, input);
-    else if (!add_layers(a, input, err))
+    if ((input->def->encryption && !add_secret(a, input, err)) || (vol->def->encryption && !add_secret(a, vol, err)) ||
+        !add_named(a, input, true, err))
         return false;
     add_image(a, vol);
     g_ptr_array_add(commands, g_steal_pointer(&a));
@@ -307,20 +323,14 @@ GPtrArray *qemu_img_create(const QemuImgSide *vol, const QemuImgSide *input, uns
 }
 
 /* The last word but one of commands that work on one image. */
-static bool add_one_image(Argv *a, const QemuImgSide *vol, const char *format, GError **err)
+static bool add_one_image(Argv *a, const QemuImgSide *vol, GError **err)
 {
-    if (vol->def->encryption && !add_secret(a, vol, err))
+    bool encrypted = vol->def->encryption;
+
+    if (encrypted && !add_secret(a, vol, err))
         return false;
-    if (vol->layers)
-        return add_layers(a, vol, err);
-    if (vol->def->encryption) {
-        argv_words(a, "--image-opts", NULL);
-        add_image(a, vol);
-    } else {
-        argv_words(a, "-f", format, NULL);
-        argv_operand(a, path_of(vol));
-    }
-    return true;
+    add_how_named(a, vol, encrypted);
+    return add_named(a, vol, encrypted, err);
 }
 
 Argv *qemu_img_name_backing(const QemuImgSide *vol, GError **err)
@@ -337,22 +347,21 @@ Argv *qemu_img_name_backing(const QemuImgSide *vol, GError **err)
     argv_words(a, "rebase", "-u", "-b", NULL);
     argv_operand(a, d->backing.path);
     argv_words(a, "-F", backing_format(d), NULL);
-    return add_one_image(a, vol, qemu_img_format(d, NULL), err) && argv_check(a, err) ? g_steal_pointer(&a) : NULL;
+    return add_one_image(a, vol, err) && argv_check(a, err) ? g_steal_pointer(&a) : NULL;
 }
 
 Argv *qemu_img_resize(const QemuImgSide *vol, uint64_t capacity, bool shrink, bool preallocate, GError **err)
 {
     g_autoptr(Argv) a = argv_new("qemu-img");
-    const char *format = qemu_img_format(vol->def, err);
 
-    if (!format)
+    if (!qemu_img_format(vol->def, err))
         return NULL;
     argv_words(a, "resize", NULL);
     if (shrink)
         argv_words(a, "--shrink", NULL);
     if (preallocate)
         argv_words(a, "--preallocation=falloc", NULL);
-    if (!add_one_image(a, vol, format, err))
+    if (!add_one_image(a, vol, err))
         return NULL;
     add_size(a, capacity);
     return argv_check(a, err) ? g_steal_pointer(&a) : NULL;
