@@ -89,8 +89,8 @@ static const char *full(int dir, const char *name, char buf[static 600])
         return name;
     snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
     ssize_t n = readlink(link, buf, 300);
-    snprintf(buf + (n < 0 ? 0 : n), 299, "/%s", name);
-    return buf;
+    size_t at = n < 0 ? 0 : (size_t)n, room = 600 - at;
+    return snprintf(buf + at, room, "/%s", name) < (int)room ? buf : name; /* one that is too long stays as it is */
 }
 
 /* What a link is made of, when that has no name. */
