@@ -27,7 +27,6 @@ enum { /* PoolBackend.flags */
     BACKEND_MOUNTS = 1 << 1,  /* the target is mounted while the pool is active */
     BACKEND_NO_WIPE = 1 << 2, /* nobody writes over the volumes */
     BACKEND_LIBRARY = 1 << 3, /* volumes are no files of this host (library.h) */
-    BACKEND_SNAPSHOTS = 1 << 4, /* of volumes are volumes; one is deleted with them when that is said */
 };
 
 typedef struct PoolBackend {
@@ -55,6 +54,9 @@ typedef struct PoolBackend {
     bool (*vol_create)(const StoragePoolDef *d, StorageVolumeDef *v, const StorageVolumeDef *input, unsigned flags,
                        const StorageJob *job, GError **err);
     bool (*vol_delete)(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job, GError **err);
+    /* Where snapshots of volumes are volumes: those that vol_delete takes with their original (StorageVolumeDef), for who asks
+     * whether that is wanted. */
+    GPtrArray *(*vol_snapshots)(const StoragePoolDef *d, const StorageVolumeDef *v, const StorageJob *job, GError **err);
     bool (*vol_resize)(const StoragePoolDef *d, const StorageVolumeDef *v, uint64_t capacity, unsigned flags,
                        const StorageJob *job, GError **err);
     /* NULL: the volume's path is written over, unless BACKEND_NO_WIPE. */

@@ -167,20 +167,24 @@ static bool logical_vol_create(const StoragePoolDef *d, StorageVolumeDef *v, con
     return false;
 }
 
+static GPtrArray *logical_vol_snapshots(const StoragePoolDef *d, const StorageVolumeDef *v, const StorageJob *job, GError **err)
+{
+    g_autoptr(GPtrArray) all = volumes_of(d, job, err);
+    GPtrArray *ret = all ? g_ptr_array_new_with_free_func((GDestroyNotify)storage_volume_free) : NULL;
+
+    for (guint i = 0; all && i < all->len; i++) {
+        const LvmVolume *lv = all->pdata[i];
+        if (lv->snapshot && g_strcmp0(lv->origin, v->name) == 0)
+            g_ptr_array_add(ret, volume_of(d, lv));
+    }
+    return ret;
+}
+
 static bool logical_vol_delete(const StoragePoolDef *d, const StorageVolumeDef *v, unsigned flags, const StorageJob *job,
                                GError **err)
 {
-    g_autoptr(GPtrArray) all = volumes_of(d, job, err);
-
-    /* They would go with it. */
-    for (guint i = 0; all && i < all->len; i++) {
-        const LvmVolume *lv = all->pdata[i];
-        if (!lv->snapshot || g_strcmp0(lv->origin, v->name) != 0 || (flags & VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS))
-            continue;
-        error_set(err, VIR_ERR_OPERATION_INVALID, "volume '%s' has the snapshot '%s'", v->name, lv->name);
-        return false;
-    }
-    return all && storage_run_change(lvm_remove_volume(d->source.name, v->name, err), job, err);
+    (void)flags;
+    return storage_run_change(lvm_remove_volume(d->source.name, v->name, err), job, err);
 }
 
 static bool logical_vol_resize(const StoragePoolDef *d, const StorageVolumeDef *v, uint64_t capacity, unsigned flags,
@@ -231,8 +235,8 @@ static StorageSourceList *logical_find(const StoragePoolSource *like, const Stor
 }
 
 const PoolBackend backend_logical = {
-    .type = POOL_LOGICAL, .flags = BACKEND_SNAPSHOTS, .programs = { "vgs", "lvs", "vgchange" }, .check = logical_check, .start = logical_start,
+    .type = POOL_LOGICAL, .programs = { "vgs", "lvs", "vgchange" }, .check = logical_check, .start = logical_start,
     .stop = logical_stop, .build = logical_build, .remove = logical_remove, .measure = logical_measure, .list = logical_list,
     .find_sources = logical_find, .vol_look = logical_vol_look, .vol_create = logical_vol_create,
-    .vol_delete = logical_vol_delete, .vol_resize = logical_vol_resize,
+    .vol_delete = logical_vol_delete, .vol_snapshots = logical_vol_snapshots, .vol_resize = logical_vol_resize,
 };

@@ -251,6 +251,29 @@ bool handle_storage_vol_create_xml_from(Call *c, StoragePoolTurn *t, const remot
            create(c, (ObjectTurn *)t, a->xml, input, VOLUME_PARSE_NO_CAPACITY, a->flags, &r->vol, err);
 }
 
+/* What would go with it are volumes, too: it does when that is said, by who has the right to delete each, before any is gone. */
+static bool may_delete_snapshots(Call *c, const StorageVolView *v, const Place *p, const StorageVolumeDef *d, bool said,
+                                 const StorageJob *job, GError **err)
+{
+    g_autoptr(GPtrArray) all = p->backend->vol_snapshots(p->def, d, job, err);
+
+    for (guint i = 0; all && i < all->len; i++) {
+        const StorageVolumeDef *snapshot = all->pdata[i];
+        const AclObject acl = { .kind = OBJECT_STORAGE_VOL, .name = snapshot->name, .parent_name = v->pool_name,
+                                .parent_uuid = v->pool_uuid, .key = snapshot->key };
+        if (said && call_allows(c, &acl, "delete"))
+            continue;
+        g_autofree char *which = call_allows(c, &acl, "getattr") ? g_strdup_printf("the snapshot '%s'", snapshot->name) : g_strdup("a snapshot");
+        if (said)
+            error_set(err, VIR_ERR_ACCESS_DENIED, "volume '%s' has %s, which needs the permission storage_vol:delete as well",
+                      v->vol_name, which);
+        else
+            error_set(err, VIR_ERR_OPERATION_INVALID, "volume '%s' has %s", v->vol_name, which);
+        return false;
+    }
+    return all != NULL;
+}
+
 bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_vol_delete_args *a, GError **err)
 {
     const StorageVolView *v = (const StorageVolView *)object_turn_view((ObjectTurn *)t);
@@ -260,7 +283,7 @@ bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_
 
     if (!place_of(v, &p, err) || !volume_use_begin(v, true, &use, err))
         return false;
-    bool with_snapshots = a->flags == VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS && (p.backend->flags & BACKEND_SNAPSHOTS);
+    bool with_snapshots = a->flags == VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS && p.backend->vol_snapshots;
     if (a->flags && !with_snapshots && !(p.backend->flags & BACKEND_LIBRARY)) {
         error_set(err, VIR_ERR_INVALID_ARG, "unsupported flags (0x%x)", a->flags);
         return false;
@@ -272,7 +295,8 @@ bool handle_storage_vol_delete(Call *c, StorageVolTurn *t, const remote_storage_
     StorageVolumeDef gone = { .name = v->vol_name, .path = v->path, .key = v->key };
     g_auto(PoolChange) change = { 0 };
     pool_change_begin(p.pool, v->vol_name, &change);
-    if (!p.backend->vol_delete(p.def, d ? d : &gone, a->flags, &job, err))
+    if ((p.backend->vol_snapshots && !may_delete_snapshots(c, v, &p, d ? d : &gone, with_snapshots, &job, err)) ||
+        !p.backend->vol_delete(p.def, d ? d : &gone, a->flags, &job, err))
         return false;
     measure_again(p.pool, p.backend, p.def, &job);
     if (with_snapshots) { /* they were volumes, too */

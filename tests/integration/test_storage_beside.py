@@ -107,6 +107,16 @@ class Beside(Programs):
                 os.unlink(self.held())
             refresh.result()
 
+    def start_with(self, rules):
+        etc = os.path.join(self.sandbox.dir, 'etc', 'libvirt')
+        os.makedirs(etc, exist_ok=True)
+        for name, text in (('virtstoraged.conf', 'access_drivers = [ "rules" ]\n'), ('access.rules', rules)):
+            with open(os.path.join(etc, name), 'w', encoding='utf-8') as f:
+                f.write(text)
+        self.sandbox.stop_daemon('virtstoraged')
+        self.sandbox.start_daemon('virtstoraged')
+        virsh('pool-start', 'p')
+
     def test_all_that_calls_do(self):
         self.beside_a_refresh(['vol-delete', 'a', '--pool', 'p'], ['vol-resize', 'b', '16M', '--pool', 'p'])
         self.assertEqual(self.volumes(), {'b': 16, 'c': 8})
@@ -127,6 +137,22 @@ class Beside(Programs):
         self.assertEqual(self.volumes(), {'a': 8, 'b': 8, 'c': 8, 'snap': 8})
         virsh('vol-delete', 'a', '--pool', 'p', '--delete-snapshots')
         self.assertEqual(self.volumes(), {'b': 8, 'c': 8})
+
+    def test_snapshots_go_by_who_may_delete_them(self):
+        for name in ('snap-1', 'snap-2'):
+            virsh('vol-create-as', 'p', name, '8M', '--backing-vol', 'a')
+        self.start_with('deny anyone storage_vol:delete name=snap-2 in=p key=uuid-snap-2\n')
+        _, _, err = virsh('vol-delete', 'a', '--pool', 'p', '--delete-snapshots', check=False)
+        self.assertRegex(err, "'snap-2'.* needs the permission storage_vol:delete")
+        self.assertEqual(self.volumes(), {'a': 8, 'b': 8, 'c': 8, 'snap-1': 8, 'snap-2': 8})
+        # Which they are is not told to who may not see them.
+        self.start_with('deny anyone storage_vol:delete,getattr name=snap-*\n')
+        for words in ([], ['--delete-snapshots']):
+            status, _, err = virsh('vol-delete', 'a', '--pool', 'p', *words, check=False)
+            self.assertNotEqual(status, 0)
+            self.assertIn('has a snapshot', err)
+        self.assertEqual(self.volumes(), {'a': 8, 'b': 8, 'c': 8})
+        self.assertIn('snap-2', os.listdir(os.path.join(self.directory, 'group')))
 
 
 @unittest.skipIf(ON_PEER or not shutil.which('qemu-img'), 'a rule of ours; needs qemu-img')
