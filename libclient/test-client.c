@@ -176,6 +176,7 @@ static void test_timeout_and_end(void)
     assert(!remote_client_domain_resume(rpc_client_calls(c), &a, &error));
     assert(error_is(error, VIR_ERR_OPERATION_TIMEOUT) && strstr(error->message, "domain_resume"));
     g_clear_error(&error);
+    rpc_client_set_timeout(c, 10);
     assert(!remote_client_domain_destroy(rpc_client_calls(c), &d, &error));
     assert(error_is(error, VIR_ERR_RPC) && rpc_client_is_closed(c));
     g_clear_error(&error);

@@ -182,6 +182,31 @@ static void wait_for(atomic_int *counter, int n)
     assert(atomic_load(counter) == n);
 }
 
+static atomic_int clients;
+
+static void count_clients(void *unused)
+{
+    (void)unused;
+    atomic_store(&clients, (int)server_n_clients(td.server));
+}
+
+/* As the loop sees it. */
+static int clients_now(void)
+{
+    atomic_store(&clients, -1);
+    loop_post(td.loop, count_clients, NULL);
+    while (atomic_load(&clients) < 0)
+        g_usleep(1000);
+    return atomic_load(&clients);
+}
+
+static void wait_clients(int n)
+{
+    for (int i = 0; i < 10000 && clients_now() > n; i++)
+        g_usleep(1000);
+    assert(clients_now() == n);
+}
+
 static void test_slow_calls_do_not_silence_a_client(void)
 {
     auto_fd fd = dial(td.path, true);
@@ -225,11 +250,11 @@ static void test_a_client_that_leaves_takes_its_waiting_calls_along(void)
     put(holder, P, REMOTE_PROC_DOMAIN_SUSPEND, 3, XDR_DOM, &guest);
     while (atomic_load(&entered) == before)
         g_usleep(1000);
-    int leaver = dial(td.path, true);
+    int leaver = dial(td.path, true), there = clients_now();
     put(leaver, P, REMOTE_PROC_DOMAIN_SUSPEND, 3, XDR_DOM, &guest);
     g_usleep(50000);
     close(leaver);
-    g_usleep(50000);
+    wait_clients(there - 1);
     lock_enter(&gate_lock);
     gate_open = true;
     pthread_cond_broadcast(&gate_cond);
@@ -334,6 +359,14 @@ static void test_opening_again(void)
     assert(r->code == VIR_ERR_OPERATION_DENIED);
 }
 
+static atomic_int told;
+
+static void exit_and_tell(void *unused)
+{
+    td_exit(unused);
+    atomic_store(&told, 1);
+}
+
 static void test_a_stopping_daemon_starts_nothing(void)
 {
     auto_fd holder = hold();
@@ -344,7 +377,8 @@ static void test_a_stopping_daemon_starts_nothing(void)
     for (uint32_t i = 0; i < 6; i++) /* one waits for its turn, one more runs, four for a slot */
         put(fd, P, REMOTE_PROC_DOMAIN_SUSPEND, 10 + i, XDR_DOM, &guest);
     assert_quiet(fd);
-    loop_post(td.loop, td_exit, NULL);
+    loop_post(td.loop, exit_and_tell, NULL);
+    wait_for(&told, 1);
     g_usleep(100000);
     put(fd, P, REMOTE_PROC_DOMAIN_SUSPEND, 20, XDR_DOM, &guest);
     /* How many of the six had begun to wait for the turn, and are told, is up to the scheduler. */

@@ -211,12 +211,12 @@ static void test_draining_has_an_end(void)
     uint64_t usual = td.d->stream_drain_usec;
     int before = atomic_load(&closed);
 
-    td.d->stream_drain_usec = 2000 * 1000;
+    td.d->stream_drain_usec = 4000 * 1000;
     auto_fd a = open_stream(fd, STREAM_IN);
     size_t n = stuff(fd);
     put_stream(fd, MSG_OK, NULL, 0);
     for (int i = 0; i < 4; i++) { /* what takes a little now and then is not stuck */
-        g_usleep(700 * 1000);
+        g_usleep(1200 * 1000);
         read_off(a, n / 5);
     }
     read_off(a, n - 4 * (n / 5));
@@ -638,7 +638,7 @@ static void test_stuck_and_alone(void)
     auto_fd fd = dial(td.path, true);
     auto_fd peer = open_stream(fd, STREAM_IN);
 
-    conn_gone_usec = 500 * 1000;
+    conn_gone_usec = 3000 * 1000;
     h.serial = serial;
     g_autoptr(Message) m = message_new_bytes(&h, block, 65536);
     for (;;) {

@@ -57,7 +57,7 @@ class Bus:
             with open(log, encoding='utf-8') as f:
                 return [json.loads(line) for line in f]
 
-        self._wait(lambda: os.path.exists(log))
+        self._wait(lambda: os.path.exists(log) and calls())     # it is ready then
         return child, calls
 
 

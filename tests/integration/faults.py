@@ -18,7 +18,7 @@ import xml.etree.ElementTree as ET
 import libvirt
 import libvirt_qemu
 
-from harness import OwnSandbox, wait_for
+from harness import SEED, OwnSandbox, wait_for
 
 OFF, COUNT, KILL, FAIL, FAIL_FROM, WAIT = range(6)
 PENDING, HIT, GO = range(3)
@@ -26,7 +26,6 @@ LACKS_NAMELESS, LACKS_RENAME_FLAGS = 1, 2      # what file systems do not have
 STEMS = 'loop', 'other'                       # of guests' names
 OWNER = (1234, 1235)
 FULL = 'MODVIRT_TEST_FULL' in os.environ
-SEED = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
 ONLY = os.environ.get('MODVIRT_TEST_ONLY')     # an operation of Steps
 FAULTS = {'kill': (KILL, 0), 'eio': (FAIL, errno.EIO), 'full': (FAIL_FROM, errno.ENOSPC), 'quota': (FAIL_FROM, errno.EDQUOT)}
 # Calls that change what a file has.

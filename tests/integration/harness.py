@@ -7,6 +7,7 @@ make no assumption about other guests of that daemon, name their own uniquely, a
 import glob
 import itertools
 import os
+import random
 import re
 import shutil
 import signal
@@ -31,6 +32,8 @@ SLOW = float(os.environ.get('MODVIRT_TEST_SLOW', '1'))
 # ends as soon as it is there.
 PATIENCE = 120
 ON_PEER = 'MODVIRT_PEER' in os.environ
+# What tests leave to chance is the same each time, so that a failure is one of what was changed; with --full it is another.
+SEED = int(os.environ.get('MODVIRT_TEST_SEED') or (random.randrange(1 << 30) if 'MODVIRT_TEST_FULL' in os.environ else 1))
 LOG_LINES = 40                                 # of each daemon, told after a test that failed
 
 _serial = itertools.count(1)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What tests of network listeners share: a sandbox whose proxy listens, on ports that are free."""
+import errno
+import itertools
 import os
 import shutil
 import socket
@@ -13,11 +15,21 @@ from harness import OwnSandbox, wait_for
 PROXY = 'virtproxyd'
 
 
+# Below those that the system takes for connections by itself.
+_ports = itertools.count(10000 + os.getpid() * 7 % 10000)
+
+
 def free_port():
-    """Of all addresses: what a test did from another one of this host may still hold a port there for a minute."""
-    with socket.create_server(('', 0), family=socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET,
-                              dualstack_ipv6=socket.has_dualstack_ipv6()) as s:
-        return s.getsockname()[1]
+    """Of all addresses: what a test did from another one of this host may still hold a port there for a minute. Never the
+    same twice, and none that a connection gets between the choice and its use."""
+    both = socket.has_dualstack_ipv6()
+    while True:
+        try:
+            with socket.create_server(('', next(_ports)), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both) as s:
+                return s.getsockname()[1]
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE:
+                raise
 
 
 class Recorder:

@@ -91,7 +91,7 @@ class SaveCase(TestCase):
             move = json.loads(libvirt_qemu.qemuMonitorCommand(dom, '{"execute":"query-migrate"}', 0))['return']
             return move.get('status') == 'active' and move.get('ram', {}).get('remaining', 0) > 4 << 20
 
-        for _ in range(10):
+        for _ in range(40):
             monitor_set(dom, '"downtime-limit":1')   # no long jump at the end
             job = Job(self, dom.name(), method, *args)
             while job.thread.is_alive():

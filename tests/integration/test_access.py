@@ -438,15 +438,19 @@ sleep 60
         argv = ['setpriv', f'--reuid={ALICE}', f'--regid={ALICE}', '--clear-groups', 'env', 'HOME=/nonexistent', 'virsh', '-q',
                 '-c', self.sandbox.uri()]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as shell:
-            shell.stdin.write('domstate web-1\n')
-            shell.stdin.flush()
-            time.sleep(6)
+            self.addCleanup(shell.kill)
+
+            def answer():
+                shell.stdin.write('domstate web-1\n')
+                shell.stdin.flush()
+                while not re.search('shut off|error:', line := shell.stdout.readline()):
+                    self.assertTrue(line, 'virsh ended')   # what is typed comes back, too
+                return line
+            self.assertIn('shut off', answer())
             self.grant('if (action.id == "org.libvirt.api.domain.read" || action.id == "org.libvirt.api.domain.getattr") '
                        'return polkit.Result.NO;')
-            time.sleep(8)
-            out = shell.communicate('domstate web-1\n', timeout=120)[0]
-        self.assertIn('shut off', out)
-        self.assertIn('error:', out)
+            wait_for('a refusal', lambda: 'error:' in answer())
+            shell.communicate(timeout=120)
         # Without polkit nobody but root may anything, and nothing hangs.
         self.polkitd.kill()
         self.polkitd.wait()

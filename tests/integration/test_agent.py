@@ -84,6 +84,7 @@ class Commands(Guest):
         disk = f"<disk type='file' device='disk'><source file='{image()}'/><target dev='vda' bus='virtio'/></disk>"
         d = self.boot(disk)
         name = d.name()
+        wait_for('both events', lambda: len(seen) >= 2)
         self.assertEqual(seen[:2], [(libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED,
                                      libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_DOMAIN_STARTED),
                                     (libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED,

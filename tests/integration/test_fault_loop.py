@@ -24,12 +24,11 @@ import libvirt
 
 import faults
 from faults import World
-from harness import ON_PEER, domain_xml, emulators, unique, wait_for
+from harness import ON_PEER, SEED, SLOW, domain_xml, emulators, unique, wait_for
 
 FULL = 'MODVIRT_TEST_FULL' in os.environ
-SEED = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
 CHOSEN = 2                                     # faults per operation, at one point each, without --full
-PATIENCE = 20                                  # seconds in which nothing changes
+PATIENCE = 20 * SLOW                           # seconds in which nothing changes
 HELPERS = 'swtpm', 'virtiofsd', 'passt'
 BOTH = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
 ALL_OF_IT = (libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM |
@@ -281,7 +280,7 @@ class Loop(World):
 
     def settled(self, label, refs):
         """What is wrong after a while with what there is."""
-        deadline, last, since = time.monotonic() + 120, None, 0
+        deadline, last, since = time.monotonic() + 120 * SLOW, None, 0
         while True:
             try:
                 wrong = compare(self.world(), refs)

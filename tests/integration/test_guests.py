@@ -75,7 +75,7 @@ class Boot(Guests):
             self.assertEqual(f.read(10), b'installed\n')
         self.assertEqual(self.shell(d, 'cat /sys/class/net/eth0/address'), '52:54:00:11:22:33')
         self.shell(d, 'printf "#!/bin/sh\\n[ \\$1 = bound ] && ifconfig eth0 \\$ip" >/tmp/dhcp; chmod 755 /tmp/dhcp; '
-                   'ifconfig eth0 up; udhcpc -i eth0 -n -q -f -t 10 -T 1 -s /tmp/dhcp')
+                   'ifconfig eth0 up; udhcpc -i eth0 -n -q -f -t 60 -T 1 -s /tmp/dhcp')
         self.assertIn('10.0.2.15', virsh('domifaddr', d.name(), '--source', 'agent'))
         # It ends by itself, and says so.
         d.shutdown()

@@ -116,7 +116,7 @@ class Helpers(Guest):
         wait_for('word of the loss', lambda: "helper 'virtiofsd' of fs0 has ended" in log_text())
         self.assertTrue(d.isActive())
         d.destroy()
-        self.assertEqual(processes(self.share), [])
+        wait_for('the end of all that serve it', lambda: not processes(self.share))
 
     def test_what_cannot_start_leaves_nothing(self):
         missing = os.path.join(self.directory, 'missing')
@@ -148,7 +148,7 @@ class Helpers(Guest):
         pid = self.helpers_of(d.name())['net0']
         self.assertTrue(os.path.exists(log))
         self.run_inside(d, '/bin/ifconfig', 'eth0', 'up')
-        status, out = self.run_inside(d, '/bin/udhcpc', '-i', 'eth0', '-n', '-q', '-f', '-t', '10', '-T', '1', '-s', '/bin/true')
+        status, out = self.run_inside(d, '/bin/udhcpc', '-i', 'eth0', '-n', '-q', '-f', '-t', '60', '-T', '1', '-s', '/bin/true')
         self.assertEqual(status, 0, out)
         d.destroy()
         wait_for('end of passt', lambda: pid not in processes('passt'))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Malformed frames on every socket of every daemon, TCP and TLS: an error reply or a closed connection, nothing else.
 
-MODVIRT_TEST_FRAMES frames per socket (10 000 when not set). MODVIRT_TEST_SEED repeats a run.
+MODVIRT_TEST_FRAMES frames per socket (10 000 when not set). MODVIRT_TEST_SEED chooses others.
 """
 import array
 import contextlib
@@ -16,7 +16,7 @@ import time
 import unittest
 
 import pki
-from harness import SLOW, OwnSandbox, wait_for
+from harness import PATIENCE, SEED, OwnSandbox, wait_for
 from network import PROXY, NetworkTest
 from test_tls import shared_pki
 
@@ -133,7 +133,7 @@ def rss_mib(pid):
 class Sender:
     def setUp(self):
         super().setUp()
-        self.seed = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
+        self.seed = SEED
         print(f'(seed {self.seed})', end=' ', flush=True)
 
     def alive(self, daemon, pid):
@@ -145,7 +145,7 @@ class Sender:
 
     def connect_bare(self, path):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        s.settimeout(5 * SLOW)
+        s.settimeout(PATIENCE)
         s.connect(path)
         return s
 
@@ -315,14 +315,14 @@ class HostileNetwork(Sender, NetworkTest):
     """The same from the network: by TCP, and by TLS with a certificate that is let in."""
     def connect_bare(self, path):
         port = path
-        s = socket.create_connection(('127.0.0.1', port), 5 * SLOW)
+        s = socket.create_connection(('127.0.0.1', port), PATIENCE)
         if port == self.tcp:
             return s
         if self.noise.random() < 0.1:          # no TLS at all, or what looks like it for a moment
             with contextlib.suppress(OSError):
                 s.sendall(self.noise.choice([b'', b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc']) + self.noise.randbytes(200))
             s.close()
-            s = socket.create_connection(('127.0.0.1', port), 5 * SLOW)
+            s = socket.create_connection(('127.0.0.1', port), PATIENCE)
         s = self.context.wrap_socket(s, server_hostname='localhost')
         if self.exactly(s, 1) != b'\1':
             raise AssertionError('the certificate is not let in')

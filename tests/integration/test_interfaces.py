@@ -53,7 +53,7 @@ class Interfaces(Guest):
         self.run_inside(d, '/bin/ifconfig', 'eth0', 'up')
         script = 'echo "#!/bin/sh\n[ \\$1 = bound ] && ifconfig eth0 \\$ip netmask \\$subnet" >/tmp/dhcp; chmod 755 /tmp/dhcp'
         self.assertEqual(self.run_inside(d, '/bin/sh', '-c', script)[0], 0)
-        status, out = self.run_inside(d, '/bin/udhcpc', '-i', 'eth0', '-n', '-q', '-f', '-t', '10', '-T', '1', '-s', '/tmp/dhcp')
+        status, out = self.run_inside(d, '/bin/udhcpc', '-i', 'eth0', '-n', '-q', '-f', '-t', '60', '-T', '1', '-s', '/tmp/dhcp')
         self.assertEqual(status, 0, out)
         found = d.interfaceAddresses(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)['eth0']['addrs']
         return [a['addr'] for a in found if a['type'] == libvirt.VIR_IP_ADDR_TYPE_IPV4][0]
@@ -63,7 +63,7 @@ class Interfaces(Guest):
         d = self.boot("<interface type='bridge'><source bridge='br-test'/><model type='virtio'/></interface>")
         address = self.lease(d)
         self.assertTrue(address.startswith('192.168.99.'))
-        sh(f'busybox ping -c 1 -W 5 {address}')
+        sh(f'busybox ping -c 1 -W 60 {address}')
         found = d.interfaceAddresses(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP)
         self.assertEqual([a['addr'] for i in found.values() for a in i['addrs']], [address])
         tap = virsh('domiflist', d.name()).split()[0]
@@ -80,7 +80,7 @@ class Interfaces(Guest):
         self.assertRegex(device, r'^macvtap\d+$')
         address = self.lease(d)
         self.assertTrue(address.startswith('192.168.98.'))
-        sh(f'busybox ping -c 1 -W 5 {address}')
+        sh(f'busybox ping -c 1 -W 60 {address}')
         # It does not go by itself: who ends the guest removes it, also after a restart.
         name = d.name()
         self.sandbox.stop_daemon('virtqemud', signal.SIGKILL)

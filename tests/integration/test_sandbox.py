@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import ON_PEER, SLOW, SOURCE_ROOT, TestCase, domain_xml, emulators, unique, virsh, wait_for
+from harness import ON_PEER, PATIENCE, SLOW, SOURCE_ROOT, TestCase, domain_xml, emulators, unique, virsh, wait_for
 
 SANDBOX = os.path.join(SOURCE_ROOT, 'scripts', 'sandbox')
 
@@ -58,11 +58,11 @@ class Sandbox(TestCase):
         # The same guest, by name and uuid, runs in both.
         xml = self.xml_file(domain_xml(name))
         script = (f'virsh -q create {xml} && touch {{0}}/up && '
-                  'for i in $(seq 300); do [ -e {1}/up ] && break; sleep 0.1; done; virsh -q list --name')
+                  'for i in $(seq 1200); do [ -e {1}/up ] && break; sleep 0.1; done; virsh -q list --name')
         runs = [subprocess.Popen([SANDBOX, a, '--', 'sh', '-c', script.format(a, b)], stdout=subprocess.PIPE, text=True)
                 for a, b in ((one, two), (two, one))]
         for r in runs:
-            out, _ = r.communicate(timeout=60 * SLOW)
+            out, _ = r.communicate(timeout=PATIENCE * SLOW)
             self.assertEqual(r.returncode, 0)
             self.assertEqual(out.split()[-1], name)
 
@@ -73,7 +73,7 @@ class Sandbox(TestCase):
                                stdout=subprocess.DEVNULL)
         wait_for('the guest', lambda: os.path.exists(f'{d}/up'))
         box.send_signal(signal.SIGTERM)
-        self.assertEqual(box.wait(20 * SLOW), 128 + signal.SIGTERM)
+        self.assertEqual(box.wait(PATIENCE * SLOW), 128 + signal.SIGTERM)
         self.assertEqual(self.processes(d), [])
 
     def test_killed_sandbox_is_cleaned_by_the_next(self):
@@ -88,10 +88,11 @@ class Sandbox(TestCase):
         self.assertEqual(self.processes(d), [])
 
     def test_long_path_is_refused(self):
-        done = subprocess.run([SANDBOX, '/tmp/' + 'x' * 90, '--', 'true'], capture_output=True, text=True)
+        path = os.path.join('/tmp', unique('x' * 90))
+        done = subprocess.run([SANDBOX, path, '--', 'true'], capture_output=True, text=True)
         self.assertEqual(done.returncode, 125)
         self.assertIn('too long', done.stderr)
-        os.rmdir('/tmp/' + 'x' * 90)
+        os.rmdir(path)
 
 
 @unittest.skipIf(ON_PEER, 'about our daemons')

@@ -13,7 +13,7 @@ import unittest
 
 import libvirt
 
-from harness import SLOW, OwnSandbox, domain_xml, wait_for
+from harness import SEED, SLOW, OwnSandbox, domain_xml, wait_for
 
 GUESTS, KILLS, CLIENTS = 50, 20, 4
 
@@ -39,7 +39,7 @@ def running_guests(directory):
 class Soak(OwnSandbox):
     def setUp(self):
         super().setUp()
-        self.seed = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
+        self.seed = SEED
         print(f'(seed {self.seed})', end=' ', flush=True)
         self.stop_clients = threading.Event()
         self.may_run = threading.Event()

@@ -707,11 +707,12 @@ class Volumes(Storage):
                                          lambda c, p, o: seen.append((p.name(), 'refresh')), None)
         timer = libvirt.virEventAddTimeout(50, lambda *a: None, None)
 
+        def stopped():
+            libvirt.virEventRunDefaultImpl()
+            return (self.name, libvirt.VIR_STORAGE_POOL_EVENT_STOPPED) in seen
+
         def until_stopped():
-            for _ in range(100):
-                libvirt.virEventRunDefaultImpl()
-                if (self.name, libvirt.VIR_STORAGE_POOL_EVENT_STOPPED) in seen:
-                    break
+            wait_for('the pool to stop', stopped)
             libvirt.virEventRemoveTimeout(timer)
             return [e for n, e in seen if n == self.name]
         return until_stopped

@@ -99,9 +99,12 @@ class Clients(OwnSandbox):
                 self.assertIn(size, [m << 20 for m in (4, 5)], results)
                 self.assertRegex(virsh('vol-info', 'v', '--pool', 'p', '--bytes'), rf'Capacity: +{size}\b')
                 results = all_of(['vol-delete', 'v'], ['vol-delete', 'v'], ['vol-resize', 'v', '8M'], ['vol-clone', 'v', 'copy'])
-                self.assertEqual([s for s, _, _ in results[:2]].count(0), 1, results)
+                gone = [s for s, _, _ in results[:2]].count(0)
+                self.assertTrue(gone == 1 or gone == 0 and all('in use' in err for _, _, err in results[:2]), results)
                 for status, _, err in results:
                     self.assertTrue(status == 0 or 'Storage volume not found' in err or 'No such file' in err or 'in use' in err, results)
+                if not gone:                     # the copy took longer than they had patience for
+                    virsh('vol-delete', 'v', '--pool', 'p')
                 self.assertEqual(os.listdir(self.pool), ['copy'] if results[3][0] == 0 else [])
                 self.assertEqual(virsh('vol-list', 'p').split()[::2], os.listdir(self.pool))
                 if results[3][0] == 0:

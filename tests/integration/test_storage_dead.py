@@ -12,7 +12,7 @@ import unittest
 
 import libvirt
 
-from harness import ON_PEER, OwnSandbox, daemon_uri, domain_xml, run, start_event_loop, unique, virsh, wait_for
+from harness import ON_PEER, PATIENCE, SLOW, OwnSandbox, daemon_uri, domain_xml, run, start_event_loop, unique, virsh, wait_for
 
 DAEMON = 'virtstoraged'
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -167,7 +167,7 @@ class Dead(OwnSandbox):
         def seen():
             rows[:] = [r.split() for r in self.modvirt('calls', DAEMON).splitlines() if procedure in r and re.search(shown, r)]
             return rows
-        wait_for('the call', seen, 10)
+        wait_for('the call', seen)
         return rows[0][0]
 
     def test_streams_of_a_server_that_lives(self):
@@ -191,7 +191,7 @@ class Dead(OwnSandbox):
     def see_and_cancel(self, words, procedure, shown):
         with subprocess.Popen(['virsh', *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as client:
             self.modvirt('cancel', self.see(procedure, shown))
-            self.assertIn('cancelled', client.communicate(timeout=8)[1])
+            self.assertIn('cancelled', client.communicate(timeout=PATIENCE * SLOW)[1])
 
     def test_a_call_is_cancelled(self):
         self.die()

@@ -167,7 +167,12 @@ class MountedGluster(Dead, servers.GlusterServer):
         self.outage(['pool-refresh', self.name], ['vol-dumpxml', 'two', '--pool', self.name], ['vol-delete', 'three', '--pool', self.name],
                     ['vol-create-as', self.name, 'new', '1M'], ['vol-upload', 'one', data, '--pool', self.name],
                     ['vol-resize', 'two', '16M', '--pool', self.name])
-        self.assertEqual(sorted(n for n in os.listdir(self.brick) if not n.startswith('.glusterfs')), sorted(self.volumes()))
+
+        def agree():
+            """When all that was on its way has come through, and has been cleared away."""
+            virsh('pool-refresh', self.name)
+            return sorted(n for n in os.listdir(self.brick) if n != '.glusterfs') == sorted(self.volumes())
+        wait_for('what is told to be what is there', agree)
         virsh('pool-destroy', self.name)
         self.assertFalse(os.path.ismount(target))
 

@@ -19,8 +19,8 @@ import unittest
 import xml.etree.ElementTree as ET
 
 import faults
-from faults import FULL, ONLY, SEED, Steps
-from harness import ON_PEER, virsh, wait_for
+from faults import FULL, ONLY, Steps
+from harness import ON_PEER, SEED, virsh, wait_for
 
 SIZE = 2 << 20
 WORD = 'a passphrase of volumes'

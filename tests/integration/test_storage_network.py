@@ -9,8 +9,9 @@ import unittest
 import xml.etree.ElementTree as ET
 
 import libvirt
-from harness import ON_PEER, TestCase, scratch, unique, uri, wait_for
+from harness import ON_PEER, PATIENCE, SLOW, TestCase, scratch, unique, uri, wait_for
 from harness import virsh as plain_virsh
+from network import free_port
 
 TARGET = 'iqn.2024-01.org.example:disks'
 INITIATOR = 'iqn.2020-01.org.example:me'
@@ -18,12 +19,6 @@ INITIATOR = 'iqn.2020-01.org.example:me'
 
 def virsh(*args, **how):
     return plain_virsh(*args, connect=uri(), **how)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
 
 
 class Network(TestCase):
@@ -51,12 +46,12 @@ class Network(TestCase):
 
         def end():
             child.kill()
-            child.wait(timeout=20)
+            child.wait(timeout=PATIENCE)
         self.addCleanup(end)
         return child, end
 
     def tool(self, *argv):
-        done = subprocess.run([*self.within, *argv], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*self.within, *argv], capture_output=True, text=True, timeout=PATIENCE * SLOW)
         self.assertEqual(done.returncode, 0, f'{argv}: {done.stderr}')
         return done.stdout
 
@@ -92,7 +87,7 @@ class IscsiServer(Network):
         self.admin('--op', 'bind', '--mode', 'target', '--tid', '1', '-I', 'ALL')
 
     def admin(self, *args, check=True):
-        done = subprocess.run(['tgtadm', '--lld', 'iscsi', *args], capture_output=True, text=True, timeout=30,
+        done = subprocess.run(['tgtadm', '--lld', 'iscsi', *args], capture_output=True, text=True, timeout=PATIENCE * SLOW,
                               env={**os.environ, **self.env})
         if check and done.returncode:
             self.fail(f'tgtadm {args}: {done.stderr}')

@@ -10,7 +10,7 @@ import unittest
 
 import libvirt
 
-from harness import OwnSandbox, virsh, wait_for
+from harness import SEED, OwnSandbox, virsh, wait_for
 
 DAEMON = 'virtstoraged'
 STREAMS = 10000 if 'MODVIRT_TEST_FULL' in os.environ else 200
@@ -98,9 +98,8 @@ class Restart(OwnSandbox):
 
     def test_killed_at_any_moment(self):
         """Volumes are made, copied and deleted while the daemon is killed: what is there is whole."""
-        seed = int(os.environ.get('MODVIRT_TEST_SEED') or random.randrange(1 << 30))
-        print('seed', seed)
-        rng = random.Random(seed)
+        print('seed', SEED)
+        rng = random.Random(SEED)
         data = os.urandom(2 << 20)
         with open(os.path.join(self.path, 'origin'), 'wb') as f:
             f.write(data)

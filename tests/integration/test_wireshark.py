@@ -28,7 +28,7 @@ class Dissector(NetworkTest):
     def session(self):
         start_event_loop()
         c = libvirt.open(self.uri)
-        c.setKeepAlive(1, 3)
+        c.setKeepAlive(1, 60)
         seen = []
         numbers = [c.domainEventRegisterAny(None, kind, lambda *a: seen.append(a), None)
                    for kind in (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
