@@ -139,6 +139,33 @@ class Dead(OwnSandbox):
             for one in asked:
                 one.result(timeout=120)
 
+    def test_a_restart_of_virtqemud_does_not_wait(self):
+        """Guests that run are taken up again without a look at their images. One that starts with the host is started when its
+        server is back; neither others nor the daemon's end wait for it."""
+        running, starting, other = (unique('guest') for _ in range(3))
+        for name, volume in ((running, 'v'), (starting, 'w'), (other, None)):
+            disk = f"<disk type='file' device='disk'><source file='{self.mount}/{volume}'/><target dev='vda' bus='virtio'/></disk></devices>"
+            self.connect().defineXML(domain_xml(name).replace('</devices>', disk if volume else '</devices>'))
+        virsh('start', running)
+        virsh('autostart', starting)
+        self.die()
+        mark = os.path.join(self.sandbox.run_dir, 'qemu', 'autostarted')
+        for how in (signal.SIGKILL, signal.SIGTERM):
+            wait_for('the mark', lambda: os.path.exists(mark))
+            self.sandbox.stop_daemon('virtqemud', how)
+            os.unlink(mark)                       # as a boot does
+            self.sandbox.start_daemon('virtqemud')
+            virsh('desc', running, '--live', how.name)   # a change waits for what is under way
+            self.assertEqual(virsh('desc', running, '--live').strip(), how.name)
+            self.assertEqual(virsh('domstate', running).strip(), 'running')
+            virsh('start', other)
+            virsh('destroy', other)
+        self.assertEqual(virsh('domstate', starting).strip(), 'shut off')
+        os.kill(self.server.pid, signal.SIGCONT)
+        wait_for('the guest', lambda: virsh('domstate', starting).strip() == 'running')
+        for name in (running, starting):
+            virsh('destroy', name)
+
     def test_a_pool_whose_server_ended(self):
         """While a new daemon still waits for it; who watches sees the pool stop, whether he asks or not."""
         start_event_loop()
