@@ -305,6 +305,8 @@ static bool parse_scalar(ConfParser *p, const ConfField *r, const ConfStep *s, x
     switch ((ConfLeaf)s->leaf) {
     case LEAF_ATTR: {
         xmlAttr *a = find_attr(el, s->attr);
+        if (a && (r->flags & CF_EMPTY_IS_NONE) && !*attr_text(a))
+            a = NULL;
         if (!a && !(r->flags & CF_ON_IF_PRESENT))
             return missing(p, r, base_el, el, s, err);
         text = a ? attr_text(a) : ((const EnumTable *)r->arg)->names[1];

@@ -54,6 +54,7 @@ enum { /* ConfField.flags */
     CF_ONCE = 1 << 21,      /* a second element of this name is an error; otherwise the first one counts */
     CF_UNSUPPORTED = 1 << 22, /* a word that is not known is no mistake, but unsupported configuration */
     CF_UNITS = 1 << 20,     /* the unit stands in @units instead of @unit */
+    CF_EMPTY_IS_NONE = 1 << 23, /* an attribute that is empty is not there */
     CF_ON_IF_PRESENT = 1 << 15, /* the element without the attribute means the second word */
 };
 

@@ -241,7 +241,14 @@ const ConfType conf_opt_u32 = { "u32",         sizeof(OptU32), false,
 static bool opt_or_any_parse(const ConfField *row, const char *text, const char *unit, void *v,
                              const void *base, GError **err)
 {
-    return !strcmp(text, "-1") || opt_u32_parse(row, text, unit, v, base, err);
+    if (!strcmp(text, "-1"))
+        return true;
+    if (!opt_u32_parse(row, text, unit, v, base, err))
+        return false;
+    /* The same with its sign left off. */
+    if (((OptU32 *)v)->v == UINT32_MAX)
+        *(OptU32 *)v = (OptU32){ 0, 0 };
+    return true;
 }
 
 const ConfType conf_opt_or_any = { "u32 or -1",      sizeof(OptU32), false,

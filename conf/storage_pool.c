@@ -21,7 +21,7 @@ ENUM_TABLE(pool_disk_format_names, "partition table", _POOL_DISK_N, "unknown", "
 ENUM_TABLE(pool_logical_format_names, "volume group format", _POOL_LOGICAL_N, "unknown", "lvm2");
 ENUM_TABLE(pool_auth_names, "authentication type", _POOL_AUTH_N, NULL, "chap", "ceph");
 ENUM_TABLE(pool_adapter_names, "adapter type", _ADAPTER_TYPE_N, NULL, "scsi_host", "fc_host");
-ENUM_TABLE(pool_refresh_names, "allocation", _REFRESH_N, "default", "capacity");
+ENUM_TABLE(pool_refresh_names, "allocation", _REFRESH_N, NULL, "default", "capacity");
 
 #define FS_SCHEMA "http://libvirt.org/schemas/storagepool/fs/1.0"
 #define RBD_SCHEMA "http://libvirt.org/schemas/storagepool/rbd/1.0"
@@ -134,21 +134,29 @@ CONF_DESC(pool_adapter_desc, PoolAdapter, adapter_rows, .parsed = adapter_parsed
 static const ConfField source_rows[] = {
     CONF_LIST(S, hosts, "host", pool_host_desc, 0, "servers", OF(HOSTS)),
     CONF_LIST(S, devices, "device", pool_device_desc, 0, "devices", OF(DEVICES)),
-    CONF_STR(S, dir, "dir/@path", 0, "directory on the server", OF(DIRS)),
+    CONF_STR(S, dir, "dir/@path", CF_EMPTY_IS_NONE, "directory on the server", OF(DIRS)),
     CONF_OPTIONAL(S, adapter, "adapter", pool_adapter_desc, 0, "host bus adapter", OF(BIT(POOL_SCSI))),
     CONF_STR(S, name, "name/text()", 0, "name in the storage system", OF(NAMES)),
-    CONF_STR(S, initiator, "initiator/iqn/@name", 0, "iSCSI initiator", OF(ISCSIS)),
-    CONF_ENUM(S, format, "format/@type", pool_fs_format_names, CF_ALWAYS | CF_UNSUPPORTED, "file system", OF(BIT(POOL_FS))),
-    CONF_ENUM(S, format, "format/@type", pool_netfs_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED, "network file system", OF(BIT(POOL_NETFS))),
-    CONF_ENUM(S, format, "format/@type", pool_disk_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED, "partition table", OF(BIT(POOL_DISK))),
-    CONF_ENUM(S, format, "format/@type", pool_logical_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED, "volume group", OF(BIT(POOL_LOGICAL))),
+    CONF_STR(S, initiator, "initiator/iqn/@name", CF_EMPTY_IS_NONE, "iSCSI initiator", OF(ISCSIS)),
+    CONF_ENUM(S, format, "format/@type", pool_fs_format_names, CF_ALWAYS | CF_UNSUPPORTED | CF_EMPTY_IS_NONE, "file system", OF(BIT(POOL_FS))),
+    CONF_ENUM(S, format, "format/@type", pool_netfs_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED | CF_EMPTY_IS_NONE, "network file system", OF(BIT(POOL_NETFS))),
+    CONF_ENUM(S, format, "format/@type", pool_disk_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED | CF_EMPTY_IS_NONE, "partition table", OF(BIT(POOL_DISK))),
+    CONF_ENUM(S, format, "format/@type", pool_logical_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED | CF_EMPTY_IS_NONE, "volume group", OF(BIT(POOL_LOGICAL))),
     CONF_OPTIONAL(S, auth, "auth", pool_auth_desc, 0, "credentials"),
-    CONF_STR(S, protocol_version, "protocol/@ver", 0, "nfs version", OF(BIT(POOL_NETFS))),
-    CONF_STR(S, vendor, "vendor/@name", 0, "vendor of the storage"),
-    CONF_STR(S, product, "product/@name", 0, "product"),
-    CONF_HIDDEN(S, type, 0),
+    CONF_STR(S, protocol_version, "protocol/@ver", CF_EMPTY_IS_NONE, "nfs version", OF(BIT(POOL_NETFS))),
+    CONF_STR(S, vendor, "vendor/@name", CF_EMPTY_IS_NONE, "vendor of the storage"),
+    CONF_STR(S, product, "product/@name", CF_EMPTY_IS_NONE, "product"),
+    CONF_HIDDEN(S, type, 0), CONF_HIDDEN(S, format_given, CF_NO_COMPARE), CONF_PAD(S, _pad),
 };
-CONF_DESC(storage_pool_source_desc, StoragePoolSource, source_rows);
+static bool source_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
+{
+    xmlNode *format = xml_child(el, "format");
+    const char *type = format ? xml_attr_get(format, "type") : NULL;
+
+    ((S *)v)->format_given = type && *type;
+    return true;
+}
+CONF_DESC(storage_pool_source_desc, StoragePoolSource, source_rows, .parsed = source_parsed);
 #undef S
 #undef OF
 
@@ -203,12 +211,10 @@ static const ConfField pool_rows[] = {
     CONF_STRUCT(D, source, "source", storage_pool_source_desc, 0, "where the storage is"),
     CONF_STR(D, target, "target/path/text()", 0, "where volumes appear", OF(ANY & ~NO_TARGET)),
     CONF_OPTIONAL(D, permissions, "target/permissions", storage_permissions_desc, CF_SKIP_EMPTY, "of the directory", OF(ANY & ~NO_TARGET)),
-    CONF_ENUM(D, refresh_allocation, "refresh/volume/@allocation", pool_refresh_names, 0, "how volumes are counted"),
-    CONF_FLAG(D, has_mount_options, "fs:mount_opts", 0, "mount options", OF(BIT(POOL_FS) | BIT(POOL_NETFS))),
+    CONF_ENUM(D, refresh_allocation, "refresh/volume/@allocation", pool_refresh_names, CF_EMPTY_IS_NONE, "how volumes are counted"),
     CONF_LIST(D, mount_options, "fs:mount_opts/fs:option", pool_mount_option_desc, 0, "mount options", OF(BIT(POOL_FS) | BIT(POOL_NETFS))),
-    CONF_FLAG(D, has_config_options, "rbd:config_opts", 0, "options of librados", OF(BIT(POOL_RBD))),
     CONF_LIST(D, config_options, "rbd:config_opts/rbd:option", pool_config_option_desc, 0, "options of librados", OF(BIT(POOL_RBD))),
-    CONF_HIDDEN(D, uuid_generated, CF_NO_COMPARE),
+    CONF_HIDDEN(D, uuid_generated, CF_NO_COMPARE), CONF_HIDDEN(D, has_mount_options, 0), CONF_HIDDEN(D, has_config_options, 0),
 };
 CONF_DESC(storage_pool_desc, StoragePoolDef, pool_rows);
 #undef D
@@ -222,13 +228,13 @@ char *storage_path_clean(const char *path)
     if (*path != '/' && strstr(path, "://"))
         return g_strdup(path);
     /* Two slashes at the beginning, and not more, may mean something to the system. */
-    bool two = path[0] == '/' && path[1] == '/' && path[2] && path[2] != '/';
+    bool two = path[0] == '/' && path[1] == '/' && path[2] != '/';
     GString *s = g_string_new(two ? "/" : NULL);
     for (const char *c = path; *c; c++) {
         if (*c != '/' || c == path || c[-1] != '/')
             g_string_append_c(s, *c);
     }
-    if (s->len > 1 && s->str[s->len - 1] == '/')
+    if (s->len > 1 && s->str[s->len - 1] == '/' && strcmp(s->str, "//") != 0)
         g_string_truncate(s, s->len - 1);
     return g_string_free(s, FALSE);
 }
@@ -265,6 +271,8 @@ static bool pool_resolve(void *def, unsigned flags, GError **err)
     }
     clean(&s->dir);
     clean(&d->target);
+    d->has_mount_options = list_len(d->mount_options) > 0;
+    d->has_config_options = list_len(d->config_options) > 0;
     return true;
 }
 
@@ -272,7 +280,7 @@ static bool pool_defaults(void *def, unsigned flags, GError **err)
 {
     StoragePoolDef *d = def;
 
-    if (d->source.type == POOL_LOGICAL && d->source.format == POOL_LOGICAL_UNKNOWN)
+    if (d->source.type == POOL_LOGICAL && !d->source.format_given)
         d->source.format = POOL_LOGICAL_LVM2;
     if (d->source.type == POOL_GLUSTER && !d->source.dir)
         d->source.dir = g_strdup("/");
@@ -311,6 +319,17 @@ static bool pool_validate(const void *def, unsigned flags, GError **err)
     }
     if (d->cow != TRI_ABSENT && d->source.type != POOL_DIR && d->source.type != POOL_FS) {
         error_set(err, VIR_ERR_NO_SUPPORT, "pool '%s': the feature cow is for types 'fs' and 'dir'", d->name);
+        return false;
+    }
+    if (s->type == POOL_NETFS && s->protocol_version && s->format > POOL_NETFS_NFS) {
+        error_set(err, VIR_ERR_CONFIG_UNSUPPORTED, "pool '%s': source/protocol/@ver: is for nfs, not for '%s'", d->name,
+                  storage_pool_format_name(s));
+        return false;
+    }
+    /* It becomes one of the options of a mount. */
+    if (s->type == POOL_NETFS && s->protocol_version && strchr(s->protocol_version, ',')) {
+        error_set(err, VIR_ERR_XML_DETAIL, "pool '%s': source/protocol/@ver: '%s' must not contain ','", d->name,
+                  s->protocol_version);
         return false;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(needs); i++) {
@@ -389,7 +408,8 @@ static StoragePoolType type_of_source(xmlNode *source)
     const char *format = f ? xml_attr_get(f, "type") : NULL;
     g_autofree char *text = name ? xml_text_dup(name) : NULL;
 
-    if (dir && xml_attr_get(dir, "path"))
+    const char *path = dir ? xml_attr_get(dir, "path") : NULL;
+    if (path && *path)
         return POOL_NETFS;
     if (xml_child(source, "host"))
         return POOL_ISCSI;

@@ -32,7 +32,7 @@ typedef enum PoolAuthType { POOL_AUTH_NONE, POOL_AUTH_CHAP, POOL_AUTH_CEPH, _POO
 extern const EnumTable pool_auth_names;
 typedef enum PoolAdapterType { ADAPTER_NONE, ADAPTER_SCSI_HOST, ADAPTER_FC_HOST, _ADAPTER_TYPE_N } PoolAdapterType;
 extern const EnumTable pool_adapter_names;
-typedef enum PoolRefreshAllocation { REFRESH_DEFAULT, REFRESH_CAPACITY, _REFRESH_N } PoolRefreshAllocation;
+typedef enum PoolRefreshAllocation { REFRESH_NONE, REFRESH_DEFAULT, REFRESH_CAPACITY, _REFRESH_N } PoolRefreshAllocation;
 extern const EnumTable pool_refresh_names;
 
 CONF_STRUCTS_BEGIN
@@ -75,6 +75,8 @@ typedef struct PoolAdapter {
 typedef struct StoragePoolSource {
     StoragePoolType type; /* of the pool: says which members are meaningful */
     uint32_t format;      /* Pool…Format, by type */
+    Flag format_given;    /* the document says it */
+    Flag _pad;
     GPtrArray *hosts;     /* PoolHost */
     GPtrArray *devices;   /* PoolDevice */
     char *dir;
@@ -108,7 +110,7 @@ typedef struct StoragePoolDef {
     StoragePermissions *permissions;
     GPtrArray *mount_options; /* StrItem, fs and netfs: xmlns:fs */
     GPtrArray *config_options; /* PoolOption, rbd: xmlns:rbd */
-    Flag has_mount_options, has_config_options; /* the element was written */
+    Flag has_mount_options, has_config_options; /* set after parsing: there are any */
 } StoragePoolDef;
 
 typedef struct StorageSourceList { /* <sources> */

@@ -90,6 +90,38 @@ static void test_pools_have_what_their_type_has(void)
             "  <target>\n    <path>/dev/vg</path>\n  </target>\n</pool>\n");
 }
 
+/* A pool of a kind with that source and target; what becomes of its source, and of all behind it. */
+static void source_becomes(const char *type, const char *source, const char *rest, const char *want_source, const char *want_rest)
+{
+    g_autofree char *xml = g_strdup_printf("<pool type='%s'><name>n</name>" UUID "<source>%s</source>%s</pool>", type, source, rest);
+    g_autofree char *want = g_strdup_printf("<pool type='%s'>\n  <name>n</name>\n  " UUID "\n" SIZES "  <source>\n%s  </source>\n%s</pool>\n",
+                                            type, want_source, want_rest);
+
+    becomes("storagepool", xml, want);
+}
+
+static void test_what_a_pool_says_is_kept_and_nothing_else(void)
+{
+    static const char at_m[] = "<target><path>/m</path></target>", is_at_m[] = "  <target>\n    <path>/m</path>\n  </target>\n";
+
+    /* A format that is named stays, also when it names none. */
+    source_becomes("logical", "<format type='unknown'/>", "", "    <name>n</name>\n    <format type='unknown'/>\n",
+                   "  <target>\n    <path>/dev/n</path>\n  </target>\n");
+    source_becomes("rbd", "<host name='h'/><name>p</name>", "<refresh><volume allocation='default'/></refresh>",
+                   "    <host name='h'/>\n    <name>p</name>\n",
+                   "  <refresh>\n    <volume allocation='default'/>\n  </refresh>\n");
+    /* Attributes that are empty say nothing, nor do options of which there are none. */
+    source_becomes("netfs",
+                   "<host name='h'/><dir path='//'/><format type=''/><protocol ver=''/><vendor name=''/><product name=''/>",
+                   "<target><path>/m</path><permissions><owner>4294967295</owner></permissions></target>"
+                   "<fs:mount_opts xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'/>",
+                   "    <host name='h'/>\n    <dir path='//'/>\n    <format type='auto'/>\n", is_at_m);
+    source_becomes("iscsi", "<host name='h'/><device path='t'/><initiator><iqn name=''/></initiator>", at_m,
+                   "    <host name='h'/>\n    <device path='t'/>\n", is_at_m);
+    source_becomes("gluster", "<host name='h'/><dir path=''/>", "<refresh><volume allocation=''/></refresh>",
+                   "    <host name='h'/>\n    <dir path='/'/>\n    <name>n</name>\n", "");
+}
+
 static void test_pools_need_what_their_type_needs(void)
 {
     refused("storagepool", "<pool type='dirr'><name>a</name></pool>", "did you mean 'dir'?");
@@ -98,6 +130,10 @@ static void test_pools_need_what_their_type_needs(void)
     refused("storagepool", "<pool type='dir'><name>a/b</name><target><path>/a</path></target></pool>", "must not contain '/'");
     refused("storagepool", "<pool type='netfs'><name>a</name><source><dir path='/x'/></source><target><path>/a</path></target></pool>",
             "'source/host' is missing");
+    refused("storagepool", "<pool type='netfs'><name>a</name><source><host name='h'/><dir path='/x'/><format type='cifs'/><protocol ver='3'/></source>"
+            "<target><path>/a</path></target></pool>", "is for nfs, not for 'cifs'");
+    refused("storagepool", "<pool type='netfs'><name>a</name><source><host name='h'/><dir path='/x'/><protocol ver='4,rw'/></source>"
+            "<target><path>/a</path></target></pool>", "'4,rw' must not contain ','");
     refused("storagepool", "<pool type='scsi'><name>a</name><source><adapter type='fc_host' wwnn='12' wwpn='20000000c9831b4b'/></source></pool>",
             "line 1: pool/source/adapter/@wwnn: malformed world wide name");
     refused("storagepool", "<pool type='scsi'><name>a</name><source><adapter wwnn='20000000c9831b4b'/></source></pool>", "@type: missing");
@@ -343,6 +379,7 @@ static void test_status_files(void)
 int main(void)
 {
     test_pools_have_what_their_type_has();
+    test_what_a_pool_says_is_kept_and_nothing_else();
     test_pools_need_what_their_type_needs();
     test_a_number_that_must_be_there_may_be_zero();
     test_sources_and_capabilities_of_pools();
