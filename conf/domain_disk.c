@@ -85,7 +85,7 @@ CONF_DESC(storage_auth_desc, StorageAuth, auth_rows, .parsed = auth_parsed);
 
 static const ConfField cipher_rows[] = {
     CONF_STR(EncryptionCipher, name, "@name", CF_REQUIRED, "cipher"),
-    CONF_U32(EncryptionCipher, size, "@size", 0, "key bits"),
+    CONF_U32(EncryptionCipher, size, "@size", CF_REQUIRED, "key bits"),
     CONF_STR(EncryptionCipher, mode, "@mode", 0, "chaining mode"),
     CONF_STR(EncryptionCipher, hash, "@hash", 0, "hash"),
     CONF_PAD(EncryptionCipher, _pad),
@@ -102,20 +102,28 @@ static const ConfField encryption_rows[] = {
     CONF_ENUM(StorageEncryption, format, "@format", encryption_format_names, CF_REQUIRED | CF_ALWAYS | CF_UNSUPPORTED, "encryption scheme"),
     CONF_ENUM(StorageEncryption, engine, "@engine", encryption_engine_names, 0, "who decrypts"),
     CONF_LIST(StorageEncryption, secrets, "secret", secret_ref_desc, 0, "passphrases"),
-    CONF_OPTIONAL(StorageEncryption, cipher, "cipher", cipher_desc, 0, "cipher"),
-    CONF_OPTIONAL(StorageEncryption, ivgen, "ivgen", ivgen_desc, 0, "initialisation vectors"),
+    CONF_OPTIONAL(StorageEncryption, cipher, "cipher", cipher_desc, 0, "cipher", WHEN(StorageEncryption, format, BIT(ENCRYPTION_LUKS))),
+    CONF_OPTIONAL(StorageEncryption, ivgen, "ivgen", ivgen_desc, 0, "initialisation vectors", WHEN(StorageEncryption, format, BIT(ENCRYPTION_LUKS))),
 };
 static bool encryption_parsed(ConfParser *p, xmlNode *el, void *v, GError **err)
 {
     const StorageEncryption *e = v;
 
     for (unsigned i = 0; i < list_len(e->secrets); i++) {
-        if (((const SecretRef *)list_at(e->secrets, i))->type == SECRET_NONE) {
+        const SecretRef *s = list_at(e->secrets, i);
+        if (s->type == SECRET_PASSPHRASE)
+            continue;
+        if (s->type == SECRET_NONE)
             conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'secret/@type' is missing");
-            return false;
-        }
+        else
+            conf_error_at(err, VIR_ERR_CONFIG_UNSUPPORTED, el, NULL, "a secret of type '%s' encrypts nothing, expected 'passphrase'",
+                          enum_name(&secret_type_names, s->type));
+        return false;
     }
-    return true;
+    if (!e->ivgen || e->cipher)
+        return true;
+    conf_error_at(err, VIR_ERR_XML_ERROR, el, NULL, "'ivgen' is there, but its 'cipher' is missing");
+    return false;
 }
 CONF_DESC(encryption_desc, StorageEncryption, encryption_rows, .parsed = encryption_parsed);
 

@@ -18,8 +18,7 @@ ENUM_TABLE(volume_format_names, "volume format", FORMAT_VMDK + 1, "none", "raw",
 ENUM_TABLE(partition_format_names, "partition type", _PARTITION_FORMAT_N, "none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended");
 
 #define FILES (BIT(POOL_DIR) | BIT(POOL_FS) | BIT(POOL_NETFS) | BIT(POOL_GLUSTER) | BIT(POOL_VSTORAGE))
-/* The system decides what these are; clients are used to read this word. */
-#define NAMELESS (BIT(POOL_ISCSI) | BIT(POOL_SCSI) | BIT(POOL_MPATH) | BIT(POOL_RBD) | BIT(POOL_SHEEPDOG))
+#define WITH_FORMAT (FILES | BIT(POOL_RBD))
 #define OF(types) WHEN(D, pool_type, types)
 
 static const ConfField timestamps_rows[] = {
@@ -47,28 +46,28 @@ static const ConfSize size_cluster = { 1, 0, "B" };
 
 #define D StorageVolumeDef
 static const ConfField volume_rows[] = {
-    CONF_ENUM(D, type, "@type", storage_volume_type_names, CF_ALWAYS, "kind of volume"),
+    CONF_ENUM(D, type, "@type", storage_volume_type_names, CF_ALWAYS | CF_EMPTY_IS_NONE, "kind of volume"),
     CONF_STR(D, name, "name/text()", CF_REQUIRED | CF_NOT_EMPTY, "name in the pool"),
     CONF_STR(D, key, "key/text()", 0, "identity"),
     CONF_LIST(D, source, "source/device", volume_source_device_desc, CF_LIVE, "where it lies"),
     CONF_SIZE(D, capacity, "capacity/text()", size_bytes, CF_ALWAYS, "size for the user"),
     CONF_OPTSIZE(D, allocation, "allocation/text()", size_bytes, CF_ALWAYS, "bytes that it takes"),
     CONF_SIZE(D, physical, "physical/text()", size_bytes, CF_LIVE, "size of the container"),
+    CONF_CONST("target", ""),
     CONF_STR(D, path, "target/path/text()", 0, "where it is"),
-    CONF_ENUM_BY(D, format, "target/format/@type", file_format, CF_ALWAYS | CF_UNSUPPORTED, "format of the file", OF(FILES)),
-    CONF_ENUM(D, format, "target/format/@type", partition_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED, "partition type", OF(BIT(POOL_DISK))),
-    CONF_ENUM(D, format, "target/format/@type", pool_disk_format_names, CF_VIEW | CF_ALWAYS | CF_WRITE_ONLY, "always 'unknown'", OF(NAMELESS)),
+    CONF_ENUM_BY(D, format, "target/format/@type", file_format, CF_ALWAYS | CF_UNSUPPORTED | CF_EMPTY_IS_NONE, "format of the file", OF(WITH_FORMAT)),
+    CONF_ENUM(D, format, "target/format/@type", partition_format_names, CF_VIEW | CF_ALWAYS | CF_UNSUPPORTED | CF_EMPTY_IS_NONE, "partition type", OF(BIT(POOL_DISK))),
     CONF_OPTIONAL(D, permissions, "target/permissions", storage_permissions_desc, CF_SKIP_EMPTY, "of the file"),
     CONF_OPTIONAL(D, timestamps, "target/timestamps", storage_timestamps_desc, CF_LIVE, "of the file"),
     CONF_OPTIONAL(D, encryption, "target/encryption", encryption_desc, 0, "encryption"),
     CONF_STR(D, compat, "target/compat/text()", 0, "qcow2 version, as emulator version"),
-    CONF_FLAG(D, nocow, "target/nocow", 0, "no copy-on-write of the file"),
+    CONF_FLAG(D, nocow, "target/nocow", CF_STATUS, "no copy-on-write of the file"),
     CONF_SIZE(D, cluster_size, "target/clusterSize/text()", size_cluster, 0, "qcow2 cluster size"),
     CONF_FLAG(D, has_features, "target/features", 0, "qcow2 features"),
     CONF_FLAG(D, lazy_refcounts, "target/features/lazy_refcounts", 0, "reference counts are written late"),
     CONF_FLAG(D, extended_l2, "target/features/extended_l2", 0, "subclusters"),
     CONF_STR(D, backing.path, "backingStore/path/text()", 0, "volume below"),
-    CONF_ENUM_BY(D, backing.format, "backingStore/format/@type", file_format, CF_UNSUPPORTED, "its format", OF(FILES)),
+    CONF_ENUM_BY(D, backing.format, "backingStore/format/@type", file_format, CF_UNSUPPORTED | CF_EMPTY_IS_NONE, "its format", OF(WITH_FORMAT)),
     CONF_OPTIONAL(D, backing.permissions, "backingStore/permissions", storage_permissions_desc, CF_SKIP_EMPTY, "of its file"),
     CONF_OPTIONAL(D, backing.timestamps, "backingStore/timestamps", storage_timestamps_desc, CF_LIVE, "of its file"),
     CONF_HIDDEN(D, pool_type, 0), CONF_HIDDEN(D, allocation_missing, CF_NO_COMPARE),
@@ -114,9 +113,9 @@ static bool volume_defaults(void *def, unsigned flags, GError **err)
 {
     StorageVolumeDef *d = def;
 
-    if ((FILES >> d->pool_type & 1) && d->format == FORMAT_NONE)
+    if ((WITH_FORMAT >> d->pool_type & 1) && d->format == FORMAT_NONE)
         d->format = FORMAT_RAW;
-    if ((FILES >> d->pool_type & 1) && d->backing.path && d->backing.format == FORMAT_NONE)
+    if ((WITH_FORMAT >> d->pool_type & 1) && d->backing.path && d->backing.format == FORMAT_NONE)
         d->backing.format = FORMAT_RAW;
     if (d->has_features && !d->compat)
         d->compat = g_strdup("1.1");

@@ -192,7 +192,7 @@ static void test_volumes_have_the_formats_of_their_pool(void)
         const char *format;
     } cases[] = {
         { POOL_DIR, "<format type='raw'/>" }, { POOL_DISK, "<format type='none'/>" },
-        { POOL_RBD, "<format type='unknown'/>" }, { POOL_LOGICAL, NULL },
+        { POOL_RBD, "<format type='raw'/>" }, { POOL_LOGICAL, NULL }, { POOL_ISCSI, NULL },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *out = volume(xml, cases[i].pool, 0, &err);
@@ -211,6 +211,29 @@ static void test_volumes_have_the_formats_of_their_pool(void)
     CHECK(out, "%s", err->message);
     refused("storagevol", "<volume><name>v</name><capacity>1</capacity><target><compat>x</compat></target></volume>", "volume/target/compat");
     refused("storagevol", "<volume><capacity>1</capacity></volume>", "'name/text()' is missing");
+}
+
+static void test_encryption_of_volumes(void)
+{
+#define VOLUME(inside) "<volume><name>v</name><capacity>1</capacity><target>" inside "</target></volume>"
+#define SECRET "<secret type='passphrase' usage='u'/>"
+#define IS_VOLUME(inside)                                                                                              \
+    "<volume type='file'>\n  <name>v</name>\n  <capacity unit='bytes'>1</capacity>\n"                                  \
+    "  <allocation unit='bytes'>1</allocation>\n  <target>\n    <format type='raw'/>\n" inside "  </target>\n</volume>\n"
+    /* How it is ciphered can be said of LUKS alone. */
+    becomes("storagevol",
+            VOLUME("<encryption format='qcow'>" SECRET "<cipher name='aes' size='256'/><ivgen name='plain64'/></encryption>"),
+            IS_VOLUME("    <encryption format='qcow'>\n      " SECRET "\n    </encryption>\n"));
+    becomes("storagevol", VOLUME("<encryption format='luks'>" SECRET "<cipher name='aes' size='0'/></encryption>"),
+            IS_VOLUME("    <encryption format='luks'>\n      " SECRET "\n      <cipher name='aes' size='0'/>\n    </encryption>\n"));
+    refused("storagevol", VOLUME("<encryption format='luks'>" SECRET "<cipher name='aes'/></encryption>"), "cipher/@size: missing");
+    refused("storagevol", VOLUME("<encryption format='luks'>" SECRET "<ivgen name='plain64'/></encryption>"), "'cipher' is missing");
+    refused("storagevol", VOLUME("<encryption format='luks'><secret type='volume' usage='u'/></encryption>"), "expected 'passphrase'");
+    /* What is asked of the making of a file, and an attribute that is empty, is no part of what the volume is. */
+    becomes("storagevol", VOLUME("<format type=''/><nocow/>"), IS_VOLUME(""));
+#undef VOLUME
+#undef SECRET
+#undef IS_VOLUME
 }
 
 static void test_node_devices(void)
@@ -384,6 +407,7 @@ int main(void)
     test_a_number_that_must_be_there_may_be_zero();
     test_sources_and_capabilities_of_pools();
     test_volumes_have_the_formats_of_their_pool();
+    test_encryption_of_volumes();
     test_node_devices();
     test_new_snapshots_ignore_what_only_we_know();
     test_checkpoints_cover_all_disks();

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "conf/domain.h"
 #include "drivers/storage/mounts.h"
 #include "util/api.h"
 #include "util/error.h"
@@ -84,7 +85,7 @@ static void add_text(GString *s, const char *text)
 
 static bool add_volume(GString *s, const StorageVolumeDef *v, GError **err)
 {
-    g_autofree char *xml = v ? storage_volume_format(v, 0, err) : NULL;
+    g_autofree char *xml = v ? storage_volume_format(v, DOMAIN_FORMAT_STATUS, err) : NULL;
 
     add_text(s, xml);
     return !v || xml;

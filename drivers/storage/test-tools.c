@@ -40,7 +40,7 @@ static void test_mount(void)
     assert_command(mount_command(gluster, NULL), "mount -o nodev,nosuid,noexec,direct-io-mode=1 -t glusterfs h:/v /t");
     assert(!mount_command(evil, &err) && strstr(err->message, "-oexec"));
     g_autoptr(StoragePoolDef) version = pool("<pool type='netfs'><name>n</name><source><host name='h'/><dir path='/v'/><format type='nfs'/>"
-                                             "<protocol ver='4,suid'/></source><target><path>/t</path></target></pool>");
+                                             "<protocol ver='4 suid'/></source><target><path>/t</path></target></pool>");
     assert(!mount_command(version, NULL)); /* no further options */
     assert_command(umount_command(evil, NULL), "umount /t");
     assert(!mkfs_command(v6, NULL));
