@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import OwnSandbox, daemon_uri, guest_file
+from harness import SLOW, OwnSandbox, daemon_uri, guest_file
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WALK = os.path.join(HERE, 'virsh', 'walk')
@@ -112,7 +112,7 @@ class Comparison(OwnSandbox):
         shutil.rmtree(work, ignore_errors=True)
         os.mkdir(work)
         done = subprocess.run([*prefix, *command, work, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              errors='replace', timeout=400, check=False)
+                              errors='replace', timeout=400 * SLOW, check=False)
         found = answers(done.stdout)
         self.assertTrue(found, 'nothing was answered: ' + done.stderr)
         return found
