@@ -124,6 +124,8 @@ typedef struct VolumeUse {
 } VolumeUse;
 bool volume_use_begin(const StorageVolView *v, bool writes, VolumeUse *ret, GError **err);
 void volume_use_done(VolumeUse *u);
+/* Of who comes second; for tests, before others begin. */
+void volume_use_set_patience(uint64_t usec);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VolumeUse, volume_use_done)
 /* transfers.c. One upload or download among those that go on; done when it is over. user: who has no more than a share of them, in
  * words; NULL: all there are. */

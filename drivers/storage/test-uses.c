@@ -144,8 +144,10 @@ static void test_the_last_one_is_one_users(void)
 
 int main(void)
 {
+    volume_use_set_patience(600 * (uint64_t)G_USEC_PER_SEC);
     test_the_end_of_one_is_the_others_beginning(false);
     test_the_end_of_one_is_the_others_beginning(true);
+    volume_use_set_patience(1000);
     test_patience_ends();
     test_nobody_has_all_transfers();
     test_the_last_one_is_one_users();

@@ -13,7 +13,7 @@
 #include "util/loop.h"
 #include "util/pool.h"
 
-enum { PATIENCE_USEC = 2 * 1000 * 1000 };
+static uint64_t patience_usec = 2 * G_USEC_PER_SEC;
 
 static struct {
     Lock lock;
@@ -45,7 +45,7 @@ static bool others_locked(const char *key, bool writes)
 
 static bool begin(const char *key, bool writes)
 {
-    uint64_t until = now_usec() + PATIENCE_USEC;
+    uint64_t until = now_usec() + patience_usec;
     bool others;
     LOCK_SCOPE(&uses.lock);
 
@@ -73,6 +73,11 @@ bool volume_use_begin(const StorageVolView *v, bool writes, VolumeUse *ret, GErr
     }
     *ret = (VolumeUse){ g_steal_pointer(&key), writes };
     return true;
+}
+
+void volume_use_set_patience(uint64_t usec)
+{
+    patience_usec = usec;
 }
 
 void volume_use_done(VolumeUse *u)
