@@ -123,6 +123,7 @@ class Sandbox:
         env['MODVIRT_ROOT'] = self.dir
         env['MODVIRT_MODULE_DIR'] = os.path.join(self.dir, 'modules')
         env['MODVIRT_LIBEXEC_DIR'] = os.path.join(self.build, 'daemons')
+        env['LD_BIND_NOW'] = '1'               # as the units have it
         # A daemon must not think that it was started by the service manager of the host.
         for name in ('NOTIFY_SOCKET', 'LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES', 'LIBVIRT_DEFAULT_URI'):
             env.pop(name, None)
