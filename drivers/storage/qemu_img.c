@@ -36,6 +36,10 @@ const char *qemu_img_format(const StorageVolumeDef *d, GError **err)
         (void)refuse(err, d, "only encryption of format 'luks' can be made");
         return NULL;
     }
+    if (d->encryption && format != FORMAT_RAW && format != FORMAT_QCOW2) {
+        (void)refuse(err, d, "a volume of this format cannot be encrypted");
+        return NULL;
+    }
     switch (format) {
     case FORMAT_RAW:
         return d->encryption ? "luks" : "raw";
@@ -48,8 +52,6 @@ const char *qemu_img_format(const StorageVolumeDef *d, GError **err)
     case FORMAT_QCOW2:
     case FORMAT_QED:
     case FORMAT_VMDK:
-        if (d->encryption && format != FORMAT_QCOW2)
-            break;
         return enum_name(&storage_format_names, format);
     case FORMAT_VHD:
         return "vhdx";
@@ -60,8 +62,6 @@ const char *qemu_img_format(const StorageVolumeDef *d, GError **err)
                   enum_name(&volume_format_names, format));
         return NULL;
     }
-    (void)refuse(err, d, "a volume of this format cannot be encrypted");
-    return NULL;
 }
 
 static const char *path_of(const QemuImgSide *s)
@@ -128,6 +128,8 @@ static bool check_features(const StorageVolumeDef *d, unsigned flags, GError **e
 {
     bool old = d->compat && strcmp(d->compat, "0.10") == 0, qcow2 = format_of(d) == FORMAT_QCOW2;
 
+    if (d->compat && !qcow2)
+        return refuse(err, d, "compat is for format qcow2");
     if (d->lazy_refcounts && (old || !qcow2))
         return refuse(err, d, "lazy_refcounts needs format qcow2 with compat 1.1");
     if (d->extended_l2 && (old || !qcow2))
@@ -159,10 +161,9 @@ static void add_options(ArgvList *l, const QemuImgSide *vol, unsigned flags)
         argv_list_add(l, "preallocation", d->capacity > d->allocation.v ? "metadata" : "falloc");
     if (d->nocow)
         argv_list_add(l, "nocow", "on");
-    if (format_of(d) != FORMAT_QCOW2)
-        return;
-    argv_list_add(l, "compat", d->compat ? d->compat : "0.10");
-    if (d->cluster_size)
+    if (format_of(d) == FORMAT_QCOW2)
+        argv_list_add(l, "compat", d->compat ? d->compat : "0.10");
+    if (d->cluster_size) /* the program says so when the format has none */
         argv_list_addf(l, "cluster_size", "%" G_GUINT64_FORMAT, d->cluster_size);
     if (d->lazy_refcounts)
         argv_list_flag(l, "lazy_refcounts");
@@ -291,7 +292,7 @@ static bool copy(GPtrArray *commands, const QemuImgSide *vol, const QemuImgSide 
     argv_words(a, "convert", NULL);
     add_how_named(a, input, true);
     argv_words(a, "-n", "--target-image-opts", NULL);
-    if ((input->def->encryption && !add_secret(a, input, err)) || (vol->def->encryption && !add_secret(a, vol, err)) ||
+    if ((vol->def->encryption && !add_secret(a, vol, err)) || (input->def->encryption && !add_secret(a, input, err)) ||
         !add_named(a, input, true, err))
         return false;
     add_image(a, vol);

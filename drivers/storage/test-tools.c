@@ -162,6 +162,33 @@ static void test_qemu_img(void)
                    "'driver=qcow2,file.filename=/p/5 disk,,1,encrypt.key-secret=v_disk_1_encrypt0' 4K");
     d.format = FORMAT_VDI;
     assert(!qemu_img_create(&side, NULL, 0, NULL));
+    d.format = FORMAT_VHD;
+    assert(!qemu_img_create(&side, NULL, 0, NULL));
+}
+
+static void test_qemu_img_options(void)
+{
+    StorageVolumeDef d = { .pool_type = POOL_DIR, .name = (char *)"d", .path = (char *)"/d", .format = FORMAT_QED, .capacity = 1024,
+                           .cluster_size = 65536 };
+    StorageVolumeDef from = { .pool_type = POOL_DIR, .name = (char *)"f", .path = (char *)"/f", .format = FORMAT_RAW };
+    StorageEncryption luks = { .format = ENCRYPTION_LUKS };
+    QemuImgSide side = { &d, NULL, "/s" }, input = { &from, NULL, "/t" };
+
+    /* Which formats have clusters the program knows; a version is qcow2's. */
+    g_autoptr(GPtrArray) qed = qemu_img_create(&side, NULL, 0, NULL);
+    g_autofree char *text = argv_text(qed->pdata[0]);
+    assert(g_str_equal(text, "qemu-img create -f qed -o cluster_size=65536 /d 1K"));
+    d.compat = (char *)"1.1";
+    assert(!qemu_img_create(&side, NULL, 0, NULL));
+
+    /* Both are encrypted: each end has its own secret, that of the copy comes first. */
+    d.format = FORMAT_QCOW2;
+    d.encryption = from.encryption = &luks;
+    g_autoptr(GPtrArray) both = qemu_img_create(&side, &input, 0, NULL);
+    g_autofree char *copy = argv_text(both->pdata[1]);
+    assert(g_str_equal(copy, "qemu-img convert --image-opts -n --target-image-opts --object secret,id=d_encrypt0,file=/s "
+                             "--object secret,id=f_encrypt0,file=/t driver=luks,file.filename=/f,key-secret=f_encrypt0 "
+                             "driver=qcow2,file.filename=/d,encrypt.key-secret=d_encrypt0"));
 }
 
 /* What servers say goes to clients as a document: what none can say is left out. */
@@ -196,5 +223,6 @@ int main(void)
     test_extended();
     test_iscsi();
     test_qemu_img();
+    test_qemu_img_options();
     return 0;
 }
