@@ -8,8 +8,8 @@
 StorageVolumeDef *device_volume(const StoragePoolDef *d, const char *name, const char *path, const char *block);
 /* The units of a host that appear in the pool's target. */
 bool scsi_host_list(const StoragePoolDef *d, unsigned host, VolumeFoundFn *found, void *data, GError **err);
-/* Waits for the links to devices that are new: they come a moment after these. */
-void device_settle(const StorageJob *job);
+/* Waits for the devices of units that a host has anew, and the links to them: they come a moment after these. */
+void device_settle(unsigned host, const StorageJob *job);
 /* What a list has under that name. */
 StorageVolumeDef *device_look(const PoolBackend *b, const StoragePoolDef *d, const char *name, GError **err);
 /* Figures of pools that are full: the sum of their volumes. */

@@ -176,10 +176,11 @@ static bool iscsi_list(const StoragePoolDef *d, VolumeFoundFn *found, void *data
 static bool iscsi_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *job, GError **err)
 {
     g_autofree char *session = NULL;
+    unsigned host;
 
-    if (!need_session(d, job, &session, err) || !run(iscsi_rescan(session, err), job, NULL, err))
+    if (!need_session(d, job, &session, err) || !run(iscsi_rescan(session, err), job, NULL, err) || !host_of(d, session, &host, err))
         return false;
-    device_settle(job);
+    device_settle(host, job);
     return device_measure(&backend_iscsi, d, ret, job, err);
 }
 

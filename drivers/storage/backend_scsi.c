@@ -15,10 +15,14 @@
 #include "util/api.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/loop.h"
+#include "util/pool.h"
 
 enum { SECTOR = 512, ID_USEC = 5 * 1000 * 1000 };
 #define SCSI_ID "/lib/udev/scsi_id"
 #define SETTLE_SEC 10
+/* A unit that no driver wants never has a device. */
+enum { PROBE_USEC = 5 * 1000 * 1000, PROBE_LOOK_USEC = 20 * 1000 };
 
 /* What the device calls itself, or its path. */
 static char *serial_of(const char *path)
@@ -96,10 +100,16 @@ bool scsi_host_list(const StoragePoolDef *d, unsigned host, VolumeFoundFn *found
     return true;
 }
 
-void device_settle(const StorageJob *job)
+void device_settle(unsigned host, const StorageJob *job)
 {
     Argv *a = argv_new("udevadm");
+    uint64_t end = now_usec() + PROBE_USEC;
 
+    /* A driver looks at a new disk behind the scan (asynchronous probing of Linux' sd): nothing is in udev's queue before. */
+    pool_wait_begin();
+    while (!scsi_units_complete(host) && now_usec() < end && !storage_job_cancelled(job, NULL))
+        g_usleep(PROBE_LOOK_USEC);
+    pool_wait_end();
     argv_words(a, "settle", "--timeout=" G_STRINGIFY(SETTLE_SEC), NULL);
     (void)storage_run_take(a, job, NULL, NULL); /* a host without it makes no links */
 }
@@ -194,7 +204,7 @@ static bool scsi_measure(StoragePoolDef *d, PoolFigures *ret, const StorageJob *
 
     if (!scsi_find_host(d->source.adapter, &host, err) || !scsi_rescan(host, err))
         return false;
-    device_settle(job);
+    device_settle(host, job);
     return device_measure(&backend_scsi, d, ret, job, err);
 }
 

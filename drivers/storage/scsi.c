@@ -107,7 +107,8 @@ static char *block_of(const char *unit)
     return NULL;
 }
 
-GPtrArray *scsi_units(unsigned host)
+/* The disks and drives of a host by their names, those that have no block device too. */
+static GPtrArray *units_of(unsigned host)
 {
     g_autoptr(GPtrArray) names = sysfs_list("bus/scsi/devices");
     GPtrArray *all = g_ptr_array_new_with_free_func(unit_free);
@@ -121,11 +122,38 @@ GPtrArray *scsi_units(unsigned host)
             continue;
         g_autofree char *type = sysfs_read("bus/scsi/devices/%s/type", (char *)names->pdata[i]);
         int kind = type && *type ? atoi(type) : -1;
-        if ((kind == TYPE_DISK || kind == TYPE_ROM) && (u.block = block_of(names->pdata[i])))
-            g_ptr_array_add(all, g_memdup2(&u, sizeof(u)));
+        if (kind != TYPE_DISK && kind != TYPE_ROM)
+            continue;
+        u.block = block_of(names->pdata[i]);
+        g_ptr_array_add(all, g_memdup2(&u, sizeof(u)));
     }
     g_ptr_array_sort(all, unit_order);
     return all;
+}
+
+GPtrArray *scsi_units(unsigned host)
+{
+    GPtrArray *all = units_of(host);
+
+    for (guint i = all->len; i > 0; i--)
+        if (!((ScsiUnit *)all->pdata[i - 1])->block)
+            g_ptr_array_remove_index(all, i - 1);
+    return all;
+}
+
+/* Each has its block device, and udev, where it runs, has seen that: a file of its database has the device's number as its name. */
+bool scsi_units_complete(unsigned host)
+{
+    g_autoptr(GPtrArray) all = units_of(host);
+    bool ret = true;
+
+    for (guint i = 0; i < all->len && ret; i++) {
+        const ScsiUnit *u = all->pdata[i];
+        g_autofree char *number = u->block ? sysfs_read("class/block/%s/dev", u->block) : NULL;
+        g_autofree char *known = number ? g_strdup_printf("/run/udev/data/b%s", number) : NULL;
+        ret = u->block && (!known || access("/run/udev/data", F_OK) < 0 || access(known, F_OK) == 0);
+    }
+    return ret;
 }
 
 /* Hosts ------------------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
  */
 #undef NDEBUG
 #include <assert.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include "drivers/storage/backend.h"
 #include "drivers/storage/tools.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/paths.h"
 
 static char *dir;
@@ -284,6 +287,36 @@ static void test_scsi(void)
     assert(!backend_scsi.list(links, add_volume, NULL, NULL, &err) && strstr(err->message, "/nowhere"));
 }
 
+/* The driver of disks: finds one anew behind the scan, not in it. */
+static void *probe_late(void *fifo)
+{
+    auto_fd fd = open(fifo, O_RDONLY | O_CLOEXEC);
+    char text[8];
+
+    assert(fd >= 0 && read(fd, text, sizeof(text)) == 5);
+    g_usleep(50 * 1000);
+    put("bus/scsi/devices/4:0:0:0/block/full/dev", "1:7\n");
+    return NULL;
+}
+
+static void test_disks_come_behind_the_scan(void)
+{
+    g_autoptr(StoragePoolDef) d = pool("<pool type='scsi'><name>s</name><source><adapter name='host4'/></source>"
+                                       "<target><path>/dev</path></target></pool>");
+    g_autofree char *fifo = g_build_filename(dir, "sys/class/scsi_host/host4/scan", NULL);
+    g_autoptr(StorageVolumeDef) v = NULL;
+    PoolFigures f;
+    pthread_t driver;
+
+    put("class/scsi_host/host4/unique_id", "4\n");
+    put("class/block/full/size", "2048\n");
+    put("bus/scsi/devices/4:0:0:0/type", "0\n");
+    assert(mkfifo(fifo, 0600) == 0 && pthread_create(&driver, NULL, probe_late, fifo) == 0);
+    assert(backend_scsi.measure(d, &f, NULL, NULL) && f.capacity == 1 << 20);
+    v = backend_scsi.vol_look(d, "unit:0:0:0", NULL);
+    assert(v && pthread_join(driver, NULL) == 0);
+}
+
 static void test_fibre_channel(void)
 {
     static const char xml[] = "<pool type='scsi'><name>s</name><source><adapter type='fc_host' wwnn='20000000c9831b4b' "
@@ -516,6 +549,7 @@ int main(void)
     test_iscsi();
     test_iscsi_password();
     test_scsi();
+    test_disks_come_behind_the_scan();
     test_fibre_channel();
     test_mpath();
     test_vstorage();

@@ -161,7 +161,9 @@ void sysfs_use(const char *root); /* for tests: another one than /sys, which sta
 /* What a small file below it holds, NULL: it is not there. What is in a directory, by name. */
 char *sysfs_read(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 GPtrArray *sysfs_list(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
-GPtrArray *scsi_units(unsigned host);
+GPtrArray *scsi_units(unsigned host); /* with a block device each */
+/* False: some of its disks have no block device yet, or udev has not seen that. */
+bool scsi_units_complete(unsigned host);
 bool scsi_find_host(const PoolAdapter *a, unsigned *ret, GError **err);
 /* Has the kernel look for units that are new. */
 bool scsi_rescan(unsigned host, GError **err);
