@@ -10,8 +10,8 @@ ENUM_TABLE(secret_usage_names, "secret usage", _SECRET_USAGE_N, "none", "volume"
 #define D SecretDef
 #define FOR(m) WHEN(D, usage, m)
 static const ConfField secret_rows[] = {
-    CONF_YESFLAG(D, ephemeral, "@ephemeral", CF_ALWAYS, "kept in memory only"),
-    CONF_YESFLAG(D, private_, "@private", CF_ALWAYS, "the value is not given back"),
+    CONF_YESFLAG(D, ephemeral, "@ephemeral", CF_ALWAYS | CF_EMPTY_IS_NONE, "kept in memory only"),
+    CONF_YESFLAG(D, private_, "@private", CF_ALWAYS | CF_EMPTY_IS_NONE, "the value is not given back"),
     CONF_UUID(D, uuid, "uuid/text()", 0, "identity"),
     CONF_STR(D, description, "description/text()", 0, "for people"),
     CONF_ENUM(D, usage, "usage/@type", secret_usage_names, CF_REQUIRED | CF_IF_ELEMENT | CF_UNSUPPORTED, "what the secret is for"),

@@ -70,7 +70,7 @@ static void test_other_spellings_get_the_usual_one(void)
           "<filter name='f' chain='root'>\n  <uuid>0d6f9a3c-51c2-4f43-9c9e-6a3a0b1c2d3e</uuid>\n"
           "  <rule action='drop' direction='in' priority='500'>\n    <all/>\n  </rule>\n"
           "  <rule action='drop' direction='in' priority='500'>\n    <tcp state='NONE' flags='SYN/ALL'/>\n  </rule>\n</filter>\n" },
-        { "secret", "<secret><uuid>0d6f9a3c51c24f439c9e6a3a0b1c2d3e</uuid></secret>",
+        { "secret", "<secret ephemeral='' private=''><uuid>0d6f9a3c51c24f439c9e6a3a0b1c2d3e</uuid></secret>",
           "<secret ephemeral='no' private='no'>\n  <uuid>0d6f9a3c-51c2-4f43-9c9e-6a3a0b1c2d3e</uuid>\n</secret>\n" },
     };
 

@@ -100,7 +100,7 @@ static bool take_info(StorageVolumeDef *v, const ImageInfo *info, LookElsewhereF
     v->cluster_size = info->compat ? info->cluster_size : 0;
     v->lazy_refcounts = info->lazy_refcounts;
     v->extended_l2 = info->extended_l2;
-    v->has_features = info->lazy_refcounts || info->extended_l2;
+    v->has_features = v->compat != NULL; /* since that version there may be some */
     return look_below(v, info, not_here);
 }
 

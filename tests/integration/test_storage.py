@@ -564,6 +564,11 @@ class Volumes(Storage):
         virsh('pool-refresh', self.name)
         new = ET.fromstring(virsh('vol-dumpxml', 'new', '--pool', self.name)).find('target')
         self.assertEqual((new.findtext('compat'), new.find('features/lazy_refcounts') is not None), ('1.1', True))
+        # Of a version that may have features it is told that there are none.
+        subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-o', 'compat=1.1', os.path.join(self.path, 'plain'), '1M'], check=True)
+        virsh('pool-refresh', self.name)
+        told = {v: ET.fromstring(virsh('vol-dumpxml', v, '--pool', self.name)).find('target/features') for v in ('plain', 'base')}
+        self.assertEqual((told['plain'] is not None and len(told['plain']), told['base']), (0, None))
 
     def test_what_came_by_itself_is_seen(self):
         if ON_PEER:
