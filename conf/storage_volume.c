@@ -61,7 +61,7 @@ static const ConfField volume_rows[] = {
     CONF_OPTIONAL(D, timestamps, "target/timestamps", storage_timestamps_desc, CF_LIVE, "of the file"),
     CONF_OPTIONAL(D, encryption, "target/encryption", encryption_desc, 0, "encryption"),
     CONF_STR(D, compat, "target/compat/text()", 0, "qcow2 version, as emulator version"),
-    CONF_FLAG(D, nocow, "target/nocow", CF_STATUS, "no copy-on-write of the file"),
+    CONF_FLAG(D, nocow, "target/nocow", CF_STATUS | CF_NO_COMPARE, "no copy-on-write of the file"),
     CONF_SIZE(D, cluster_size, "target/clusterSize/text()", size_cluster, 0, "qcow2 cluster size"),
     CONF_FLAG(D, has_features, "target/features", 0, "qcow2 features"),
     CONF_FLAG(D, lazy_refcounts, "target/features/lazy_refcounts", 0, "reference counts are written late"),

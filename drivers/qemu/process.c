@@ -28,7 +28,7 @@
 #include "util/log.h"
 #include "util/loop.h"
 
-enum { SEC = 1000000, TERM_WAIT = 10 * SEC, KILL_WAIT = 15 * SEC };
+enum { SEC = 1000000, TERM_WAIT = 10 * SEC, KILL_WAIT = 15 * SEC, LAST_WORDS_WAIT = SEC };
 
 /* A run that ends with the connection of the client that started it. */
 typedef struct ClientRun {
@@ -103,6 +103,10 @@ bool process_stop(DomainTurn *t, int reason, int detail, bool graceful, GError *
         pidref_done(&pid);
         if (!gone)
             return false;
+        /* What it said at its end may still be on its way, and somebody may listen to its events. */
+        g_autoptr(Qmp) q = guest_qmp(g, NULL);
+        if (q)
+            (void)qmp_wait_hangup(q, now_usec() + LAST_WORDS_WAIT);
     }
     guest_set_qmp(g, NULL);
     qemu_log_line(v->name, "shutting down, reason=%s",

@@ -294,6 +294,15 @@ bool qmp_is_open(Qmp *q)
     return q->state != QMP_CLOSED;
 }
 
+bool qmp_wait_hangup(Qmp *q, uint64_t until)
+{
+    LOCK_SCOPE(&q->lock);
+
+    while (q->state != QMP_CLOSED && cond_wait_until(&q->changed, &q->lock, until))
+        ;
+    return q->state == QMP_CLOSED;
+}
+
 uint64_t qmp_unresponsive_since(Qmp *q)
 {
     return atomic_load(&q->overdue_since);

@@ -71,6 +71,8 @@ void qmp_close(Qmp *q);
 /* Fails all calls and waits in flight, and all later ones, with VIR_ERR_OPERATION_ABORTED. */
 void qmp_abort(Qmp *q, const char *reason);
 bool qmp_is_open(Qmp *q);
+/* Waits until the peer has hung up and all that it sent before was handled; false: not until then. Not on the monitor thread. */
+bool qmp_wait_hangup(Qmp *q, uint64_t until);
 /* Monotonic µs since when a call has been overdue, 0: the monitor answers. Cleared by any reply. */
 uint64_t qmp_unresponsive_since(Qmp *q);
 /* Number of commands that QEMU has not answered yet. */

@@ -500,6 +500,29 @@ static void test_async(void)
     assert(w.closed == 0); /* we closed it ourselves */
 }
 
+static void script_last_words(Peer *p)
+{
+    greet(p);
+    pthread_barrier_wait(&both_sent);
+    for (unsigned i = 0; i < 1000; i++)
+        say(p, "{\"event\": \"SHUTDOWN\", \"timestamp\": {\"seconds\": 5, \"microseconds\": 6}}\r\n");
+    (void)shutdown(p->fd, SHUT_RDWR);
+}
+
+static void test_last_words_are_heard(void)
+{
+    g_autoptr(GError) err = NULL;
+    World w;
+
+    pthread_barrier_init(&both_sent, NULL, 2);
+    Qmp *q = world_open(&w, script_last_words, 0, &err);
+    assert(q && !qmp_wait_hangup(q, now_usec()));
+    pthread_barrier_wait(&both_sent);
+    assert(qmp_wait_hangup(q, now_usec() + 60 * SECOND) && w.events == 1000);
+    world_end(&w, q);
+    pthread_barrier_destroy(&both_sent);
+}
+
 static void script_stopped(Peer *p)
 {
     pthread_barrier_wait(&both_sent);
@@ -585,6 +608,7 @@ int main(void)
     test_expect();
     test_fd_goes_with_its_command();
     test_async();
+    test_last_words_are_heard();
     test_lazy_open_of_a_stopped_guest();
     test_open_failures();
     test_long_path_and_full_backlog();

@@ -69,10 +69,16 @@ def kinds_of_errors(lines, our_lines):
     return ([lines[0], theirs['kind'] if theirs else lines[1]], [our_lines[0], ours['kind']])
 
 
+# The thread of virsh that hands out events may still hold the domain of one when the main thread has its count and leaves.
+LEAKED = 'error: One or more references were leaked after disconnect from the hypervisor'
+
+
 def neutral(lines, prefix):
     """What depends on where files lie, and when it was; an empty element is one however it is written."""
     out = []
     for line in lines:
+        if line == LEAKED:
+            continue
         line = re.sub(r'/virt\w+d-sock', '/libvirt-sock', line)
         line = re.sub(r'/tmp/virsh\w{6}\.xml', 'EDITED', line)
         line = re.sub(r'/tmp/mv-walk-\w+/d\b', '$D', line.replace(prefix, '') if prefix else line)
