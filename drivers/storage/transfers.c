@@ -4,6 +4,7 @@
  * long as its client likes: of all, less than may wait (util/pool.c), or clients that send nothing would leave none
  * for other calls; of one user, what leaves as many to others. Any thread.
  */
+#include "drivers/storage/counts.h"
 #include "drivers/storage/storage.h"
 #include "util/api.h"
 #include "util/error.h"
@@ -13,28 +14,13 @@ enum { TRANSFERS_MAX = 500, TRANSFERS_OF_USER_MAX = 250 };
 static struct {
     Lock lock;
     int n;
-    GHashTable *of; /* user → how many; who has none is not in it. NULL: none yet */
+    GHashTable *of; /* counts.h, by user */
 } going = { .lock = LOCK_INIT };
-
-static int count_locked(const char *user)
-{
-    return user && going.of ? GPOINTER_TO_INT(g_hash_table_lookup(going.of, user)) : 0;
-}
-
-static void set_locked(const char *user, int n)
-{
-    if (!going.of)
-        going.of = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    if (n)
-        g_hash_table_replace(going.of, g_strdup(user), GINT_TO_POINTER(n));
-    else
-        g_hash_table_remove(going.of, user);
-}
 
 bool transfer_share_take(const char *volume, const char *user, TransferShare *ret, GError **err)
 {
     LOCK_SCOPE(&going.lock);
-    int n = count_locked(user);
+    int n = user ? counts_of(going.of, user) : 0;
 
     if (going.n >= TRANSFERS_MAX) {
         error_set(err, VIR_ERR_OPERATION_FAILED, "volume '%s': %d uploads and downloads are going on already", volume, TRANSFERS_MAX);
@@ -46,7 +32,7 @@ bool transfer_share_take(const char *volume, const char *user, TransferShare *re
         return false;
     }
     if (user)
-        set_locked(user, n + 1);
+        counts_add(&going.of, user, 1);
     going.n++;
     *ret = (TransferShare){ true, g_strdup(user) };
     return true;
@@ -59,7 +45,7 @@ void transfer_share_done(TransferShare *s)
     if (s->taken)
         going.n--;
     if (s->user)
-        set_locked(s->user, count_locked(s->user) - 1);
+        counts_add(&going.of, s->user, -1);
     g_free(s->user);
     *s = (TransferShare){ 0 };
 }

@@ -6,6 +6,7 @@
  * Who changes images past this daemon is not seen. Who comes second waits a moment only, for an upload may end just after its
  * client has given it up. Any thread; beginning is for workers.
  */
+#include "drivers/storage/counts.h"
 #include "drivers/storage/storage.h"
 #include "util/api.h"
 #include "util/cond.h"
@@ -18,27 +19,13 @@ static uint64_t patience_usec = 2 * G_USEC_PER_SEC;
 static struct {
     Lock lock;
     pthread_cond_t ended; /* the last of those who do the same with a volume */
-    GHashTable *of; /* by path, where that is one; how many copies, or, below zero, how many that write. NULL: none yet */
+    GHashTable *of; /* counts.h, by path, where that is one: how many copies, or, below zero, how many that write */
+    bool ready;     /* ended is */
 } uses = { .lock = LOCK_INIT };
-
-static int count_locked(const char *key)
-{
-    return GPOINTER_TO_INT(g_hash_table_lookup(uses.of, key));
-}
-
-static void add_locked(const char *key, int more)
-{
-    int n = count_locked(key) + more;
-
-    if (n)
-        g_hash_table_replace(uses.of, g_strdup(key), GINT_TO_POINTER(n));
-    else
-        g_hash_table_remove(uses.of, key);
-}
 
 static bool others_locked(const char *key, bool writes)
 {
-    int n = count_locked(key);
+    int n = counts_of(uses.of, key);
 
     return writes ? n > 0 : n < 0;
 }
@@ -49,14 +36,14 @@ static bool begin(const char *key, bool writes)
     bool others;
     LOCK_SCOPE(&uses.lock);
 
-    if (!uses.of) {
-        uses.of = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    if (!uses.ready) {
         cond_init(&uses.ended);
+        uses.ready = true;
     }
     while ((others = others_locked(key, writes)) && cond_wait_until(&uses.ended, &uses.lock, until))
         ;
     if (!others)
-        add_locked(key, writes ? -1 : 1);
+        counts_add(&uses.of, key, writes ? -1 : 1);
     return !others;
 }
 
@@ -85,8 +72,8 @@ void volume_use_done(VolumeUse *u)
     LOCK_SCOPE(&uses.lock);
 
     if (u->key) {
-        add_locked(u->key, u->writes ? 1 : -1);
-        if (!count_locked(u->key))
+        counts_add(&uses.of, u->key, u->writes ? 1 : -1);
+        if (!counts_of(uses.of, u->key))
             pthread_cond_broadcast(&uses.ended);
     }
     g_clear_pointer(&u->key, g_free);
